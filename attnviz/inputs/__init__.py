@@ -1,0 +1,1 @@
+"""From bytes to a network's input, and the exact geometry between the two."""
