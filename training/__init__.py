@@ -1,0 +1,1 @@
+"""How the shipped weights were made, runnable again: pack, train, evaluate, finish."""

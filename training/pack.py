@@ -1,0 +1,182 @@
+"""Pack the raw data sets into uint8 arrays that training reads in place.
+
+    python -m training.pack --tiny DIR --imagenette DIR --camvid DIR --out DIR
+
+Nothing is downloaded. Any of the three may be left out. What is written under ``--out``:
+
+    tiny_{train,val}.npy                uint8 (N, 64, 64, 3), RGB
+    tiny_{train,val}_labels.npy         int64 (N,), index into categories.json
+    tiny_val_boxes.npy                  int64 (N, 4): left, top, right, bottom, pixels, both ends inside the box
+    imagenette_{train,val}.npy          uint8 (N, 160, 160, 3), centre square, antialiased
+    imagenette_{train,val}_labels.npy   int64 (N,)
+    categories.json                     [{"synset", "name"}]: 200 of Tiny ImageNet (wnids.txt), then Imagenette's 10
+    camvid_{train,val,test}.npy         uint8 (N, 360, 480, 3)
+    camvid_{train,val,test}_labels.npy  uint8 (N, 360, 480), 0-10 a class, 255 unlabelled
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+TINY_SIZE = 64
+IMAGENETTE_SIZE = 160
+CAMVID_SIZE = (360, 480)  # rows, columns
+CAMVID_VOID = 11  # in the files' label images
+IGNORED = 255
+CAMVID_CATEGORIES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+)  # fmt: skip
+
+
+def read_square(path: Path, size: int) -> NDArray[np.uint8]:
+    """Read a picture's centre square.
+
+    Args:
+        path: Picture file.
+        size: Side of the result in pixels.
+
+    Returns:
+        RGB uint8 (size, size, 3).
+    """
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    side = min(image.size)
+    if image.size != (size, size):
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        box = (left, top, left + side, top + side)
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=None)
+    return np.asarray(image)
+
+
+def read_tiny(path: Path) -> NDArray[np.uint8]:
+    """Read a Tiny ImageNet picture, RGB uint8 (64, 64, 3)."""
+    return read_square(path, TINY_SIZE)
+
+
+def read_imagenette(path: Path) -> NDArray[np.uint8]:
+    """Read an Imagenette picture, RGB uint8 (160, 160, 3)."""
+    return read_square(path, IMAGENETTE_SIZE)
+
+
+def read_street(path: Path) -> NDArray[np.uint8]:
+    """Read a CamVid picture, RGB uint8 (360, 480, 3)."""
+    with Image.open(path) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+def read_street_labels(path: Path) -> NDArray[np.uint8]:
+    """Read a CamVid label image: uint8 (360, 480), 0-10 a class, 255 unlabelled."""
+    with Image.open(path) as opened:
+        labels = np.array(opened)
+    labels[labels >= CAMVID_VOID] = IGNORED
+    return labels
+
+
+def write_pictures(
+    out: Path, paths: Sequence[Path], read: Callable[[Path], NDArray[np.uint8]], *, workers: int
+) -> None:
+    """Read every path and write one array, under its final name only once complete.
+
+    Args:
+        out: The ``.npy`` file to write.
+        paths: Files, in the order of the rows.
+        read: Reads one file; a module-level function.
+        workers: Processes that decode.
+
+    Raises:
+        ValueError: No paths, or pictures of unequal shape.
+    """
+    if not paths:
+        raise ValueError(f"expected pictures for {out.name}, found none")
+    shape = read(paths[0]).shape
+    part = out.with_suffix(".part")
+    rows = open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(paths), *shape))
+    with Pool(workers) as pool:
+        decoded = pool.imap(read, paths, chunksize=64)
+        for i, picture in enumerate(tqdm(decoded, total=len(paths), desc=out.stem)):
+            if picture.shape != shape:
+                raise ValueError(f"expected {shape} as in the first picture, got {picture.shape} in {paths[i]}")
+            rows[i] = picture
+    rows.flush()
+    part.replace(out)
+
+
+def tiny_categories(root: Path) -> list[dict[str, str]]:
+    """Read the 200 synsets in the order of ``wnids.txt`` with their names."""
+    names = word_names(root)
+    return [{"synset": s, "name": names[s]} for s in (root / "wnids.txt").read_text().split()]
+
+
+def word_names(root: Path) -> dict[str, str]:
+    """Read synset -> name from Tiny ImageNet's ``words.txt``, which covers all of WordNet's nouns."""
+    lines = (root / "words.txt").read_text().splitlines()
+    return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+
+def pack_tiny(root: Path, out: Path, index: dict[str, int], workers: int) -> None:
+    """Pack Tiny ImageNet's train and val, with val's boxes."""
+    train = [(p, index[d.name]) for d in sorted((root / "train").iterdir()) if d.is_dir()
+             for p in sorted((d / "images").iterdir())]  # fmt: skip
+    write_pictures(out / "tiny_train.npy", [p for p, _ in train], read_tiny, workers=workers)
+    np.save(out / "tiny_train_labels.npy", np.array([label for _, label in train], dtype=np.int64))
+    rows = [line.split() for line in (root / "val" / "val_annotations.txt").read_text().splitlines()]
+    folder = root / "val" / "images"
+    write_pictures(out / "tiny_val.npy", [folder / r[0] for r in rows], read_tiny, workers=workers)
+    np.save(out / "tiny_val_labels.npy", np.array([index[r[1]] for r in rows], dtype=np.int64))
+    np.save(out / "tiny_val_boxes.npy", np.array([[int(v) for v in r[2:6]] for r in rows], dtype=np.int64))
+
+
+def pack_imagenette(root: Path, out: Path, index: dict[str, int], workers: int) -> None:
+    """Pack Imagenette's train and val."""
+    for split in ("train", "val"):
+        found = [(p, index[d.name]) for d in sorted((root / split).iterdir()) if d.is_dir() for p in sorted(d.iterdir())]
+        write_pictures(out / f"imagenette_{split}.npy", [p for p, _ in found], read_imagenette, workers=workers)
+        np.save(out / f"imagenette_{split}_labels.npy", np.array([label for _, label in found], dtype=np.int64))
+
+
+def pack_camvid(root: Path, out: Path, workers: int) -> None:
+    """Pack CamVid's three splits, as the lists beside them name the files."""
+    for split in ("train", "val", "test"):
+        names = [Path(line.split()[0]).name for line in (root / f"{split}.txt").read_text().splitlines() if line]
+        write_pictures(out / f"camvid_{split}.npy", [root / split / n for n in names], read_street, workers=workers)
+        labels = [root / f"{split}annot" / n for n in names]
+        write_pictures(out / f"camvid_{split}_labels.npy", labels, read_street_labels, workers=workers)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Pack raw data sets into uint8 arrays.")
+    parser.add_argument("--tiny", type=Path, help="folder tiny-imagenet-200 (train, val, wnids.txt, words.txt)")
+    parser.add_argument("--imagenette", type=Path, help="folder with train/ and val/; needs --tiny for the names")
+    parser.add_argument("--camvid", type=Path, help="folder CamVid (train, trainannot, ..., train.txt, ...)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the arrays to")
+    parser.add_argument("--workers", type=int, default=2, help="processes that decode")
+    args = parser.parse_args(argv)
+    if args.imagenette and not args.tiny:
+        parser.error("--imagenette needs --tiny: the joint categories start with Tiny ImageNet's")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.tiny:
+        categories = tiny_categories(args.tiny)
+        if args.imagenette:
+            names = word_names(args.tiny)
+            synsets = sorted(d.name for d in (args.imagenette / "train").iterdir() if d.is_dir())
+            categories += [{"synset": s, "name": names[s]} for s in synsets]
+        index = {c["synset"]: i for i, c in enumerate(categories)}
+        (args.out / "categories.json").write_text(json.dumps(categories, indent=1))
+        pack_tiny(args.tiny, args.out, index, args.workers)
+        if args.imagenette:
+            pack_imagenette(args.imagenette, args.out, index, args.workers)
+    if args.camvid:
+        pack_camvid(args.camvid, args.out, args.workers)
+
+
+if __name__ == "__main__":
+    main()
