@@ -1,0 +1,43 @@
+"""From a plain description to a network: the only place that knows which class an architecture's name means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from attnviz.errors import OptionError
+from attnviz.models.bam import BamOptions
+from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.danet import DANet
+from attnviz.models.resnet import TrunkOptions
+
+
+def build_model(spec: Mapping[str, Any]) -> nn.Module:
+    """Build a network with random weights, in training mode.
+
+    Args:
+        spec: ``{"architecture": "BamResNet", "trunk": {...}, "bams": [{...}, {...}, {...}], "num_classes": n}`` or
+            ``{"architecture": "DANet", "trunk": {...}, "num_classes": n, "head_channels": ..., "query_channels": ...,
+            "align_corners": ...}``; a network's own ``.spec`` is one. Fields of ``trunk`` and ``bams`` are those of
+            `TrunkOptions` and `BamOptions`.
+
+    Raises:
+        OptionError: The architecture or a field is unknown, missing, or of a value nothing is built with.
+    """
+    fields = dict(spec)
+    architecture = fields.pop("architecture", None)
+    try:
+        trunk = _trunk(fields.pop("trunk"))
+        if architecture == "BamResNet":
+            bams = [BamOptions(**bam) for bam in fields.pop("bams")]
+            return BamResNet(trunk, bams, **fields)
+        if architecture == "DANet":
+            return DANet(trunk, **fields)
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"expected a full description of a {architecture}, got one with {error}") from error
+    raise OptionError(f"expected architecture BamResNet or DANet, got {architecture!r}")
+
+
+def _trunk(fields: Mapping[str, Any]) -> TrunkOptions:
+    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return TrunkOptions(**listed)

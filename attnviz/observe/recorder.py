@@ -1,0 +1,175 @@
+"""Watch one forward pass: hooks on, run, hooks off, whatever happens."""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from attnviz.errors import RecordError
+from attnviz.models.sites import Site
+from attnviz.results import ChannelAttention, FloatArray, PositionAttention
+
+_locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
+_locks_guard = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What one forward pass computed.
+
+    Attributes:
+        output: The network's output.
+        sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
+        gammas: ``"position"`` and ``"channel"`` -> weight of DANet's attentions; empty for other networks.
+        stride: Input pixels per location of DANet's attentions.
+    """
+
+    output: Tensor
+    sites: dict[str, Tensor]
+    gammas: dict[str, float]
+    stride: int
+
+    @property
+    def position(self) -> PositionAttention:
+        """Position attention of the first picture of the batch.
+
+        Raises:
+            RecordError: The network has none, or its sites were not watched.
+        """
+        return self.position_of(0)
+
+    def position_of(self, batch: int) -> PositionAttention:
+        """Position attention of one picture of the batch.
+
+        Raises:
+            RecordError: The network has none, or its sites were not watched.
+        """
+        self._need("position.query", "position.key")
+        return PositionAttention(
+            query=as_numpy(self.sites["position.query"][batch]),
+            key=as_numpy(self.sites["position.key"][batch]),
+            gamma=self.gammas["position"],
+            stride=self.stride,
+        )
+
+    @property
+    def channel(self) -> ChannelAttention:
+        """Channel attention of the first picture of the batch.
+
+        Raises:
+            RecordError: The network has none, or its sites were not watched.
+        """
+        self._need("channel.matrix", "channel.input", "channel.output")
+        before, after = self.sites["channel.input"][0], self.sites["channel.output"][0]
+        return ChannelAttention(
+            matrix=as_numpy(self.sites["channel.matrix"][0]),
+            output=as_numpy(after),
+            effect=as_numpy((after - before).abs().mean(dim=(1, 2))),
+            gamma=self.gammas["channel"],
+            stride=self.stride,
+        )
+
+    def _need(self, *labels: str) -> None:
+        missing = [label for label in labels if label not in self.sites]
+        if missing:
+            raise RecordError(f"expected a recording with {missing[0]}, got one with {', '.join(self.sites) or 'none'}")
+
+
+def as_numpy(tensor: Tensor) -> FloatArray:
+    """A tensor of any device and dtype as a float32 array."""
+    return np.asarray(tensor.detach().to("cpu", torch.float32).numpy())
+
+
+def record(net: nn.Module, x: Tensor, sites: Sequence[Site] | None = None) -> Recording:
+    """Run a network once, without gradients and in evaluation mode, and keep what its sites computed.
+
+    No hook is left behind and every module's ``training`` flag is as before, also after an exception. Two
+    threads may record the same network: one waits for the other; a plain forward pass of another thread is
+    not recorded.
+
+    Args:
+        net: A network with a ``.sites()`` method, or any network when `sites` are given.
+        x: Its input, (B, 3, H, W); moved to the network's device and dtype.
+        sites: What to watch; None: all sites of the network.
+
+    Raises:
+        RecordError: The network has no sites, a site names no module, returns no tensor or was never reached.
+    """
+    if sites is None:
+        if not hasattr(net, "sites"):
+            raise RecordError(f"expected a network with sites, or a list of sites, got a {type(net).__name__} alone")
+        sites = net.sites()
+    if x.ndim != 4:
+        raise RecordError(f"expected an input of shape (B, 3, H, W), got {tuple(x.shape)}")
+    parameter = next(net.parameters(), x)
+    kept: dict[str, Tensor] = {}
+    with _lock(net), evaluating(net), watching(net, sites, kept), torch.no_grad():
+        output = net(x.to(parameter.device, parameter.dtype))
+    for site in sites:
+        if site.label not in kept:
+            raise RecordError(f"expected the forward pass to reach {site.module} for {site.label}, but it did not")
+    return Recording(
+        output=output.detach() if isinstance(output, Tensor) else output,
+        sites={site.label: kept[site.label] for site in sites},
+        gammas=dict(getattr(net, "gammas", {})),
+        stride=next((site.stride for site in sites if site.kind == "query"), 1),
+    )
+
+
+@contextmanager
+def watching(net: nn.Module, sites: Sequence[Site], kept: dict[str, Tensor]) -> Iterator[None]:
+    """Within it, what each site's module returns to this thread is copied into `kept` under the site's label.
+
+    Raises:
+        RecordError: A site names no module, or its module returns no tensor.
+    """
+    thread = threading.get_ident()
+    handles: list[RemovableHandle] = []
+    try:
+        for site in sites:
+            try:
+                module = net.get_submodule(site.module)
+            except AttributeError as error:
+                raise RecordError(f"expected a module {site.module!r} for {site.label}, got none of that name") from error
+            handles.append(module.register_forward_hook(_keeper(site, kept, thread)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Within it every module is in evaluation mode; after it each has its own mode again."""
+    flags = [(module, module.training) for module in net.modules()]
+    try:
+        for module, _ in flags:
+            module.training = False
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Module, Any, Any], None]:
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        if threading.get_ident() != thread:
+            return
+        if not isinstance(output, Tensor):
+            raise RecordError(f"expected a tensor from {site.module}, got {type(output).__name__}")
+        shown = output.detach() if site.view is None else site.view(output.detach())
+        kept[site.label] = shown.clone()  # an in-place operation after the module would rewrite the tensor itself
+
+    return keep
+
+
+def _lock(net: nn.Module) -> threading.RLock:
+    with _locks_guard:
+        return _locks.setdefault(net, threading.RLock())

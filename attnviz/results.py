@@ -1,0 +1,273 @@
+"""What an explanation is made of: frozen, plain NumPy data, no torch.
+
+Shapes are (rows, columns); grids are the network's own locations ("cells"), never upsampled here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnviz.inputs.geometry import Geometry
+
+FloatArray = NDArray[np.float32]
+ByteArray = NDArray[np.uint8]
+
+_QUERIES_PER_CHUNK = 1024  # rows of the N x N matrix held at once: 0.15 GB at N = 8192, not slower than all
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """One number per location of the network's grid.
+
+    Attributes:
+        label: Stable name, for example ``"stage1.gain"``.
+        title: Name for people, for example ``"Stage 1 · effective gain"``.
+        kind: As in `attnviz.models.sites.SiteKind`, or ``"position_row"`` and the like.
+        values: float32 (h, w), finite, in the unit below, never rescaled.
+        unit: Unit for people, for example ``"x"`` (a gain), ``"logit"``, ``"share"``.
+        bounds: The range the quantity can take by definition; None where it is unbounded.
+        stage: Stage of the trunk, from 1; None for heads.
+        stride: Input pixels per location.
+    """
+
+    label: str
+    title: str
+    kind: str
+    values: FloatArray
+    unit: str
+    bounds: tuple[float | None, float | None]
+    stage: int | None
+    stride: int
+
+    @property
+    def raw_range(self) -> tuple[float, float]:
+        """Smallest and largest value, in `unit`."""
+        return float(self.values.min()), float(self.values.max())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A category and its softmax probability, in [0, 1]."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class StageAttention:
+    """What one BAM computed (paper arXiv 1807.06514, Eq. 2-4).
+
+    Attributes:
+        stage: 1, 2 or 3; the BAM sits after this stage of the trunk.
+        stride: Input pixels per location.
+        fusion: ``"sum"``: sigmoid(channel + spatial), the paper; ``"product"``: the released code.
+        spatial_logit: float32 (h, w), unbounded.
+        channel_logit: float32 (C,), unbounded.
+        gain: float32 (h, w) in (1, 2): mean over channels of 1 + sigmoid(fused logits).
+    """
+
+    stage: int
+    stride: int
+    fusion: str
+    spatial_logit: AttentionMap
+    channel_logit: FloatArray
+    gain: AttentionMap
+
+    def gate(self, channel: int) -> FloatArray:
+        """The gate of one channel, float32 (h, w) in (0, 1)."""
+        spatial, logit = self.spatial_logit.values, self.channel_logit[channel]
+        fused = spatial + logit if self.fusion == "sum" else spatial * logit
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * fused)), dtype=np.float32)  # sigmoid without overflow
+
+
+@dataclass(frozen=True, eq=False)
+class PositionAttention:
+    """DANet's position attention, softmax over keys of q.k, computed row by row on demand.
+
+    The energy is not scaled (paper arXiv 1809.02983, Eq. 1).
+
+    Attributes:
+        query: float32 (c, h, w).
+        key: float32 (c, h, w).
+        gamma: Weight of the module's output in the residual sum; 0 means the network ignores it.
+        stride: Input pixels per location.
+    """
+
+    query: FloatArray
+    key: FloatArray
+    gamma: float
+    stride: int
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of locations."""
+        return int(self.query.shape[1]), int(self.query.shape[2])
+
+    def row(self, y: int, x: int) -> FloatArray:
+        """Where location (y, x) looks: float32 (h, w), sums to 1.
+
+        Raises:
+            IndexError: (y, x) is not a location of the grid.
+        """
+        energy = self._query_at(y, x) @ self._flat(self.key)
+        weights = np.exp(energy - energy.max())
+        return np.asarray(weights / weights.sum(), dtype=np.float32).reshape(self.grid)
+
+    def column(self, y: int, x: int) -> FloatArray:
+        """Who looks at location (y, x): float32 (h, w), each in [0, 1]; sums to anything up to h*w.
+
+        Raises:
+            IndexError: (y, x) is not a location of the grid.
+        """
+        self._check(y, x)
+        energy = self.key[:, y, x] @ self._flat(self.query)
+        return np.asarray(np.exp(energy.reshape(self.grid) - self.log_sum_exp), dtype=np.float32)
+
+    @cached_property
+    def log_sum_exp(self) -> FloatArray:
+        """Logarithm of each query's softmax denominator, float32 (h, w)."""
+        return self._reductions[0]
+
+    @cached_property
+    def received(self) -> FloatArray:
+        """Mean attention each location receives over all queries: float32 (h, w), sums to 1."""
+        return self._reductions[1]
+
+    @cached_property
+    def _reductions(self) -> tuple[FloatArray, FloatArray]:
+        queries, keys = self._flat(self.query), self._flat(self.key)
+        count = keys.shape[1]
+        lse = np.empty(count, dtype=np.float32)
+        received = np.zeros(count, dtype=np.float64)
+        for start in range(0, count, _QUERIES_PER_CHUNK):
+            energy = queries[:, start : start + _QUERIES_PER_CHUNK].T @ keys
+            peak = energy.max(axis=1, keepdims=True)
+            weights = np.exp(energy - peak)
+            total = weights.sum(axis=1, keepdims=True)
+            lse[start : start + _QUERIES_PER_CHUNK] = (peak + np.log(total))[:, 0]
+            received += (weights / total).sum(axis=0)
+        return lse.reshape(self.grid), np.asarray(received / count, dtype=np.float32).reshape(self.grid)
+
+    def _query_at(self, y: int, x: int) -> FloatArray:
+        self._check(y, x)
+        return self.query[:, y, x]
+
+    def _check(self, y: int, x: int) -> None:
+        height, width = self.grid
+        if not (0 <= y < height and 0 <= x < width):
+            raise IndexError(f"expected a location within {height} x {width} (rows x columns), got ({y}, {x})")
+
+    @staticmethod
+    def _flat(tensor: FloatArray) -> FloatArray:
+        return tensor.reshape(tensor.shape[0], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelAttention:
+    """DANet's channel attention (paper arXiv 1809.02983, section 3.3).
+
+    Attributes:
+        matrix: float32 (C, C), rows sum to 1: softmax(max - F F^T), as in the released code.
+        output: float32 (C, h, w), the module's output, gamma * attended + input.
+        effect: float32 (C,): mean absolute change the module makes to each channel, |gamma * attended|.
+        gamma: Weight of the attended features in the residual sum.
+        stride: Input pixels per location.
+    """
+
+    matrix: FloatArray
+    output: FloatArray
+    effect: FloatArray
+    gamma: float
+    stride: int
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Predicted classes, by each of DANet's three classifiers.
+
+    Attributes:
+        categories: Names of the classes, in the order of their numbers.
+        labels: ``"fused"``, ``"position"``, ``"channel"`` -> uint8 (H, W), at the size the network saw.
+        cells: The fused classes on the grid of the attention, uint8 (h, w).
+    """
+
+    categories: tuple[str, ...]
+    labels: Mapping[str, ByteArray]
+    cells: ByteArray
+
+    def shares(self, head: str = "fused") -> dict[str, float]:
+        """Share of the picture of each class that occurs, largest first, in (0, 1]."""
+        counts = np.bincount(self.labels[head].ravel(), minlength=len(self.categories))
+        order = np.argsort(-counts, kind="stable")
+        return {self.categories[i]: float(counts[i] / counts.sum()) for i in order if counts[i]}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which network and which weights made an explanation."""
+
+    name: str
+    architecture: str
+    task: str  # "classification" or "segmentation"
+    sha256: str | None  # of the weights file; None where the weights are random or came as a module
+    trained: bool  # False: random weights, and every picture says so
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Everything one forward pass showed about one photo.
+
+    Attributes:
+        photo: The whole photo, RGB uint8 (H, W, 3), upright.
+        seen: The pixels the network saw, RGB uint8 (h, w, 3), before mean and std.
+        geometry: Exact map between photo pixels, network pixels and cells.
+        model: The network and its weights.
+        predictions: Most probable categories first; empty for segmentation.
+        stages: One entry per BAM, in order; empty where the network has none.
+        position: Present for DANet.
+        channel: Present for DANet.
+        segmentation: Present for DANet.
+        extra_maps: Spatial maps of other attention modules (CBAM, SGE ...).
+        preprocessing: Size, fit, mean and std that were used: enough to do it again.
+        seconds: Stage of the work -> wall-clock seconds.
+    """
+
+    photo: ByteArray
+    seen: ByteArray
+    geometry: Geometry
+    model: ModelInfo
+    predictions: tuple[Prediction, ...] = ()
+    stages: tuple[StageAttention, ...] = ()
+    position: PositionAttention | None = None
+    channel: ChannelAttention | None = None
+    segmentation: Segmentation | None = None
+    extra_maps: tuple[AttentionMap, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def maps(self) -> dict[str, AttentionMap]:
+        """Every two-dimensional map by its label, in order of depth."""
+        found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
+        if self.position is not None:
+            found.append(received_map(self.position))
+        return {m.label: m for m in (*found, *self.extra_maps)}
+
+
+def received_map(position: PositionAttention) -> AttentionMap:
+    """Mean attention received per location, as a map in shares of 1."""
+    return AttentionMap(
+        label="position.received",
+        title="Position attention · received",
+        kind="position_received",
+        values=position.received,
+        unit="share",
+        bounds=(0.0, 1.0),
+        stage=None,
+        stride=position.stride,
+    )
