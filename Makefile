@@ -1,0 +1,64 @@
+# attnviz. `make` alone lists what can be made.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench figure package clean
+
+PORT ?= 7860
+PYTHON ?=
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+RUNTIME := $(VENV)/.runtime-installed
+TOOLS := $(VENV)/.test-tools-installed
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo "  PYTHON=/path/to/python3 picks the Python that .venv is made with (3.10 or newer),"
+	@echo "  PORT=$(PORT) the page's port, PYTEST_ARGS='-k name' and BENCH_ARGS what the tests and the benchmark are given."
+
+run: $(RUNTIME) ## serve the page on http://127.0.0.1:7860
+	@PORT=$(PORT) $(PY) app.py
+
+test: $(TOOLS) ## install what the tests need and run them all
+	@.ci/system-packages
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(TOOLS) ## ruff (rules and format) and mypy --strict
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(TOOLS) ## let ruff mend what it can
+	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
+
+bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
+	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
+
+figure: $(RUNTIME) ## make the picture of the README again
+	@$(PY) -m benchmarks.readme_figure
+
+package: $(TOOLS) ## build the wheel into dist/
+	@$(PY) -m hatchling build -t wheel
+
+clean: ## remove .venv, caches and everything built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .gradio test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
+
+# Each stamp is touched last, so that an installation that was interrupted is done again.
+$(RUNTIME): requirements.txt | $(PY)
+	@echo "Installing requirements.txt into $(VENV) (once; torch takes a while) ..."
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(TOOLS): requirements-test.txt $(RUNTIME)
+	@echo "Installing requirements-test.txt into $(VENV) (once) ..."
+	@$(PIP) install -r requirements-test.txt
+	@touch $@

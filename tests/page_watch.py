@@ -1,0 +1,56 @@
+"""What a page may not do while a test looks at it: complain on the console, or ask anyone but this machine."""
+
+import re
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Route
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def is_local(url: str) -> bool:
+    """Whether a browser's request for `url` stays on this machine (data:, blob: and about: do)."""
+    parts = urlsplit(url)
+    return parts.scheme not in ("http", "https", "ws", "wss") or parts.hostname in LOCAL_HOSTS
+
+
+class PageWatch:
+    """Collects console errors, uncaught exceptions and outside requests of every page of the contexts it watches."""
+
+    def __init__(self) -> None:
+        self._problems: list[str] = []
+        self._expected: list[tuple[re.Pattern[str], str]] = []
+
+    def watch(self, context: BrowserContext) -> None:
+        """Records what the pages of `context` do; requests that would leave the machine are aborted."""
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self._problems.append(f"uncaught: {error.error}"))
+        context.on("request", self._on_request)
+        context.route(lambda url: not is_local(url), self._abort)
+
+    def expect(self, pattern: str) -> None:
+        """Allows the problems that match `pattern`, and demands at least one such problem by the end of the test."""
+        self._expected.append((re.compile(pattern), pattern))
+
+    def verdict(self) -> list[str]:
+        """Problems nobody expected, and expected ones that never came."""
+        unexpected = [p for p in self._problems if not any(regex.search(p) for regex, _ in self._expected)]
+        missing = [
+            f"expected a problem matching {text!r}, none came"
+            for regex, text in self._expected
+            if not any(regex.search(p) for p in self._problems)
+        ]
+        return unexpected + missing
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            where = message.location
+            self._problems.append(f"console: {message.text} ({where.get('url')}:{where.get('lineNumber')})")
+
+    def _on_request(self, request: Request) -> None:
+        if not is_local(request.url):
+            self._problems.append(f"outside request: {request.method} {request.url}")
+
+    @staticmethod
+    def _abort(route: Route) -> None:
+        route.abort()
