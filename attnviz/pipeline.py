@@ -6,23 +6,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from attnviz.errors import ModelError, OptionError
+from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.preprocess import Fit, Preprocessing, preprocess
-from attnviz.models.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model
-from attnviz.observe.recorder import Recording, as_numpy, record
-from attnviz.results import (
-    AttentionMap,
-    Explanation,
-    ModelInfo,
-    Prediction,
-    Segmentation,
-    StageAttention,
-)
+from attnviz.models.danet import DANet
+from attnviz.models.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model, was_trained
+from attnviz.observe.readings import check_finite, extra_maps, predictions, segmentation, stages
+from attnviz.observe.recorder import record
+from attnviz.results import Explanation, ModelInfo
 
 
 def explain(
@@ -64,31 +57,21 @@ def explain(
         x, seen, geometry = preprocess(photo, options, smallest_input=entry.smallest_input)
     with _timed(seconds, "forward"):
         recording = record(loaded.net, x)
-    _check_finite(recording, entry.name)
+    check_finite(recording, entry.name)
+    net = loaded.net
+    danet = net if isinstance(net, DANet) else None
     with _timed(seconds, "collect"):
-        has_position = "position.query" in recording.sites
         return Explanation(
             photo=photo,
             seen=seen,
             geometry=geometry,
-            model=ModelInfo(
-                name=entry.name,
-                architecture=entry.architecture,
-                task=entry.task,
-                sha256=entry.sha256,
-                trained=loaded.trained,
-                device=str(loaded.device),
-            ),
-            predictions=_predictions(recording.output, entry.categories, top)
-            if entry.task == "classification"
-            else (),
-            stages=_stages(loaded.net, recording),
-            position=recording.position if has_position else None,
-            channel=recording.channel if has_position else None,
-            segmentation=_segmentation(loaded.net, recording, seen.shape[:2], entry.categories)
-            if has_position
-            else None,
-            extra_maps=_extra_maps(loaded.net, recording),
+            model=_info(loaded),
+            predictions=predictions(recording.output, entry.categories, top) if danet is None else (),
+            stages=stages(net, recording),
+            position=None if danet is None else recording.position,
+            channel=None if danet is None else recording.channel,
+            segmentation=None if danet is None else segmentation(danet, recording, seen.shape[:2], entry.categories),
+            extra_maps=extra_maps(net, recording),
             preprocessing=asdict(options),
             seconds=seconds,
         )
@@ -98,13 +81,20 @@ def _loaded(model: str | Path | nn.Module | LoadedModel, device: str) -> LoadedM
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):
-        trained = any(
-            int(part.num_batches_tracked or 0) > 0
-            for part in model.modules()
-            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.num_batches_tracked is not None
-        )
-        return from_network(model, device=device, trained=trained)
+        return from_network(model, device=device, trained=was_trained(model))
     return load_model(model, device)
+
+
+def _info(loaded: LoadedModel) -> ModelInfo:
+    entry = loaded.entry
+    return ModelInfo(
+        name=entry.name,
+        architecture=entry.architecture,
+        task=entry.task,
+        sha256=entry.sha256,
+        trained=loaded.trained,
+        device=str(loaded.device),
+    )
 
 
 @contextmanager
@@ -112,98 +102,3 @@ def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[what] = time.perf_counter() - start
-
-
-def _check_finite(recording: Recording, name: str) -> None:
-    for label, tensor in {"output": recording.output, **recording.sites}.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"expected finite numbers at {label} of {name}, got NaN or infinity: its weights are damaged")
-
-
-def _predictions(logits: Tensor, categories: tuple[str, ...], top: int) -> tuple[Prediction, ...]:
-    probabilities = logits[0].float().softmax(dim=0)
-    best = probabilities.topk(min(top, len(probabilities)))
-    return tuple(
-        Prediction(categories[int(i)], float(p)) for p, i in zip(best.values, best.indices, strict=True)
-    )
-
-
-def _stages(net: nn.Module, recording: Recording) -> tuple[StageAttention, ...]:
-    found = []
-    for site in net.sites():
-        if site.kind != "effective_gain":
-            continue
-        label = f"stage{site.stage}"
-        bam = net.get_submodule(site.module.rpartition(".")[0])
-        spatial = as_numpy(recording.sites[f"{label}.spatial_logit"][0, 0])
-        gain = as_numpy(recording.sites[site.label][0, 0])
-        found.append(
-            StageAttention(
-                stage=site.stage,
-                stride=site.stride,
-                fusion=bam.gate.fusion,
-                spatial_logit=AttentionMap(
-                    label=f"{label}.spatial_logit",
-                    title=f"Stage {site.stage} · spatial logit",
-                    kind="spatial_logit",
-                    values=spatial,
-                    unit="logit",
-                    bounds=(None, None),
-                    stage=site.stage,
-                    stride=site.stride,
-                ),
-                channel_logit=as_numpy(recording.sites[f"{label}.channel_logit"][0, :, 0, 0]),
-                gain=AttentionMap(
-                    label=site.label,
-                    title=f"Stage {site.stage} · effective gain",
-                    kind="effective_gain",
-                    values=gain,
-                    unit="×",
-                    bounds=(1.0, 2.0),
-                    stage=site.stage,
-                    stride=site.stride,
-                ),
-            )
-        )
-    return tuple(found)
-
-
-def _extra_maps(net: nn.Module, recording: Recording) -> tuple[AttentionMap, ...]:
-    """Spatial maps of other attention modules: one per site that is one map, or the mean of its groups' maps."""
-    maps = []
-    for site in net.sites():
-        if site.kind not in ("spatial_gate", "group_gate"):
-            continue
-        values = as_numpy(recording.sites[site.label][0].mean(dim=0))
-        mean = " (mean of groups)" if site.kind == "group_gate" else ""
-        maps.append(
-            AttentionMap(
-                label=site.label,
-                title=f"{site.label}{mean}",
-                kind=site.kind,
-                values=values,
-                unit="gate",
-                bounds=(0.0, 1.0),
-                stage=site.stage,
-                stride=site.stride,
-            )
-        )
-    return tuple(maps)
-
-
-def _segmentation(
-    net: nn.Module, recording: Recording, size: tuple[int, int], categories: tuple[str, ...]
-) -> Segmentation:
-    def labels(logits: Tensor) -> np.ndarray:
-        return np.asarray(logits.argmax(dim=1)[0].to("cpu", torch.uint8).numpy())
-
-    def upsampled(head: str) -> Tensor:
-        return nn.functional.interpolate(
-            recording.sites[f"segmentation.{head}"], size=size, mode="bilinear", align_corners=net.align_corners
-        )
-
-    return Segmentation(
-        categories=categories,
-        labels={head: labels(upsampled(head)) for head in ("fused", "position", "channel")},
-        cells=labels(recording.sites["segmentation.fused"]),
-    )

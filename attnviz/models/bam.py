@@ -144,7 +144,8 @@ class BAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
-        return x * (1 + self.gate(self.channel_att(x), self.spatial_att(x)))
+        gate: Tensor = self.gate(self.channel_att(x), self.spatial_att(x))
+        return x * (1 + gate)
 
 
 def effective_gain(gate: Tensor) -> Tensor:

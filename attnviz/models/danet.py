@@ -70,7 +70,7 @@ class DANet(nn.Module):
     @property
     def gammas(self) -> dict[str, float]:
         """Weight of each attention in its residual sum; 0 means that the network ignores it."""
-        return {"position": float(self.head.sa.gamma), "channel": float(self.head.sc.gamma)}
+        return {"position": self.head.sa.gamma.item(), "channel": self.head.sc.gamma.item()}
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Class logits of the sum, of PAM and of CAM, each (B, num_classes, H, W): what training needs."""

@@ -27,7 +27,7 @@ class PositionAttention(nn.Module):
         value = self.value_conv(x).flatten(2).transpose(1, 2)  # (B, N, C)
         chunk = query.shape[1] if torch.is_grad_enabled() else _QUERIES_PER_CHUNK
         gathered = torch.cat([self.softmax(part @ key) @ value for part in query.split(chunk, dim=1)], dim=1)
-        return self.gamma * gathered.transpose(1, 2).reshape_as(x) + x
+        return x + self.gamma * gathered.transpose(1, 2).reshape_as(x)
 
 
 class ChannelAttention(nn.Module):
@@ -47,7 +47,8 @@ class ChannelAttention(nn.Module):
         flat = x.flatten(2)
         energy = flat @ flat.transpose(1, 2)  # (B, C, C)
         attention = self.softmax(energy.amax(dim=-1, keepdim=True) - energy)
-        return self.gamma * (attention @ flat).reshape_as(x) + x
+        attended = (attention @ flat).reshape_as(x)
+        return x + self.gamma * attended
 
 
 class DanetHead(nn.Module):

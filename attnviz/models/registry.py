@@ -143,6 +143,12 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
     return LoadedModel(entry, net.to(place).eval(), place, trained)
 
 
+def was_trained(net: nn.Module) -> bool:
+    """Whether any batch norm of the network ever saw a training batch; False means its weights are random."""
+    norms = (part for part in net.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
+    return any(n.num_batches_tracked is not None and n.num_batches_tracked.item() > 0 for n in norms)
+
+
 def read_card(card: Path) -> WeightsEntry:
     """The entry that a model card (JSON) describes; its weights lie beside it.
 

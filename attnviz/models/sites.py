@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from attnviz.errors import RecordError
 
 SiteKind = Literal[
     "spatial_logit",  # (B, 1, H, W), unbounded: one number per location, before the sigmoid
@@ -41,3 +43,15 @@ class Site:
     stage: int | None
     stride: int
     view: Callable[[Tensor], Tensor] | None = None
+
+
+def sites_of(net: nn.Module) -> tuple[Site, ...]:
+    """The sites that a network names itself.
+
+    Raises:
+        RecordError: It names none.
+    """
+    named = getattr(net, "sites", None)
+    if not callable(named):
+        raise RecordError(f"expected a network with sites, or a list of sites, got a {type(net).__name__} alone")
+    return tuple(named())

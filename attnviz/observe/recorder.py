@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from attnviz.errors import RecordError
-from attnviz.models.sites import Site
+from attnviz.models.sites import Site, sites_of
 from attnviz.results import ChannelAttention, FloatArray, PositionAttention
 
 _locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
@@ -102,10 +102,7 @@ def record(net: nn.Module, x: Tensor, sites: Sequence[Site] | None = None) -> Re
     Raises:
         RecordError: The network has no sites, a site names no module, returns no tensor or was never reached.
     """
-    if sites is None:
-        if not hasattr(net, "sites"):
-            raise RecordError(f"expected a network with sites, or a list of sites, got a {type(net).__name__} alone")
-        sites = net.sites()
+    sites = sites_of(net) if sites is None else sites
     if x.ndim != 4:
         raise RecordError(f"expected an input of shape (B, 3, H, W), got {tuple(x.shape)}")
     parameter = next(net.parameters(), x)

@@ -1,0 +1,61 @@
+"""attnviz: see what the attention of vision models does.
+
+    import attnviz
+    explanation = attnviz.explain("photo.jpg", model="bam_resnet18_w32")
+    explanation.maps["stage3.gain"].values      # float32, one number per location
+
+Importing this package loads no torch; the first use of a name does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnviz.errors import AttnvizError
+    from attnviz.models.build import build_model
+    from attnviz.models.checkpoint import load_checkpoint, save_checkpoint
+    from attnviz.models.registry import entries, load_model
+    from attnviz.observe.recorder import Recording, record
+    from attnviz.pipeline import explain
+    from attnviz.results import AttentionMap, Explanation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AttentionMap",
+    "AttnvizError",
+    "Explanation",
+    "Recording",
+    "__version__",
+    "build_model",
+    "entries",
+    "explain",
+    "load_checkpoint",
+    "load_model",
+    "record",
+    "save_checkpoint",
+]
+
+_HOME = {
+    "AttentionMap": "attnviz.results",
+    "AttnvizError": "attnviz.errors",
+    "Explanation": "attnviz.results",
+    "Recording": "attnviz.observe.recorder",
+    "build_model": "attnviz.models.build",
+    "entries": "attnviz.models.registry",
+    "explain": "attnviz.pipeline",
+    "load_checkpoint": "attnviz.models.checkpoint",
+    "load_model": "attnviz.models.registry",
+    "record": "attnviz.observe.recorder",
+    "save_checkpoint": "attnviz.models.checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'attnviz' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

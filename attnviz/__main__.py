@@ -1,0 +1,5 @@
+"""``python -m attnviz``."""
+
+from attnviz.serve.cli import main
+
+main()
