@@ -227,5 +227,3 @@ def tiny_bam(tiny_net: Callable[..., Any]) -> Any:
 def tiny_danet(tiny_net: Callable[..., Any]) -> Any:
     """A DANet on a ResNet18 of width 8 with four classes."""
     return tiny_net("DANet")
-
-

@@ -1,0 +1,206 @@
+"""Pins and ranges agree, and the wheel holds everything an installed program needs."""
+
+import ast
+import email
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import import_module
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli", reason="reading pyproject.toml needs Python 3.11 or tomli")
+
+import attnviz
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+RANGES = {canonicalize_name(r.name): r for r in map(Requirement, PROJECT["dependencies"])}
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+CARDS = sorted((ROOT / "weights").glob("*.json"))
+
+
+def pins(file: str) -> list[Requirement]:
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r "))]
+
+
+def pins_for(python: str, file: str = "requirements.txt") -> dict[str, list[Requirement]]:
+    """Name -> the lines of the file that pip follows on that version of Python."""
+    found: dict[str, list[Requirement]] = {}
+    for pin in pins(file):
+        if pin.marker is None or pin.marker.evaluate({"python_version": python, "python_full_version": f"{python}.0"}):
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return found
+
+
+# --- pins and ranges ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pin", pins("requirements.txt") + pins("requirements-test.txt"), ids=str)
+def test_every_requirement_is_pinned_to_one_version(pin):
+    assert re.fullmatch(r"==\d+(\.\d+)+", str(pin.specifier))
+    assert pin.url is None
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_dependency_of_the_project_has_one_pin_inside_its_range(python):
+    found = pins_for(python)
+    assert set(found) == set(RANGES)
+    for name, lines in found.items():
+        assert len(lines) == 1, f"{name} is pinned {len(lines)} times on Python {python}"
+        version = next(iter(lines[0].specifier)).version
+        assert RANGES[name].specifier.contains(version), f"{lines[0]} is outside {RANGES[name]}"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_no_test_tool_is_pinned_twice(python):
+    assert [name for name, lines in pins_for(python, "requirements-test.txt").items() if len(lines) != 1] == []
+
+
+def test_the_pins_that_everything_was_built_on():
+    pinned = {name: str(lines[0].specifier) for name, lines in pins_for("3.11").items()}
+    assert pinned["torch"] == "==2.13.0"
+    assert pinned["torchvision"] == "==0.28.0"
+    assert pinned["gradio"] == "==6.31.0"
+    assert RANGES["gradio"].specifier == Requirement("gradio>=6.31,<7").specifier
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound():
+    for requirement in RANGES.values():
+        operators = {spec.operator for spec in requirement.specifier}
+        assert operators == {">=", "<"}, f"{requirement} is open at one end"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-test.txt", "pyproject.toml", "Makefile"])
+def test_no_file_that_installs_names_an_index(file):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert not re.search(r"index-url|find-links|\s-i\s+http|--trusted-host", text)
+
+
+def imported_libraries(folder: str) -> set[str]:
+    """Top-level names that the code in a folder imports and that come from neither Python nor this project."""
+    names = set()
+    for source in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"attnviz", "training", "tests", "benchmarks"}
+
+
+def test_the_package_imports_only_what_it_depends_on_and_depends_only_on_what_it_imports():
+    homes = packages_distributions()
+    used = {canonicalize_name(homes[name][0]) for name in imported_libraries("attnviz")}
+    assert used == set(RANGES)
+
+
+# --- the wheel ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel, built as `make package` builds it, without a network."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """A folder that holds what installing the wheel would put into site-packages, far from the checkout."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run_installed(installed, *arguments):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ATTNVIZ_")}
+    environment["PYTHONPATH"] = str(installed)
+    return subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:attnviz", *arguments],
+        cwd=installed.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_wheel_holds_code_viewer_weights_and_pictures(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    expected = {
+        p.relative_to(ROOT).as_posix() for p in (ROOT / "attnviz").rglob("*") if p.suffix in (".py", ".js", ".css")
+    }
+    expected |= {"attnviz/py.typed"}
+    expected |= {f"attnviz/_weights/{p.stem}{suffix}" for p in CARDS for suffix in (".json", ".safetensors")}
+    expected |= {f"attnviz/_assets/{p.name}" for p in (ROOT / "assets").glob("*.jpg")}
+    assert len(CARDS) >= 2
+    assert expected <= names
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    version = attnviz.__version__
+    strays = [n for n in names if not n.startswith(("attnviz/", f"attnviz-{version}.dist-info/"))]
+    assert strays == []
+    assert [n for n in names if n.endswith((".pyc", ".pyi", ".pt", ".log"))] == []
+
+
+def test_the_wheel_says_what_it_is(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = email.message_from_bytes(archive.read(f"attnviz-{attnviz.__version__}.dist-info/METADATA"))
+        licence = archive.read(f"attnviz-{attnviz.__version__}.dist-info/licenses/LICENSE").decode()
+    assert metadata["Version"] == attnviz.__version__
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["License-Expression"] == "MIT"
+    assert licence.startswith("MIT License")
+    listed = {canonicalize_name(Requirement(line).name) for line in metadata.get_all("Requires-Dist", [])}
+    assert listed == set(RANGES)
+
+
+def test_the_installed_program_finds_its_weights(installed):
+    code = (
+        "import attnviz, sys; from pathlib import Path;"
+        "found = attnviz.entries();"
+        "print(Path(attnviz.__file__).parent);"
+        "print(*sorted(e.name for e in found.values() if e.path is not None and e.path.is_file()))"
+    )
+    shown = run_installed(installed, "-c", code)
+    assert shown.returncode == 0, shown.stderr
+    home, names = shown.stdout.splitlines()
+    assert Path(home) == installed / "attnviz"
+    assert {card.stem for card in CARDS} <= set(names.split())
+
+
+def test_the_installed_command_lists_the_models(installed):
+    shown = run_installed(installed, "-m", "attnviz", "models")
+    assert shown.returncode == 0, shown.stderr
+    for card in CARDS:
+        assert card.stem in shown.stdout
+
+
+def test_the_console_script_points_at_a_function():
+    module, _, name = PROJECT["scripts"]["attnviz"].partition(":")
+    assert callable(getattr(import_module(module), name))
+
+
+def test_the_changelog_has_a_place_for_this_version():
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
