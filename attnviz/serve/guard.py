@@ -1,0 +1,104 @@
+"""Errors in plain words: what attnviz refuses, and what Gradio itself refuses, as one sentence in the page."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import gradio as gr
+from pydantic import ValidationError
+
+from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError
+
+_log = logging.getLogger(__name__)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_SECONDS_SHOWN = 12.0
+_TITLES: tuple[tuple[type[AttnvizError], str], ...] = (
+    (ImageError, "This picture cannot be used"),
+    (OptionError, "This setting cannot be used"),
+    (DeviceError, "This machine cannot run it"),
+    (CheckpointError, "These weights cannot be used"),
+    (ExportError, "This figure cannot be written"),
+)
+
+
+def page_error(error: AttnvizError) -> gr.Error:
+    """The error as the page and API clients see it: its sentence, under a title in plain words."""
+    title = next((title for kind, title in _TITLES if isinstance(error, kind)), "This cannot be done")
+    return plain_error(str(error), title)
+
+
+def plain_error(message: str, title: str) -> gr.Error:
+    """A `gr.Error` whose text is shown as text: Gradio renders the message as HTML."""
+    text = html.escape(message, quote=False)
+    return gr.Error(text, duration=_SECONDS_SHOWN, title=title, print_exception=False)
+
+
+def in_plain_words(function: _Function) -> _Function:
+    """Wrap an event handler, plain or generator: every error becomes a sentence; unexpected ones are logged whole."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                yield from function(*args, **kwargs)
+            except Exception as error:
+                raise _translated(error) from error
+
+        return stream  # type: ignore[return-value]
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the handler returns
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise _translated(error) from error
+
+    return call  # type: ignore[return-value]
+
+
+def explain_refusals(demo: gr.Blocks) -> None:
+    """Say in words what Gradio refuses before a handler runs: wrong types, foreign paths, unknown choices.
+
+    Without this a client is told "Error" and nothing else.
+    """
+    original: Callable[..., Awaitable[list[Any]]] = demo.preprocess_data
+
+    async def preprocess_data(*args: Any, **kwargs: Any) -> list[Any]:
+        try:
+            return await original(*args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            raise plain_error(_refusal(error), "This request cannot be used") from error
+
+    demo.preprocess_data = preprocess_data  # type: ignore[method-assign]
+
+
+def _translated(error: Exception) -> gr.Error:
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, AttnvizError):
+        return page_error(error)
+    if isinstance(error, MemoryError):
+        return plain_error("expected a run that fits into memory, got one that does not", "This machine cannot run it")
+    _log.error("an event of the page failed", exc_info=error)
+    return plain_error(
+        f"attnviz met something it did not expect ({type(error).__name__}); the server's log has the details",
+        "This did not work",
+    )
+
+
+def _refusal(error: Exception) -> str:
+    """One sentence on why Gradio's own checks refused a value; no path of this machine in it."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ValidationError):
+        return "expected a file uploaded to this page, got a value of another kind"
+    if type(cause).__name__ == "InvalidPathError" or "gradio cache" in str(cause):
+        return "expected a file uploaded to this page, got another path"
+    return f"expected values of the kinds this page sends, got one that cannot be read ({type(cause).__name__})"

@@ -1,0 +1,125 @@
+// Between Gradio and the viewer: receives what the server sends, and mounts each view when it can be seen.
+(() => {
+  "use strict";
+
+  const EMPTY = "Choose a photo, and what the network attends to appears here.";
+  const WHY_NOT = {
+    stages:
+      "Coarse to fine shows the bottleneck attention modules of a BAM-ResNet, and {name} has none; choose a BAM model to see it.",
+    position: "Position attention is a module of DANet, and {name} has none; choose a DANet model to see it.",
+    channel: "Channel attention is a module of DANet, and {name} has none; choose a DANet model to see it.",
+    compare: "Choose what to compare with, then press Compare.",
+  };
+  const views = new Map();
+  let current = null;
+
+  const applies = {
+    stages: (p) => p.stages.length > 0 || (p.maps.length > 0 && !p.position),
+    position: (p) => Boolean(p.position),
+    channel: (p) => Boolean(p.channel),
+    compare: (p) => Boolean(p.left && p.right),
+  };
+
+  function message(element, text) {
+    const box = document.createElement("div");
+    box.className = "av-message";
+    const paragraph = document.createElement("p");
+    paragraph.textContent = text;
+    box.append(paragraph);
+    element.replaceChildren(box);
+  }
+
+  function whyNot(view, payload) {
+    if (!payload) return view === "compare" ? WHY_NOT.compare : EMPTY;
+    const name = payload.model ? payload.model.title || payload.model.name : "this network";
+    return WHY_NOT[view].replace("{name}", () => name);
+  }
+
+  function warning(payload) {
+    const models = payload.left ? [payload.left.model, payload.right.model] : [payload.model];
+    if (models.every((model) => model.trained)) return null;
+    const line = document.createElement("p");
+    line.className = "av-warning";
+    line.textContent = "The weights of this network are random: its maps and predictions show its structure, not anything it learned.";
+    return line;
+  }
+
+  // A view draws only while it is on screen: a canvas in a hidden tab has no size.
+  function draw(entry) {
+    const { element, view, payload } = entry;
+    if (!entry.dirty || element.offsetWidth === 0) return;
+    entry.dirty = false;
+    element.removeAttribute("aria-busy");
+    if (!payload || !applies[view](payload)) {
+      if (entry.handle) entry.handle.destroy();
+      entry.handle = null;
+      element.dataset.state = payload ? "not-applicable" : "empty";
+      message(element, whyNot(view, payload));
+      return;
+    }
+    element.dataset.state = "drawn";
+    const kept = entry.handle && entry.model === modelName(payload);
+    if (kept) {
+      entry.handle.update(payload);
+    } else {
+      if (entry.handle) entry.handle.destroy();
+      const host = document.createElement("div");
+      element.replaceChildren(...[warning(payload), host].filter(Boolean));
+      entry.handle = window.attnviz.mount(host, payload, { view });
+      entry.model = modelName(payload);
+    }
+    element.dataset.drawn = String(Number(element.dataset.drawn || 0) + 1);
+  }
+
+  function modelName(payload) {
+    return payload.left ? `${payload.left.model.name}|${payload.right.model.name}` : payload.model.name;
+  }
+
+  function attach(element, view) {
+    const entry = { element, view, payload: view === "compare" ? null : current, handle: null, model: "", dirty: true };
+    views.set(view, entry);
+    new ResizeObserver(() => draw(entry)).observe(element);
+    draw(entry);
+  }
+
+  function show(view, payload) {
+    const entry = views.get(view);
+    if (!entry) return;
+    entry.payload = payload;
+    entry.dirty = true;
+    draw(entry);
+  }
+
+  // The tab on screen may not apply to the new network: go to the first that does.
+  function openFirstThatApplies(payload) {
+    const order = ["stages", "position", "channel"];
+    const visible = order.find((view) => views.has(view) && views.get(view).element.offsetWidth > 0);
+    if (!visible || applies[visible](payload)) return;
+    const wanted = order.find((view) => applies[view](payload));
+    const tab = wanted && document.querySelector(`#av-tab-${wanted}-button`);
+    if (tab) tab.click();
+  }
+
+  function receive(value) {
+    const payload = value && value.model ? value : null;
+    if (payload && current && payload.id === current.id) return;
+    current = payload;
+    for (const view of ["stages", "position", "channel"]) show(view, payload);
+    if (payload) openFirstThatApplies(payload);
+  }
+
+  function receiveCompare(value) {
+    show("compare", value && value.left ? value : null);
+  }
+
+  function busy(isBusy, names = ["stages", "position", "channel"]) {
+    for (const name of names) {
+      const entry = views.get(name);
+      if (!entry) continue;
+      if (isBusy) entry.element.setAttribute("aria-busy", "true");
+      else entry.element.removeAttribute("aria-busy");
+    }
+  }
+
+  window.attnvizPage = { ...(window.attnvizPage || {}), attach, receive, receiveCompare, busy };
+})();

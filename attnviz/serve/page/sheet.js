@@ -1,0 +1,64 @@
+// The contact sheet of a batch: one tile per photo, added as the server finishes them.
+(() => {
+  "use strict";
+
+  // value: {run, total, done, tiles: [{index, name, url, caption, failed}]}; tiles are those finished since the last value
+  function sheet(element, value) {
+    const host = element.querySelector(".av-sheet");
+    if (!value) {
+      host.replaceChildren();
+      delete host.dataset.run;
+      return;
+    }
+    if (host.dataset.run !== String(value.run)) {
+      host.dataset.run = String(value.run);
+      host.replaceChildren(progress(), grid());
+    }
+    const bar = host.querySelector("progress");
+    bar.max = value.total || 1;
+    bar.value = value.done;
+    host.querySelector(".av-progress-words").textContent = `${value.done} of ${value.total}`;
+    const tiles = host.querySelector(".av-tiles");
+    for (const item of value.tiles || []) {
+      if (tiles.querySelector(`[data-index="${Number(item.index)}"]`)) continue;
+      tiles.append(tile(item));
+    }
+  }
+
+  function progress() {
+    const line = document.createElement("div");
+    const bar = document.createElement("progress");
+    const words = document.createElement("span");
+    line.className = "av-progress";
+    bar.setAttribute("aria-label", "Photos finished");
+    words.className = "av-progress-words";
+    line.append(bar, words);
+    return line;
+  }
+
+  function grid() {
+    const tiles = document.createElement("ul");
+    tiles.className = "av-tiles";
+    return tiles;
+  }
+
+  function tile({ index, name, url, caption, failed }) {
+    const item = document.createElement("li");
+    const words = document.createElement("span");
+    item.dataset.index = String(index);
+    item.dataset.failed = String(Boolean(failed));
+    if (url) {
+      const image = document.createElement("img");
+      image.src = url;
+      image.alt = `${name}: attention map`;
+      item.append(image);
+    }
+    const title = document.createElement("strong");
+    title.textContent = name;
+    words.textContent = caption || "";
+    item.append(title, words);
+    return item;
+  }
+
+  window.attnvizPage = { ...(window.attnvizPage || {}), sheet };
+})();
