@@ -1,0 +1,265 @@
+"""Train a BAM-ResNet on Tiny ImageNet and Imagenette jointly (210 categories).
+
+python -m training.classifier --data PACKED --run FOLDER --minutes 60 --init weights.safetensors
+
+Run it again with the same options after any interruption: it goes on from the last checkpoint in the folder.
+"""
+
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.build import build_model
+from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
+from training.augment import random_crops, whole
+from training.gate_heads import GateHeads
+from training.run_state import Budget, Run, WeightAverage, phase_at, train
+
+log = logging.getLogger(__name__)
+
+
+def classifier_spec(options: argparse.Namespace, categories: int) -> dict[str, Any]:
+    """Describe the network: dilations fitted to the maps, replicate padding, batch norm at the branch ends."""
+    bams = [
+        {
+            "fusion": options.fusion,
+            "hidden": hidden,
+            "dilation": dilation,
+            "convs": 2,
+            "padding_mode": "replicate",
+            "final_norm": True,
+        }
+        for hidden, dilation in zip(options.hidden, options.dilation, strict=True)
+    ]
+    trunk = {"depth": options.depth, "width": options.width}
+    return {"architecture": "BamResNet", "trunk": trunk, "bams": bams, "num_classes": categories}
+
+
+def start_from(net: nn.Module, file: Path, *, leave: tuple[str, ...]) -> list[str]:
+    """Copy weights by name, except under the prefixes `leave`, which start afresh.
+
+    Returns:
+        Names left fresh.
+
+    Raises:
+        ValueError: A name outside `leave` is missing from the file or of another shape.
+    """
+    given, mine = load_file(file), net.state_dict()
+    fresh = [name for name in mine if name.startswith(leave)]
+    for name, value in mine.items():
+        if name in fresh:
+            continue
+        if name not in given or given[name].shape != value.shape:
+            raise ValueError(f"expected {name} {tuple(value.shape)} in {file}, got {given.get(name, torch.empty(0)).shape}")
+        value.copy_(given[name])
+    return fresh
+
+
+@torch.no_grad()
+def open_gates(net: BamResNet, contrast: float) -> None:
+    """Start with gates in the sigmoid's working range: spatial logits of std `contrast` around 0.
+
+    Only the batch norm at the spatial branch's end is set; its rate is fast and it has no weight decay.
+    """
+    for bam in (net.bam1, net.bam2, net.bam3):
+        bam.spatial_att.gate_s.gate_s_bn_final.weight.fill_(contrast)  # type: ignore[union-attr, operator]
+
+
+def parameter_groups(model: nn.Module, *, rate: float, decay: float, fast: float) -> list[dict[str, Any]]:
+    """Gates: a rate `fast` times as high and no decay. Elsewhere, vectors (norms, biases) have no decay."""
+    gates, matrices, vectors = [], [], []
+    for name, parameter in model.named_parameters():
+        if ".bam" in f".{name}":
+            gates.append(parameter)
+        else:
+            (matrices if parameter.ndim > 1 else vectors).append(parameter)
+    groups = ((gates, rate * fast, 0.0), (matrices, rate, decay), (vectors, rate, 0.0))
+    return [{"params": p, "lr": r, "base_lr": r, "weight_decay": d} for p, r, d in groups]
+
+
+def make_loss(
+    model: nn.Module, sources: list[Pictures], options: argparse.Namespace, device: torch.device
+) -> Callable[[int, float], Tensor]:
+    """Return (step, progress) -> loss of the batch that belongs to the step."""
+    weights = [len(sources[0]), *(options.repeat * len(s) for s in sources[1:])]
+    counts = split_batch(options.batch, weights)
+    draws = [Draw(len(s), c, options.seed + i) for i, (s, c) in enumerate(zip(sources, counts, strict=True))]
+
+    def compute(step: int, progress: float) -> Tensor:
+        size, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step)
+        crops, labels = [], []
+        for source, draw in zip(sources, draws, strict=True):
+            images, categories = take(source, draw(step))
+            crops.append(random_crops(images, size, generator, smallest=options.smallest_crop))
+            labels.append(categories)
+        x, y = torch.cat(crops), torch.cat(labels)
+        model.train()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
+            logits, extra = model(x.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(logits.float(), y, label_smoothing=options.smoothing)
+        for head in extra.values():
+            loss = loss + options.auxiliary * functional.cross_entropy(head.float(), y, label_smoothing=options.smoothing)
+        return loss
+
+    return compute
+
+
+@torch.inference_mode()
+def top1(net: nn.Module, pictures: Pictures, size: int, *, limit: int | None = None, batch: int = 250) -> float:
+    """Share of whole pictures whose first category is right, in [0, 1], in float32 arithmetic.
+
+    Args:
+        net: Classifier; its mode is set to evaluation.
+        pictures: Held-out data.
+        size: Side the network sees.
+        limit: Only so many pictures, evenly spaced (the packed ones are in order of category).
+        batch: Pictures per forward.
+    """
+    net.eval()
+    total = min(limit or len(pictures), len(pictures))
+    chosen = torch.arange(total) * len(pictures) // total
+    right = 0
+    for index in chosen.split(batch):
+        images, labels = take(pictures, index)
+        right += int((net(whole(images, size)).argmax(1) == labels).sum())
+    return right / total
+
+
+def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> BamResNet:
+    """Build the network that is shipped: the moving average, without the auxiliary heads."""
+    net = build_model(spec).to(device)
+    values = {k.removeprefix("net."): v for k, v in run.average.values.items() if k.startswith("net.")}
+    net.load_state_dict(values, strict=True)
+    assert_is_bam(net)
+    return net  # type: ignore[return-value]
+
+
+def assert_is_bam(net: nn.Module) -> None:
+    """Refuse anything but a BAM-ResNet.
+
+    Raises:
+        TypeError: Another network.
+    """
+    if not isinstance(net, BamResNet):
+        raise TypeError(f"expected a BamResNet, got {type(net).__name__}")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train a BAM-ResNet on Tiny ImageNet and Imagenette.")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and result")
+    parser.add_argument("--minutes", type=float, default=0, help="budget in minutes of training")
+    parser.add_argument("--steps", type=int, default=0, help="budget in steps, instead of --minutes")
+    parser.add_argument("--init", type=Path, help="safetensors whose trunk and classifier start the run")
+    parser.add_argument("--keep-bams", action="store_true", help="take the BAMs from --init too")
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--fusion", choices=("sum", "product"), default="sum")
+    parser.add_argument("--hidden", type=int, nargs=3, default=[8, 16, 16])
+    parser.add_argument("--dilation", type=int, nargs=3, default=[4, 2, 1])
+    parser.add_argument("--contrast", type=float, default=1.5, help="std of the spatial logits at the start")
+    parser.add_argument("--phases", type=float, nargs="+", default=[0, 96, 0.6, 128], help="progress size ...")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--repeat", type=float, default=3, help="times Imagenette is seen per epoch of Tiny ImageNet")
+    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--decay", type=float, default=5e-4)
+    parser.add_argument("--fast", type=float, default=3, help="rate of the gates over the trunk's")
+    parser.add_argument("--auxiliary", type=float, default=0.2, help="weight of each auxiliary loss")
+    parser.add_argument("--auxiliary-stages", type=int, nargs="*", default=[2, 3])
+    parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--smallest-crop", type=float, default=0.5)
+    parser.add_argument("--average", type=float, default=0.998)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-bf16", dest="bf16", action="store_false")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--save-every", type=float, default=180, help="seconds between checkpoints")
+    parser.add_argument("--stop-after", type=int, help="stop after so many steps, as an interruption would")
+    options = parser.parse_args(argv)
+    starts, sizes = options.phases[::2], options.phases[1::2]
+    options.phases = [(a, int(b)) for a, b in zip(starts, sizes, strict=True)]
+    return options
+
+
+NOT_OF_THE_RUN = ("data", "run", "init", "device", "threads", "save_every", "stop_after", "phases", "minutes", "steps")
+
+
+def prepare(options: argparse.Namespace, device: torch.device, categories: int) -> tuple[Run, dict[str, Any]]:
+    """Build the network, its optimizer and its average; restore the checkpoint if there is one."""
+    torch.manual_seed(options.seed)
+    spec = classifier_spec(options, categories)
+    net = build_model(spec)
+    assert_is_bam(net)
+    open_gates(net, options.contrast)  # type: ignore[arg-type]
+    if options.init:
+        start_from(net, options.init, leave=() if options.keep_bams else ("bam",))
+    model = GateHeads(net, options.auxiliary_stages).to(device, memory_format=torch.channels_last)  # type: ignore[arg-type, call-overload]
+    groups = parameter_groups(model, rate=options.rate, decay=options.decay, fast=options.fast)
+    optimizer = torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
+    kept = {k: v for k, v in vars(options).items() if k not in NOT_OF_THE_RUN}
+    budget = Budget(steps=options.steps, seconds=60 * options.minutes)
+    run = Run(model, optimizer, WeightAverage(model, options.average), budget, kept)
+    checkpoint = options.run / "checkpoint.pt"
+    if checkpoint.exists():
+        run.resume(checkpoint)
+        log.info("resumed at step %d, %.1f minutes", run.budget.step, run.budget.spent / 60)
+    return run, spec
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    options = parse(argv)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    options.run.mkdir(parents=True, exist_ok=True)
+    sources = [load_pictures(options.data, n, device) for n in ("tiny_train", "imagenette_train")]
+    held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val")]
+    categories = 1 + max(int(s.labels.max()) for s in sources)
+    run, spec = prepare(options, device, categories)
+    bar = tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=10)
+    smooth = [0.0]
+
+    def show(run: Run, loss: Tensor) -> None:
+        smooth[0] = 0.98 * smooth[0] + 0.02 * float(loss) if smooth[0] else float(loss)
+        bar.n = round(100 * run.budget.progress, 2)
+        bar.set_postfix_str(f"step {run.budget.step} loss {smooth[0]:.3f}", refresh=False)
+        bar.update(0)
+        if run.budget.step % 1000 == 0:
+            report(run, spec, held_out, options.phases[-1][1])
+
+    train(
+        run,
+        make_loss(run.model, sources, options, device),
+        options.run / "checkpoint.pt",
+        save_every=options.save_every,
+        on_step=show,
+        stop_after=options.stop_after,
+    )
+    bar.close()
+    if run.budget.progress >= 1:
+        net = averaged_net(run, spec, device)
+        save_file({k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.run / "average.safetensors")
+        report(run, spec, held_out, options.phases[-1][1])
+
+
+def report(run: Run, spec: dict[str, Any], held_out: list[Pictures], size: int) -> None:
+    """Log the average's accuracy on 1,000 held-out pictures of each set."""
+    device = held_out[0].images.device
+    net = averaged_net(run, spec, device)
+    tiny, nette = (100 * top1(net, p, size, limit=1000) for p in held_out)
+    log.info("step %d, %.1f min: Tiny %.1f %%, Imagenette %.1f %%", run.budget.step, run.budget.spent / 60, tiny, nette)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    main()

@@ -1,0 +1,55 @@
+"""Auxiliary classifiers that make BAM's spatial logits matter; used in training only, never shipped.
+
+Each pools the features before a BAM with weights sigmoid(spatial logit) / sum over locations, and classifies
+the result. The gradient tells the spatial branch where the evidence for the category lies, from the category
+alone: no boxes. A departure from the paper (arXiv 1807.06514), which trains the gates through the trunk only.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from attnviz.models.bam import BAM
+from attnviz.models.bam_resnet import BamResNet
+
+
+class GateHeads(nn.Module):
+    """A BAM-ResNet with an auxiliary classifier on the attention-pooled features of chosen stages.
+
+    Args:
+        net: The network that is trained and shipped.
+        stages: Of 1, 2, 3: those with an auxiliary classifier.
+    """
+
+    def __init__(self, net: BamResNet, stages: Sequence[int]) -> None:
+        super().__init__()
+        self.net = net
+        self.heads = nn.ModuleDict()
+        for stage in stages:
+            channels = net.options.channels[stage - 1]
+            self.heads[str(stage)] = nn.Sequential(nn.BatchNorm1d(channels), nn.Linear(channels, net.fc.out_features))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, 3, H, W) -> class logits (B, K) as the network's own forward, and each auxiliary head's (B, K)."""
+        net, extra = self.net, {}
+        x = net.stem(x)
+        stages: tuple[tuple[nn.Module, BAM], ...] = (
+            (net.layer1, net.bam1),
+            (net.layer2, net.bam2),
+            (net.layer3, net.bam3),
+        )
+        for number, (layer, bam) in enumerate(stages, start=1):
+            x = layer(x)
+            spatial = bam.spatial_att(x)
+            if str(number) in self.heads:
+                extra[str(number)] = self.heads[str(number)](gate_pooled(x, spatial))
+            x = x * (1 + bam.gate(bam.channel_att(x), spatial))
+        return net.fc(net.avgpool(net.layer4(x)).flatten(1)), extra
+
+
+def gate_pooled(features: Tensor, spatial: Tensor) -> Tensor:
+    """Mean of features weighted by the spatial gate: (B, C, H, W) and logits (B, 1, H, W) -> (B, C)."""
+    weights = torch.sigmoid(spatial.float())
+    weights = weights / weights.sum(dim=(2, 3), keepdim=True)
+    return (features * weights.to(features.dtype)).sum(dim=(2, 3))
