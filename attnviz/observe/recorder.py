@@ -134,7 +134,8 @@ def watching(net: nn.Module, sites: Sequence[Site], kept: dict[str, Tensor]) -> 
             try:
                 module = net.get_submodule(site.module)
             except AttributeError as error:
-                raise RecordError(f"expected a module {site.module!r} for {site.label}, got none of that name") from error
+                message = f"expected a module {site.module!r} for {site.label}, got none of that name"
+                raise RecordError(message) from error
             handles.append(module.register_forward_hook(_keeper(site, kept, thread)))
         yield
     finally:
@@ -156,7 +157,7 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 
 def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Module, Any, Any], None]:
-    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+    def keep(module: nn.Module, inputs: object, output: object) -> None:
         if threading.get_ident() != thread:
             return
         if not isinstance(output, Tensor):
