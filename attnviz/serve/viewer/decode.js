@@ -1,0 +1,44 @@
+// From the payload's base64 to typed arrays. Numbers are little-endian, in C order.
+
+/** Base64 -> Uint8Array. */
+export function bytes(base64) {
+  const text = atob(base64);
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) out[i] = text.charCodeAt(i);
+  return out;
+}
+
+/** Base64 of float32 -> Float32Array of `count` numbers; throws when there are more or fewer. */
+export function floats(base64, count) {
+  const raw = bytes(base64);
+  if (raw.length !== 4 * count) throw new RangeError(`expected ${count} float32 numbers, got ${raw.length} bytes`);
+  if (LITTLE) return new Float32Array(raw.buffer);
+  const view = new DataView(raw.buffer);
+  return Float32Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/** Base64 of float16 -> Float32Array. */
+export function halves(base64, count) {
+  const raw = bytes(base64);
+  if (raw.length !== 2 * count) throw new RangeError(`expected ${count} float16 numbers, got ${raw.length} bytes`);
+  const view = new DataView(raw.buffer);
+  return Float32Array.from({ length: count }, (_, i) => fromHalf(view.getUint16(2 * i, true)));
+}
+
+/** A float16's bits -> number (IEEE 754). */
+export function fromHalf(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** A map of the payload with its values read; read once, kept on first use. */
+export function readMap(entry) {
+  const [rows, columns] = entry.grid;
+  return { ...entry, values: floats(entry.values, rows * columns) };
+}

@@ -1,0 +1,147 @@
+// The viewer's one entry: mount(element, payload, options) -> {update, destroy}.
+
+import { readPayload } from "./data.js";
+import { el, freshId } from "./dom.js";
+import { positionView } from "./position.js";
+import { createSettings } from "./settings.js";
+import { stagesView } from "./stages.js";
+import { followTheme } from "./theme.js";
+import { UNTRAINED } from "./wording.js";
+
+const VIEWS = {
+  stages: { label: "Coarse to fine", make: stagesView, has: (d) => d.stages.length > 0 || d.maps.size > (d.position ? 1 : 0) },
+  position: { label: "Position attention", make: positionView, has: (d) => d.position !== null },
+};
+
+/**
+ * Draws a viewer into an element.
+ *
+ * @param element Gets the class "attnviz"; what it held is replaced.
+ * @param payload As made by attnviz.serve.payload; {left, right} for two; null shows that there is nothing yet.
+ * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
+ *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; any setting of settings.js.
+ * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
+ */
+export function mount(element, payload, options = {}) {
+  injectStyle();
+  const settings = createSettings(options);
+  let life = new AbortController();
+  let shown = options.view || "all";
+
+  function draw(next) {
+    life.abort();
+    life = new AbortController();
+    delete element.dataset.ready;
+    element.classList.add("attnviz");
+    const context = { options, settings, signal: life.signal, id: freshId("viewer") };
+    try {
+      element.replaceChildren(...content(next, context, shown, (view) => { shown = view; }));
+    } catch (error) {
+      element.replaceChildren(el("p", { class: "av-empty", role: "alert" }, `This cannot be shown: ${error.message}`));
+      throw error;
+    }
+    followTheme(element, life.signal, options.theme);
+    followLooks(element, settings, life.signal);
+    announceReady(element, life.signal);
+  }
+
+  draw(payload);
+  return {
+    update: draw,
+    destroy() {
+      life.abort();
+      element.replaceChildren();
+      element.classList.remove("attnviz");
+      for (const name of ["ready", "theme", "smooth"]) delete element.dataset[name];
+    },
+  };
+}
+
+/** The style sheet, once per document. */
+function injectStyle() {
+  if (document.getElementById("attnviz-style") || !globalThis.attnviz || !globalThis.attnviz.style) return;
+  document.head.append(el("style", { id: "attnviz-style" }, globalThis.attnviz.style));
+}
+
+function content(payload, context, shown, onView) {
+  if (!payload) return [el("p", { class: "av-empty" }, "Nothing to show yet.")];
+  const data = readPayload(payload);
+  const inner = { ...context, data, palettes: data.palettes };
+  const heading = context.options.heading ? titleOf(data) : null;
+  const banner = data.model.trained ? null : el("p", { class: "av-banner", role: "note" }, UNTRAINED);
+  const views = Object.entries(VIEWS).filter(([, view]) => view.has(data));
+  const single = VIEWS[shown] && context.options.view !== "all" ? shown : null;
+  let body;
+  if (single) body = VIEWS[single].has(data) ? VIEWS[single].make(inner) : missing(data, single);
+  else body = views.length ? tabs(views, inner, shown, onView) : missing(data, "stages");
+  return [heading, banner, body].filter(Boolean);
+}
+
+function missing(data, view) {
+  const what = { stages: "attention maps along its trunk", position: "position attention", channel: "channel attention" }[view];
+  return el("p", { class: "av-empty" }, `${data.model.name} has no ${what}.`);
+}
+
+function titleOf({ model }) {
+  return el(
+    "header",
+    { class: "av-title" },
+    el("h1", { class: "av-title__name" }, model.name),
+    el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? `weights ${model.sha256.slice(0, 12)}` : "weights without a file"].join(" · ")),
+  );
+}
+
+/** Tabs over the views that the data has; each is made when first shown. */
+function tabs(views, context, shown, onView) {
+  if (views.length === 1) return views[0][1].make(context);
+  const made = new Map();
+  const list = el("div", { class: "av-tabs", role: "tablist", "aria-label": "Views" });
+  const panels = el("div", {});
+  const buttons = views.map(([name, view]) => {
+    const panel = el("div", { role: "tabpanel", id: `${context.id}-${name}`, "aria-labelledby": `${context.id}-tab-${name}`, hidden: true });
+    panels.append(panel);
+    const tab = el("button", { type: "button", role: "tab", class: "av-tab", id: `${context.id}-tab-${name}`, "aria-controls": panel.id }, view.label);
+    tab.addEventListener("click", () => select(name), { signal: context.signal });
+    list.append(tab);
+    return { name, view, tab, panel };
+  });
+  function select(name, focus = false) {
+    onView(name);
+    for (const { name: own, view, tab, panel } of buttons) {
+      const on = own === name;
+      tab.setAttribute("aria-selected", String(on));
+      tab.tabIndex = on ? 0 : -1;
+      panel.hidden = !on;
+      if (on && !made.has(own)) {
+        made.set(own, true);
+        panel.append(view.make(context));
+      }
+      if (on && focus) tab.focus();
+    }
+  }
+  list.addEventListener("keydown", (event) => {
+    const at = buttons.findIndex((b) => b.tab.getAttribute("aria-selected") === "true");
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    select(buttons[(to + buttons.length) % buttons.length].name, true);
+  }, { signal: context.signal });
+  select(buttons.some((b) => b.name === shown) ? shown : buttons[0].name);
+  return el("div", {}, list, panels);
+}
+
+/** Opacity and interpolation are CSS: they change every picture at once, without drawing. */
+function followLooks(element, settings, signal) {
+  const apply = () => {
+    element.style.setProperty("--av-opacity", String(settings.get("opacity")));
+    element.dataset.smooth = settings.get("smooth") ? "1" : "0";
+  };
+  apply();
+  settings.subscribe(apply, signal);
+}
+
+async function announceReady(element, signal) {
+  const images = [...element.querySelectorAll("img")];
+  await Promise.all(images.map((image) => image.decode().catch(() => null)));
+  if (!signal.aborted) element.dataset.ready = "1";
+}
