@@ -6,8 +6,10 @@ from typing import Any
 from torch import nn
 
 from attnviz.errors import OptionError
+from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam import BamOptions
 from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.block_attention import BlockAttention
 from attnviz.models.danet import DANet
 from attnviz.models.resnet import TrunkOptions
 
@@ -18,8 +20,9 @@ def build_model(spec: Mapping[str, Any]) -> nn.Module:
     Args:
         spec: ``{"architecture": "BamResNet", "trunk": {...}, "bams": [{...}, {...}, {...}], "num_classes": n}`` or
             ``{"architecture": "DANet", "trunk": {...}, "num_classes": n, "head_channels": ..., "query_channels": ...,
-            "align_corners": ...}``; a network's own ``.spec`` is one. Fields of ``trunk`` and ``bams`` are those of
-            `TrunkOptions` and `BamOptions`.
+            "align_corners": ...}`` or ``{"architecture": "AttentionResNet", "trunk": {...}, "num_classes": n}``; a
+            network's own ``.spec`` is one. Fields of ``trunk`` and ``bams`` are those of `TrunkOptions` and
+            `BamOptions`, those of the trunk's ``attention`` those of `BlockAttention`.
 
     Raises:
         OptionError: The architecture or a field is unknown, missing, or of a value nothing is built with.
@@ -33,11 +36,19 @@ def build_model(spec: Mapping[str, Any]) -> nn.Module:
             return BamResNet(trunk, bams, **fields)
         if architecture == "DANet":
             return DANet(trunk, **fields)
-    except (KeyError, TypeError) as error:
+        if architecture == "AttentionResNet":
+            return AttentionResNet(trunk, **fields)
+    except OptionError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise OptionError(f"expected a full description of a {architecture}, got one with {error}") from error
-    raise OptionError(f"expected architecture BamResNet or DANet, got {architecture!r}")
+    raise OptionError(f"expected architecture BamResNet, DANet or AttentionResNet, got {architecture!r}")
 
 
 def _trunk(fields: Mapping[str, Any]) -> TrunkOptions:
-    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    listed: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+    if isinstance(listed.get("attention"), Mapping):
+        listed["attention"] = BlockAttention(**listed["attention"])
     return TrunkOptions(**listed)

@@ -82,6 +82,7 @@ class SpatialGate(nn.Module):
         super().__init__()
         self.compress = ChannelPool()
         self.spatial = ConvNorm(2, 1, kernel)  # its output is the spatial logit, (B, 1, H, W)
+        nn.init.zeros_(self.spatial.bn.weight)  # the gate starts flat, as in the released code
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:

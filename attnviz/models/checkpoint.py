@@ -1,8 +1,7 @@
 """Checkpoint files to networks and back: exactly, or with an error; never in part, never running what a file says."""
 
 import json
-import pickle
-import zipfile
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from attnviz.errors import CheckpointError, OptionError
-from attnviz.models.build import build_model
+from attnviz.errors import CheckpointError
+from attnviz.models.fitting import fit, recognise
+from attnviz.models.tensor_files import read_tensors
 
 _SPEC_KEY = "attnviz"  # entry of a safetensors header that holds the network's description as JSON
 
@@ -25,86 +25,85 @@ def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch
         net: A network with a ``.spec``.
         path: The file; written whole under a temporary name first.
         dtype: Of floating-point tensors in the file; integers stay as they are.
+
+    Raises:
+        CheckpointError: A number is too large for `dtype`.
     """
     path = Path(path)
     tensors = {
         name: (t.to(dtype) if t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in net.state_dict().items()
     }
-    unfinished = path.with_name(path.name + ".part")
-    safetensors.torch.save_file(tensors, unfinished, metadata={_SPEC_KEY: json.dumps(net.spec)})
-    unfinished.replace(path)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"expected numbers at {name} that {dtype} can hold, got larger ones")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        safetensors.torch.save_file(tensors, unfinished, metadata={_SPEC_KEY: json.dumps(net.spec)})
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path, spec: Mapping[str, Any] | None = None) -> nn.Module:
     """Read a checkpoint into the network it belongs to, float32, in evaluation mode.
 
     Args:
-        path: The project's own ``.safetensors``, or the authors' ``.pth`` of BAM or DANet.
-        spec: The network's description; None reads it from the file, or infers it from the tensors.
+        path: The project's own ``.safetensors``; or a ``.pth`` (or safetensors) of the authors of BAM, CBAM, DANet,
+            of PytorchInsight, pytorchcv (also its ``.pth.zip``) or mmsegmentation, recognised by its names.
+        spec: The network's description. None reads it from the file's header or from the card beside it, or
+            infers it from names and shapes; what those cannot tell (dilations) is then as in the released weights.
 
     Raises:
         CheckpointError: The file is missing, damaged, not only tensors, or does not fit a network exactly.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"expected a checkpoint file, got {str(path)!r}, which is not a file")
-    tensors, header = _read(path)
-    spec = spec or header
-    if spec is None:
-        raise CheckpointError(f"expected a checkpoint with its network's description, got {path.name} without one")
-    return fit(spec, tensors, path.name)
+    tensors = read_tensors(path)
+    own = _header(path) or _card(path)
+    if own is not None:
+        return fit(spec or own, tensors, path.name)
+    scheme = recognise(tensors)
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    return fit(spec or scheme.infer(shapes), tensors, path.name, scheme)
 
 
-def fit(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Build the network of a description and give it exactly these tensors.
+def _header(path: Path) -> dict[str, Any] | None:
+    """The description in the header of a safetensors file.
 
     Raises:
-        CheckpointError: Keys or shapes differ; the message names the first few.
+        CheckpointError: There is one, and it is damaged.
     """
-    try:
-        net = build_model(spec)
-    except OptionError as error:
-        raise CheckpointError(f"expected {name} to describe a network, but {error}") from error
-    wanted = net.state_dict()
-    missing = sorted(wanted.keys() - tensors.keys())
-    extra = sorted(tensors.keys() - wanted.keys())
-    shapes = [
-        f"{key} {tuple(tensors[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted.keys() & tensors.keys()
-        if tensors[key].shape != wanted[key].shape
-    ]
-    for what, keys in (("lacks", missing), ("has unknown", extra), ("has wrong shapes", sorted(shapes))):
-        if keys:
-            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
-            raise CheckpointError(
-                f"expected the {len(wanted)} tensors of a {spec.get('architecture')}, but {name} {what}: "
-                f"{', '.join(keys[:3])}{more}"
-            )
-    net.load_state_dict({key: t.to(wanted[key].dtype) for key, t in tensors.items()}, strict=True)
-    return net.eval()
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(_SPEC_KEY)
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(header) if header else None
-    except safetensors.SafetensorError:
-        return _read_pickle(path), None
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"expected a readable checkpoint, got {path.name}: {error}") from error
+    except (safetensors.SafetensorError, OSError):
+        return None  # another container, already read
+    return None if header is None else _description(header, f"the header of {path.name}")
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
+def _card(path: Path) -> dict[str, Any] | None:
+    """The description in a model card beside the file that names the file.
+
+    Raises:
+        CheckpointError: There is one, and it is damaged.
+    """
+    card = path.with_suffix(".json")
+    if path.suffix != ".safetensors" or not card.is_file():
+        return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"expected safetensors or a PyTorch file that holds only tensors, got {path.name}"
-        ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(t, Tensor) for t in content.values()):
-        raise CheckpointError(f"expected a dictionary of tensors, got {path.name} with something else in it")
-    return {str(key).removeprefix("module."): tensor for key, tensor in content.items()}
+        fields = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"expected a model card in {card.name}, got {error}") from error
+    if not isinstance(fields, dict) or fields.get("file") != path.name:
+        return None
+    return _description(json.dumps(fields.get("spec")), card.name)
+
+
+def _description(text: str, where: str) -> dict[str, Any]:
+    try:
+        spec = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"expected a network's description in {where}, got {error}") from error
+    if not isinstance(spec, dict):
+        raise CheckpointError(f"expected a network's description in {where}, got {text:.80}")
+    return spec

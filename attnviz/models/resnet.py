@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from attnviz.errors import OptionError
+from attnviz.models.block_attention import BlockAttention
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-BOTTLENECK_DEPTHS = (50, 101)
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BOTTLENECK_DEPTHS = (50, 101, 152)
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class TrunkOptions:
     """What tells one ResNet trunk from another.
 
     Attributes:
-        depth: 18, 34, 50 or 101.
+        depth: 18, 34, 50, 101 or 152.
         width: Channels after the stem; stages have 1, 2, 4 and 8 times as many (times 4 in bottlenecks).
         output_stride: 32, or 8: stages 3 and 4 keep their resolution and are dilated by 2 and 4.
         multi_grid: Dilations of the blocks of stage 4, for example ``(4, 8, 16)`` in the released DANet; None
@@ -25,6 +26,7 @@ class TrunkOptions:
             (ResNet-D); None keeps the 7x7 one.
         stride_in_1x1: A bottleneck's stride sits in its first 1x1 convolution (the 2015 paper, pytorchcv)
             instead of its 3x3 one (torchvision).
+        attention: What gates the output of every block before it is added to the identity; None: nothing.
     """
 
     depth: int = 50
@@ -33,6 +35,7 @@ class TrunkOptions:
     multi_grid: tuple[int, ...] | None = None
     deep_stem: tuple[int, int, int] | None = None
     stride_in_1x1: bool = False
+    attention: BlockAttention | None = None
 
     def __post_init__(self) -> None:
         """Check every option.
@@ -53,6 +56,11 @@ class TrunkOptions:
                 f"expected {BLOCKS[self.depth][3]} multi-grid dilations and output stride 8, "
                 f"got {self.multi_grid} and {self.output_stride}"
             )
+
+    @property
+    def blocks(self) -> tuple[int, int, int, int]:
+        """Number of blocks of stages 1 to 4."""
+        return BLOCKS[self.depth]
 
     @property
     def expansion(self) -> int:
@@ -88,15 +96,33 @@ class BlockShape:
     first_dilation: int
     dilation: int
     stride_in_1x1: bool = False
+    attention: BlockAttention | None = None
 
 
-class BasicBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """What both kinds of block share: attention, where there is any, under its own kind's name."""
+
+    def __init__(self, attention: BlockAttention | None, outputs: int) -> None:
+        super().__init__()
+        self.attention = attention
+        if attention is not None:
+            self.add_module(attention.kind, attention.build(outputs))
+
+    def attend(self, x: Tensor) -> Tensor:
+        """Gate the block's output, (B, outputs, H, W); without attention it stays as it is."""
+        if self.attention is None:
+            return x
+        gated: Tensor = self.get_submodule(self.attention.kind)(x)
+        return gated
+
+
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions and the identity."""
 
     expansion = 1
 
     def __init__(self, shape: BlockShape) -> None:
-        super().__init__()
+        super().__init__(shape.attention, shape.planes)
         self.conv1 = conv3x3(shape.inputs, shape.planes, shape.stride, shape.first_dilation)
         self.bn1 = nn.BatchNorm2d(shape.planes)
         self.relu = nn.ReLU(inplace=True)
@@ -108,18 +134,19 @@ class BasicBlock(nn.Module):
         """(B, inputs, H, W) -> (B, planes, H / stride, W / stride)."""
         identity = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        return self.relu(x + identity)
+        x = self.attend(self.bn2(self.conv2(x)))
+        x = self.relu(x + identity)
+        return x
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(ResidualBlock):
     """1x1 reduce, 3x3, 1x1 expand by 4, and the identity."""
 
     expansion = 4
 
     def __init__(self, shape: BlockShape) -> None:
-        super().__init__()
         outputs = shape.planes * self.expansion
+        super().__init__(shape.attention, outputs)
         stride1, stride2 = (shape.stride, 1) if shape.stride_in_1x1 else (1, shape.stride)
         self.conv1 = nn.Conv2d(shape.inputs, shape.planes, 1, stride1, bias=False)
         self.bn1 = nn.BatchNorm2d(shape.planes)
@@ -135,8 +162,9 @@ class Bottleneck(nn.Module):
         identity = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
-        x = self.bn3(self.conv3(x))
-        return self.relu(x + identity)
+        x = self.attend(self.bn3(self.conv3(x)))
+        x = self.relu(x + identity)
+        return x
 
 
 class ResNetTrunk(nn.Module):
@@ -199,7 +227,15 @@ def _stage(options: TrunkOptions, number: int, inputs: int) -> nn.Sequential:
     stride = 2 if number == 2 or (number > 2 and options.output_stride == 32) else 1
     blocks: list[nn.Module] = []
     for index, (first, dilation) in enumerate(_dilations(options, number, count)):
-        shape = BlockShape(inputs, planes, stride if index == 0 else 1, first, dilation, options.stride_in_1x1)
+        shape = BlockShape(
+            inputs=inputs,
+            planes=planes,
+            stride=stride if index == 0 else 1,
+            first_dilation=first,
+            dilation=dilation,
+            stride_in_1x1=options.stride_in_1x1,
+            attention=options.attention,
+        )
         blocks.append(block(shape))
         inputs = planes * block.expansion
     return nn.Sequential(*blocks)

@@ -51,7 +51,7 @@ class SpatialGroupEnhance(nn.Module):
         if height * width > 1:
             centred = centred / (centred.std(dim=1, keepdim=True) + _EPSILON)
         gate = self.sig(centred.reshape(batch, self.groups, height, width) * self.weight + self.bias)
-        gated = grouped * gate.reshape(batch * self.groups, 1, height, width)
+        gated: Tensor = grouped * gate.reshape(batch * self.groups, 1, height, width)
         return gated.reshape(x.shape)
 
 
