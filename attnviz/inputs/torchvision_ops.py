@@ -1,7 +1,7 @@
 """Import torchvision from here: ``from attnviz.inputs.torchvision_ops import torchvision``.
 
-torchvision's compiled operators need the CUDA libraries that a CPU-only torch lacks. Loading them then fails quietly, and
-``import torchvision`` stops with "operator torchvision::nms does not exist", because torchvision describes these
+torchvision's compiled operators need the CUDA libraries that a CPU-only torch lacks. Loading them then fails quietly,
+and ``import torchvision`` stops with "operator torchvision::nms does not exist", because torchvision describes these
 operators to torch's tracer (``torchvision/_meta_registrations.py``) without asking whether they are there. Declaring
 their schemas first is enough for everything but box suppression, which attnviz does not use.
 See https://github.com/pytorch/vision/blob/main/torchvision/_meta_registrations.py.
@@ -32,7 +32,7 @@ def _load_compiled_operators() -> None:
             os.add_dll_directory(folder)
         for library in (*Path(folder).glob("_C*.so"), *Path(folder).glob("_C*.pyd")):
             try:
-                torch.ops.load_library(str(library))
+                torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
             except OSError:  # the libraries it needs are not here: the reason for this module
                 continue
 
@@ -44,9 +44,9 @@ def _declare_missing() -> torch.library.Library | None:
     missing = [s for s in _SCHEMAS if not _is_declared("torchvision::" + s.partition("(")[0])]
     if not missing:
         return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in missing:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 

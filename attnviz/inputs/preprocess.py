@@ -1,0 +1,152 @@
+"""From a photo to a network's input, without losing what of the photo that was."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from attnviz.errors import ImageError, OptionError
+from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.limits import MOST_PIXELS
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision, transforms/_presets.py::ImageClassification
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_LONGEST = 8  # long side at most this many times `size`: a panorama must not become an input of any length
+_FITS = ("keep", "squash", "crop")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a photo becomes a network's input.
+
+    Attributes:
+        size: Side in pixels: of the short side for ``"keep"``, of both sides otherwise.
+        fit: ``"keep"``: the whole photo, in its proportions but for the rounding of the sides; ``"squash"``: the whole
+            photo made square; ``"crop"``: the central square, the rest unseen.
+        multiple: The sides are rounded to the nearest multiple of this, at least one; the network's largest stride.
+        mean: Subtracted from the channels red, green, blue, in [0, 1].
+        std: Divides them afterwards; positive.
+
+    Raises:
+        OptionError: A number or name out of its range.
+    """
+
+    size: int
+    fit: Literal["keep", "squash", "crop"] = "keep"
+    multiple: int = 32
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        """Check every number, and make plain tuples of lists read from JSON."""
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        for name in ("size", "multiple"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PIXELS:
+                raise OptionError(f"expected {name} to be a whole number of at least 1, got {value!r}")
+        if self.fit not in _FITS:
+            raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
+        if len(self.mean) != 3 or not all(math.isfinite(value) for value in self.mean):
+            raise OptionError(f"expected mean of three finite numbers, got {self.mean}")
+        if len(self.std) != 3 or not all(math.isfinite(value) and value > 0 for value in self.std):
+            raise OptionError(f"expected std of three positive numbers, got {self.std}")
+
+
+def preprocess(
+    image: NDArray[np.uint8], preprocessing: Preprocessing, *, smallest_input: int = 1
+) -> tuple[Tensor, NDArray[np.uint8], Geometry]:
+    """Resize and normalise a photo.
+
+    The photo is resized in eight bits, by Pillow's bilinear filter, which widens with the reduction and so does not
+    alias; the input derives from the resized picture alone. What `seen` shows is what the network saw, to the last bit.
+
+    Args:
+        image: RGB, uint8, (H, W, 3).
+        preprocessing: Size, fit and normalisation.
+        smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
+
+    Returns:
+        The network's input, float32 (1, 3, h, w) on the CPU, ``(seen / 255 - mean) / std``; `seen`, uint8 (h, w, 3);
+        and the geometry between the photo and `seen`.
+
+    Raises:
+        ImageError: Not an RGB uint8 array, or a side is shorter than the network takes.
+        OptionError: The input would have over 50 megapixels.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ImageError(f"expected an RGB array, uint8 of shape (H, W, 3), got {got}")
+    height, width = image.shape[:2]
+    _check_smallest("a picture", height, width, max(1, smallest_input))
+    crop = _crop(height, width, preprocessing.fit)
+    left, top, right, bottom = crop
+    h, w = network_size(bottom - top, right - left, preprocessing)
+    _check_smallest(f"a picture of {width} x {height} pixels that becomes", h, w, max(1, smallest_input))
+    resized = Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR, box=crop)
+    seen = np.array(resized, dtype=np.uint8, order="C")
+    return normalise(seen, preprocessing), seen, Geometry((height, width), crop, (h, w))
+
+
+def network_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Size of the network's input for what it sees of a photo.
+
+    Args:
+        height: Of the seen part, in photo pixels.
+        width: Of the seen part, in photo pixels.
+        preprocessing: Size, fit and multiple.
+
+    Returns:
+        (height, width), both multiples of `multiple`.
+
+    Raises:
+        OptionError: The input would have over 50 megapixels.
+    """
+    size, multiple = preprocessing.size, preprocessing.multiple
+    if preprocessing.fit == "keep":
+        scale = min(size / min(height, width), _LONGEST * size / max(height, width))
+        exact = (height * scale, width * scale)
+    else:
+        exact = (float(size), float(size))
+    h, w = (max(1, math.floor(side / multiple + 0.5)) * multiple for side in exact)
+    if h * w > MOST_PIXELS:
+        raise OptionError(f"expected a size whose input has at most {MOST_PIXELS // 10**6} megapixels, got {w} x {h}")
+    return h, w
+
+
+def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+    """What torchvision's ``to_tensor`` and ``normalize`` make of the picture, bit for bit.
+
+    Args:
+        seen: RGB, uint8, (h, w, 3).
+        preprocessing: Its mean and std are used.
+
+    Returns:
+        float32 (1, 3, h, w), contiguous, on the CPU.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1)))[None].to(torch.float32).div_(255)
+    mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, 3, 1, 1)
+    std = torch.tensor(preprocessing.std, dtype=torch.float32).view(1, 3, 1, 1)
+    return x.sub_(mean).div_(std)
+
+
+def _crop(height: int, width: int, fit: str) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom): everything, or the largest square in the middle."""
+    if fit != "crop":
+        return 0, 0, width, height
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def _check_smallest(what: str, height: int, width: int, smallest: int) -> None:
+    if min(height, width) < smallest:
+        raise ImageError(
+            f"expected {what} at least {smallest} x {smallest} pixels, the smallest that the network takes, "
+            f"got {width} x {height}"
+        )
