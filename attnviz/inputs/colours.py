@@ -16,7 +16,6 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from attnviz.errors import ImageError
 
-_Profile = ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile
 _FULL_SCALE = 65535
 _PHOTOMETRIC, _BITS = 262, 258
 _WHITE_IS_ZERO = 0
@@ -83,7 +82,8 @@ def eight_bits_of_floats(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if not (low >= 0.0 and high <= 1.0):  # false for NaN, which min and max hand on
         raise ImageError(f"expected floating-point pixels in [0, 1], got values from {low:g} to {high:g}")
-    return np.rint(values * np.float32(255)).astype(np.uint8)
+    eight: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
+    return eight
 
 
 def _grey(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -116,9 +116,9 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    srgb = ImageCms.createProfile("sRGB")
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     if image.mode == "LAB":
-        return _transformed(image, ImageCms.createProfile("LAB"), srgb)
+        return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), srgb)
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -129,7 +129,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _differs_from_srgb(mode: str, source: _Profile, srgb: _Profile) -> bool:
+def _differs_from_srgb(mode: str, source: ImageCms.ImageCmsProfile, srgb: ImageCms.ImageCmsProfile) -> bool:
     """Whether the profile moves colours visibly; most are sRGB themselves, and rounding should not touch those."""
     if mode == "CMYK":
         return True
@@ -143,7 +143,7 @@ def _differs_from_srgb(mode: str, source: _Profile, srgb: _Profile) -> bool:
     return int(np.abs(plain.astype(np.int16) - moved).max()) > _SAME
 
 
-def _transformed(image: Image.Image, source: _Profile, target: _Profile) -> Image.Image:
+def _transformed(image: Image.Image, source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile) -> Image.Image:
     converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     if converted is None:  # only in-place conversion returns nothing
         raise ValueError("expected a converted picture, got none")

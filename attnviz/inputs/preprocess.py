@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from attnviz.inputs.limits import MOST_PIXELS
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision, transforms/_presets.py::ImageClassification
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _LONGEST = 8  # long side at most this many times `size`: a panorama must not become an input of any length
-_FITS = ("keep", "squash", "crop")
+Fit = Literal["keep", "squash", "crop"]
+_FITS = get_args(Fit)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Preprocessing:
     """
 
     size: int
-    fit: Literal["keep", "squash", "crop"] = "keep"
+    fit: Fit = "keep"
     multiple: int = 32
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD

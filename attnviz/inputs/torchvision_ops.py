@@ -32,7 +32,7 @@ def _load_compiled_operators() -> None:
             os.add_dll_directory(folder)
         for library in (*Path(folder).glob("_C*.so"), *Path(folder).glob("_C*.pyd")):
             try:
-                torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
+                torch.ops.load_library(str(library))
             except OSError:  # the libraries it needs are not here: the reason for this module
                 continue
 
@@ -44,9 +44,9 @@ def _declare_missing() -> torch.library.Library | None:
     missing = [s for s in _SCHEMAS if not _is_declared("torchvision::" + s.partition("(")[0])]
     if not missing:
         return None
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in missing:
-        library.define(schema)  # type: ignore[no-untyped-call]
+        library.define(schema)
     return library
 
 
