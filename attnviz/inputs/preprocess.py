@@ -83,41 +83,36 @@ def preprocess(
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ImageError(f"expected an RGB array, uint8 of shape (H, W, 3), got {got}")
-    height, width = image.shape[:2]
-    _check_smallest("a picture", height, width, max(1, smallest_input))
-    crop = _crop(height, width, preprocessing.fit)
-    left, top, right, bottom = crop
-    h, w = network_size(bottom - top, right - left, preprocessing)
-    _check_smallest(f"a picture of {width} x {height} pixels that becomes", h, w, max(1, smallest_input))
-    resized = Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR, box=crop)
+    geometry = plan((image.shape[0], image.shape[1]), preprocessing, smallest_input=smallest_input)
+    h, w = geometry.network_size
+    resized = Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR, box=geometry.crop)
     seen = np.array(resized, dtype=np.uint8, order="C")
-    return normalise(seen, preprocessing), seen, Geometry((height, width), crop, (h, w))
+    return normalise(seen, preprocessing), seen, geometry
 
 
-def network_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """Size of the network's input for what it sees of a photo.
+def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, smallest_input: int = 1) -> Geometry:
+    """What `preprocess` would do with a photo of a size, without doing it.
 
     Args:
-        height: Of the seen part, in photo pixels.
-        width: Of the seen part, in photo pixels.
+        photo_size: (height, width) in pixels.
         preprocessing: Size, fit and multiple.
+        smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
-        (height, width), both multiples of `multiple`.
+        The geometry between the photo and the network's input.
 
     Raises:
+        ImageError: A side is shorter than the network takes.
         OptionError: The input would have over 50 megapixels.
     """
-    size, multiple = preprocessing.size, preprocessing.multiple
-    if preprocessing.fit == "keep":
-        scale = min(size / min(height, width), _LONGEST * size / max(height, width))
-        exact = (height * scale, width * scale)
-    else:
-        exact = (float(size), float(size))
-    h, w = (max(1, math.floor(side / multiple + 0.5)) * multiple for side in exact)
-    if h * w > MOST_PIXELS:
-        raise OptionError(f"expected a size whose input has at most {MOST_PIXELS // 10**6} megapixels, got {w} x {h}")
-    return h, w
+    height, width = photo_size
+    smallest = max(1, smallest_input)
+    _check_smallest("a picture", height, width, smallest)
+    crop = _crop(height, width, preprocessing.fit)
+    left, top, right, bottom = crop
+    h, w = _network_size(bottom - top, right - left, preprocessing)
+    _check_smallest(f"a picture of {width} x {height} pixels that becomes", h, w, smallest)
+    return Geometry((height, width), crop, (h, w))
 
 
 def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
@@ -143,6 +138,20 @@ def _crop(height: int, width: int, fit: str) -> tuple[int, int, int, int]:
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
     return left, top, left + side, top + side
+
+
+def _network_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Height and width of the network's input for the part of a photo that it sees."""
+    size, multiple = preprocessing.size, preprocessing.multiple
+    if preprocessing.fit == "keep":
+        scale = min(size / min(height, width), _LONGEST * size / max(height, width))
+        exact = (height * scale, width * scale)
+    else:
+        exact = (float(size), float(size))
+    h, w = (max(1, math.floor(side / multiple + 0.5)) * multiple for side in exact)
+    if h * w > MOST_PIXELS:
+        raise OptionError(f"expected a size whose input has at most {MOST_PIXELS // 10**6} megapixels, got {w} x {h}")
+    return h, w
 
 
 def _check_smallest(what: str, height: int, width: int, smallest: int) -> None:
