@@ -1,0 +1,1 @@
+"""Pictures of attention: colour maps, overlays, figures, animations. The only place with matplotlib."""

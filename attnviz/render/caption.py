@@ -1,0 +1,141 @@
+"""Words about a figure: a caption ready for a paper, headings and legends."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from attnviz.render.options import FigureOptions
+from attnviz.render.panels import Panel, quantity
+from attnviz.render.scales import Scale, find_scales, raw_range
+from attnviz.render.typesetting import format_ends, format_range
+from attnviz.results import Explanation
+
+RANDOM_WEIGHTS = "random weights"
+_LEGEND_ENTRIES = 24
+
+_MEANINGS = {
+    "effective_gain": "The effective gain is the mean over channels of what the attention module multiplies a location by "
+    "(BAM, arXiv:1807.06514).",
+    "spatial_logit": "The spatial logit is the module's spatial branch before the sigmoid.",
+    "position_row": "A pin's map is its row of the softmax over all {n} locations (DANet, arXiv:1809.02983); "
+    "even attention would be {even} everywhere.",
+    "position_column": "The attention to a location is its column of the {n} x {n} softmax over keys.",
+    "position_received": "The attention received is the mean of the position attention over all {n} queries.",
+    "channel_matrix": "The channel matrix is the softmax over channels, each row sums to 1.",
+    "channel_output": "A channel's map is the output of the channel attention module.",
+    "spatial_gate": "A spatial gate multiplies every channel at a location.",
+    "group_gate": "A group gate is the mean over the groups' gates.",
+    "gate": "A gate multiplies one channel at each location (before 1 is added).",
+}
+
+
+def caption(
+    explanation: Explanation, panels: Sequence[Panel], options: FigureOptions, *, photo_name: str | None = None
+) -> str:
+    """Everything a reader of a paper needs to know about a figure, in plain sentences.
+
+    Args:
+        explanation: What is shown.
+        panels: The figure's panels.
+        options: How they are drawn.
+        photo_name: Name of the photo's file, printed as it is.
+    """
+    sentences = [_subject(explanation, photo_name), _panels(panels)]
+    kinds = dict.fromkeys(panel.kind for panel in panels)
+    sentences += [_meaning(kind, explanation) for kind in kinds if kind in _MEANINGS]
+    sentences += [_drawing(panels, options), _result(explanation), _weights(explanation)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _subject(explanation: Explanation, photo_name: str | None) -> str:
+    model = explanation.model
+    photo, seen = explanation.photo.shape, explanation.seen.shape
+    called = f"the photo {photo_name}" if photo_name else "a photo"
+    part = "" if explanation.geometry.whole else " in part"
+    return (
+        f"Attention of {model.name} ({model.architecture}) on {called} "
+        f"({photo[1]} × {photo[0]} pixels, seen{part} at {seen[1]} × {seen[0]})."
+    )
+
+
+def _panels(panels: Sequence[Panel]) -> str:
+    parts = []
+    for panel in panels:
+        title = panel.title.replace(" · ", ", ")
+        values = "" if panel.values is None else f": {format_range(*raw_range(panel), panel.unit)}"
+        parts.append(title + values)
+    return f"Panels: {'; '.join(parts)}."
+
+
+def _meaning(kind: str, explanation: Explanation) -> str:
+    n = 1 if explanation.position is None else explanation.position.grid[0] * explanation.position.grid[1]
+    return _MEANINGS[kind].format(n=n, even=f"{1 / n:.2g}")
+
+
+def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
+    if all(panel.values is None for panel in panels):
+        return ""
+    cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
+    over = f", {percent(options.map_opacity)} opaque over the photo" if any(not panel.bare for panel in panels) else ""
+    scales = find_scales(panels, options.scaling)
+    shared = [scale for scale in scales if len(scale.panels) > 1]
+    if not shared:
+        ranges = "the colours of every map span its own range"
+    else:
+        parts = [f"{quantity(scale.kind)} {' to '.join(format_ends(scale.low, scale.high))}" for scale in shared]
+        ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
+    return f"Colours ({options.colormap}): {ranges}; {cells}{over}."
+
+
+def _result(explanation: Explanation) -> str:
+    found = findings(explanation)
+    kind = "Predicted" if explanation.predictions else "Share of the picture"
+    return f"{kind}: {', '.join(found)}." if found else ""
+
+
+def _weights(explanation: Explanation) -> str:
+    if not explanation.model.trained:
+        return "The network has random weights: it was not trained."
+    digest = explanation.model.sha256
+    return f"Weights: sha256 {digest[:12]}." if digest else ""
+
+
+def findings(explanation: Explanation, count: int = 3) -> list[str]:
+    """What the network made of the photo, for people: ``["Egyptian cat 87 %", ...]``, largest first."""
+    if explanation.predictions:
+        pairs = [(p.category, p.probability) for p in explanation.predictions]
+    elif explanation.segmentation is not None:
+        pairs = list(explanation.segmentation.shares().items())
+    else:
+        pairs = []
+    return [f"{name} {percent(value)}" for name, value in pairs[:count]]
+
+
+def percent(share: float) -> str:
+    """A share for people: ``"87 %"``, ``"0.4 %"``, ``"<0.1 %"``, with a space that does not break."""
+    if share < 0.0005:
+        return "<0.1\u00a0%"
+    return f"{100 * share:.{0 if share >= 0.0995 else 1}f}\u00a0%"
+
+
+def legend(explanation: Explanation, panels: Sequence[Panel]) -> dict[int, str]:
+    """The classes that occur in a figure's segmentations, by their share in the first of them.
+
+    Returns:
+        Number of the class -> its name and share; beyond 24 classes the rest is counted under the number -1.
+    """
+    drawn = [panel.classes for panel in panels if panel.classes is not None]
+    if not drawn or explanation.segmentation is None:
+        return {}
+    names = explanation.segmentation.categories
+    shares: dict[int, float] = {}
+    for classes in drawn:
+        counts = np.bincount(classes.ravel(), minlength=256)
+        for number in np.argsort(-counts, kind="stable"):
+            if counts[number]:
+                shares.setdefault(int(number), counts[number] / classes.size if classes is drawn[0] else 0.0)
+    texts = {n: f"{names[n] if n < len(names) else f'class {n}'} {percent(share)}" for n, share in shares.items()}
+    shown = dict(list(texts.items())[:_LEGEND_ENTRIES])
+    if len(texts) > len(shown):
+        shown[-1] = f"and {len(texts) - len(shown)} more"
+    return shown

@@ -1,0 +1,279 @@
+"""Figures for papers: labelled panels with raw ranges, one colour bar per scale, text as text, the same bytes every time.
+
+Drawn on matplotlib's Figure objects without pyplot. Some of matplotlib's settings exist only globally (which fonts go
+into a PDF, whether SVG text stays text), so that a lock keeps two figures from being drawn at once.
+"""
+
+import io
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+
+from attnviz.errors import OptionError
+from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.render.layout import Bar, Page, Picture, Swatch, Text, Words, lay_out
+from attnviz.render.options import FigureOptions
+from attnviz.render.palette import class_colours, pin_colour, readable_on
+from attnviz.render.panels import Panel, Pins, default_pins, pin_cell, resolve
+from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.scales import Scale, find_scales
+from attnviz.render.typesetting import FONT, printable
+from attnviz.results import ByteArray, Explanation
+
+FigureFormat = Literal["png", "pdf", "svg"]
+
+_drawing = threading.RLock()
+
+_SETTINGS = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": [FONT],
+    "text.usetex": False,
+    "text.hinting": "no_hinting",
+    "text.antialiased": True,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "path.sketch": None,
+    "path.effects": [],
+    "image.interpolation": "none",
+    "image.resample": False,
+    "image.composite_image": False,
+    "pdf.fonttype": 42,
+    "pdf.compression": 6,
+    "pdf.use14corefonts": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "attnviz",
+    "svg.image_inline": True,
+    "savefig.bbox": None,
+    "savefig.dpi": "figure",
+    "savefig.facecolor": "white",
+    "savefig.edgecolor": "none",
+    "savefig.transparent": False,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
+}
+
+# Without these entries matplotlib would write the time of day into the files.
+_METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": "attnviz"},
+    "pdf": {"Creator": "attnviz", "Producer": "matplotlib", "CreationDate": None},
+    "svg": {"Creator": "attnviz", "Date": None},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FigurePlan:
+    """All that is decided about a figure before it is drawn.
+
+    Attributes:
+        explanation: What it shows.
+        options: As given, with `panels` and `pins` filled in.
+        panels: In reading order.
+        scales: Ranges and who shares them.
+        page: Where everything goes, in pixels.
+        caption: Ready for a paper.
+    """
+
+    explanation: Explanation
+    options: FigureOptions
+    panels: tuple[Panel, ...]
+    scales: tuple[Scale, ...]
+    page: Page
+    caption: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the figure as a PNG."""
+        return self.page.height, self.page.width
+
+
+def plan_figure(
+    explanation: Explanation, options: FigureOptions | None = None, *, photo_name: str | None = None
+) -> FigurePlan:
+    """Decide what a figure shows and where.
+
+    Args:
+        explanation: What to show.
+        options: How; None: the defaults.
+        photo_name: Name of the photo's file, for heading and caption; any characters.
+
+    Raises:
+        OptionError: A panel does not exist, a pin lies where the network saw nothing, or the panels do not fit.
+    """
+    given = options or FigureOptions()
+    pins: Pins = given.pins or default_pins(explanation)
+    panels = resolve(explanation, given.panels, pins)
+    given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
+    scales = find_scales(panels, given.scaling)
+    text = caption(explanation, panels, given, photo_name=photo_name)
+    height, width = explanation.photo.shape[:2]
+    with _drawing:  # measuring text uses matplotlib's fonts
+        page = lay_out(
+            panels,
+            scales,
+            given,
+            aspect=height / width,
+            words=_words(explanation, given, text, photo_name),
+            legend={number: printable(name, 80) for number, name in legend(explanation, panels).items()},
+        )
+    return FigurePlan(explanation, given, panels, scales, page, text)
+
+
+def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
+    untrained = not explanation.model.trained
+    name = printable(explanation.model.name, 120)
+    return Words(
+        notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
+        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
+        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
+        caption=printable(text, 4000) if options.caption else "",
+    )
+
+
+def build_figure(plan: FigurePlan) -> Figure:
+    """Draw a figure, as a matplotlib Figure of the plan's size in pixels at its dots per inch."""
+    with _settings():
+        return _draw(plan)
+
+
+def render_figure(plan: FigurePlan, file_format: FigureFormat) -> bytes:
+    """A figure as the bytes of a file, the same bytes for the same plan every time.
+
+    Args:
+        plan: From `plan_figure`.
+        file_format: ``"png"``; ``"pdf"`` with embedded TrueType fonts; ``"svg"`` with text as text.
+
+    Raises:
+        OptionError: There is no such format.
+    """
+    if file_format not in get_args(FigureFormat):
+        raise OptionError(f"expected a figure format out of {', '.join(get_args(FigureFormat))}, got {file_format!r}")
+    buffer = io.BytesIO()
+    with _settings():
+        _draw(plan).savefig(
+            buffer, format=file_format, dpi=plan.options.dpi, metadata=_METADATA[file_format]
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with _drawing, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
+        yield
+
+
+def _draw(plan: FigurePlan) -> Figure:
+    page, dpi = plan.page, plan.options.dpi
+    figure = Figure(figsize=(_inches(page.width, dpi), _inches(page.height, dpi)), dpi=dpi, facecolor="white")
+    photos: dict[tuple[int, int], ByteArray] = {}
+    classes = class_colours(256)
+    for item in page.items:
+        if isinstance(item, Text):
+            _draw_text(figure, page, item, dpi)
+        elif isinstance(item, Picture):
+            size = (item.height, item.width)
+            if size not in photos:
+                photos[size] = photo_at(plan.explanation.photo, size)
+            _draw_picture(_axes(figure, page, item), plan, item, photos[size])
+        elif isinstance(item, Bar):
+            pixels = bar_pixels(plan.options.colormap, (item.height, item.width), flat=item.flat)
+            _show(_axes(figure, page, item), pixels)
+        elif isinstance(item, Swatch):
+            colour = tuple(float(c) / 255 for c in classes[item.number])
+            box = _axes(figure, page, item)
+            box.add_patch(Rectangle((0, 0), item.width, item.height, facecolor=colour, edgecolor="#333333", linewidth=0.4))
+    return figure
+
+
+def _inches(pixels: int, dpi: int) -> float:
+    """Inches that make no less than so many pixels after rounding errors: matplotlib cuts off the fraction."""
+    inches = pixels / dpi
+    return inches if int(inches * dpi) == pixels else math.nextafter(inches, math.inf)
+
+
+def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
+    figure.text(
+        item.x / page.width,
+        1.0 - item.y / page.height,
+        item.string,
+        fontsize=item.size * 72.0 / dpi,
+        fontweight="bold" if item.bold else "normal",
+        color=item.colour,
+        ha=item.align,
+        va="baseline",
+        parse_math=False,
+    )
+
+
+def _axes(figure: Figure, page: Page, item: Picture | Bar | Swatch) -> Axes:
+    """Axes that cover an item, with its pixels as coordinates and y downwards."""
+    left, top, right, bottom = item.box
+    position = (
+        left / page.width,
+        1.0 - bottom / page.height,
+        (right - left) / page.width,
+        (bottom - top) / page.height,
+    )
+    axes = figure.add_axes(position)
+    axes.set_axis_off()
+    axes.set_xlim(0, item.width)
+    axes.set_ylim(item.height, 0)
+    return axes
+
+
+def _show(axes: Axes, pixels: ByteArray) -> None:
+    height, width = pixels.shape[:2]
+    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="none", aspect="auto", origin="upper")
+
+
+def _draw_picture(axes: Axes, plan: FigurePlan, item: Picture, photo: ByteArray) -> None:
+    geometry = plan.explanation.geometry
+    scale = next((scale for scale in plan.scales if item.panel.name in scale.panels), None)
+    _show(axes, panel_pixels(item.panel, photo, geometry, scale=scale, options=plan.options))
+    across, down = item.width / geometry.photo_size[1], item.height / geometry.photo_size[0]
+    if not geometry.whole and not item.panel.bare:
+        left, top, right, bottom = geometry.crop
+        _frame(axes, (left * across, top * down, right * across, bottom * down), "black", dashed=True)
+    for number in item.panel.pins:
+        _draw_pin(axes, plan, item.panel, number, (across, down))
+
+
+def _frame(axes: Axes, box: tuple[float, float, float, float], colour: str, *, dashed: bool = False) -> None:
+    left, top, right, bottom = box
+    for line, width, style in (("white", 1.8, "-"), (colour, 0.9, (0, (3, 2)) if dashed else "-")):
+        patch = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=line, linewidth=width)
+        patch.set_linestyle(style)
+        axes.add_patch(patch)
+
+
+def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tuple[float, float]) -> None:
+    """A numbered disc on the photo; a frame around the query's cell on its own map, which it must not hide."""
+    pin, colour = plan.options.pins[number], pin_colour(number)
+    position = plan.explanation.position
+    if panel.values is not None and position is not None:
+        row, column = pin_cell(plan.explanation, position, pin)
+        box = plan.explanation.geometry.cell_to_photo_box(row, column, position.grid)
+        _frame(axes, (box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]), colour)
+        return
+    points = 0.85 * plan.options.font_size
+    centre = (pin[0] * zoom[0], pin[1] * zoom[1])
+    radius = 0.85 * points * plan.options.dpi / 72.0
+    axes.add_patch(Circle(centre, radius, facecolor=colour, edgecolor="white", linewidth=0.8, clip_on=False))
+    axes.text(
+        *centre,
+        str(number + 1),
+        fontsize=points,
+        fontweight="bold",
+        color=readable_on(colour),
+        ha="center",
+        va="center_baseline",
+        parse_math=False,
+        clip_on=False,
+    )

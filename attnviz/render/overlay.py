@@ -1,0 +1,97 @@
+"""A map over a photo: an exact blend, pixel by pixel, and nothing else done to either."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnviz.errors import ImageError, OptionError
+from attnviz.render.colormaps import DEFAULT, table
+
+_PIXELS_PER_BAND = 1 << 20  # float64 working memory of about 50 MB, whatever the size of the photo
+
+
+def overlay(
+    image: NDArray[np.uint8],
+    values: NDArray[np.floating],
+    colormap: str = DEFAULT,
+    map_opacity: float = 0.5,
+) -> NDArray[np.uint8]:
+    """Draw a map over a photo of the same size.
+
+    Each pixel is ``(1 - map_opacity) * photo + map_opacity * colour``, rounded half up. The photo's brightness is left
+    alone and the opacity is the same everywhere, so that 0 gives the photo and 1 the bare colours, to the bit.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        values: Floats (H, W) in [0, 1]; NaN where there is no map (outside a crop): there the photo stays as it is.
+        colormap: A name out of `attnviz.render.colormaps.names`.
+        map_opacity: Opacity of the map over the photo, in [0, 1].
+
+    Returns:
+        RGB uint8 (H, W, 3).
+
+    Raises:
+        ImageError: The image is not RGB uint8 (H, W, 3).
+        OptionError: The values do not fit the image or leave [0, 1], or an option is out of its range.
+    """
+    colours = table(colormap)
+    opacity = checked_opacity(map_opacity)
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        raise ImageError(f"expected an RGB uint8 image (H, W, 3), got {_describe(image)}")
+    if not (isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.shape == image.shape[:2]):
+        raise OptionError(f"expected a map of floats {image.shape[:2]}, got {_describe(values)}")
+    result = np.empty_like(image, order="C")
+    rows = max(1, _PIXELS_PER_BAND // max(1, image.shape[1]))
+    for top in range(0, image.shape[0], rows):
+        band = slice(top, top + rows)
+        result[band] = _blend(image[band], colorize(values[band], colours), opacity)
+        outside = np.isnan(values[band])
+        result[band][outside] = image[band][outside]
+    return result
+
+
+def colorize(values: NDArray[np.floating], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The colour of each value: number min(floor(256 v), 255) of the table.
+
+    Args:
+        values: Floats in [0, 1], any shape; NaN gets colour number 0.
+        colours: RGB uint8 (256, 3).
+
+    Returns:
+        RGB uint8 of shape (*values.shape, 3).
+
+    Raises:
+        OptionError: A value is outside [0, 1].
+    """
+    known = np.where(np.isnan(values), 0.0, values)
+    if known.size and (known.min() < 0.0 or known.max() > 1.0):
+        raise OptionError(f"expected values in [0, 1], got {float(known.min())} to {float(known.max())}")
+    numbers: NDArray[np.intp] = np.minimum(known * 256.0, 255.0).astype(np.intp)
+    return colours[numbers]
+
+
+def checked_opacity(map_opacity: float) -> float:
+    """The opacity as a plain float in [0, 1].
+
+    Raises:
+        OptionError: It is not a number in [0, 1].
+    """
+    if isinstance(map_opacity, bool) or not isinstance(map_opacity, int | float | np.floating):
+        raise OptionError(f"expected map_opacity as a number in [0, 1], got {map_opacity!r}")
+    if not 0.0 <= map_opacity <= 1.0:
+        raise OptionError(f"expected map_opacity in [0, 1], got {map_opacity}")
+    return float(map_opacity)
+
+
+def _blend(photo: NDArray[np.uint8], colours: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
+    if opacity == 0.0:
+        return photo
+    if opacity == 1.0:
+        return colours
+    mixed = (1.0 - opacity) * photo.astype(np.float64) + opacity * colours.astype(np.float64)
+    return np.floor(mixed + 0.5).astype(np.uint8)
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

@@ -1,0 +1,81 @@
+"""The pixels of each panel at the size it is drawn."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from attnviz.inputs.geometry import Geometry
+from attnviz.render.colormaps import table
+from attnviz.render.options import FigureOptions
+from attnviz.render.overlay import colorize, overlay
+from attnviz.render.palette import class_colours
+from attnviz.render.panels import Panel
+from attnviz.render.placement import place
+from attnviz.render.scales import Scale
+from attnviz.results import ByteArray, FloatArray
+
+
+def photo_at(photo: ByteArray, size: tuple[int, int]) -> ByteArray:
+    """The whole photo at another size, without a change of its brightness.
+
+    Args:
+        photo: RGB uint8 (H, W, 3).
+        size: (height, width) in pixels.
+
+    Returns:
+        RGB uint8 (height, width, 3): the very same pixels where the size is the photo's own.
+    """
+    if photo.shape[:2] == size:
+        return photo
+    resized = Image.fromarray(photo).resize((size[1], size[0]), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def panel_pixels(
+    panel: Panel, photo: ByteArray, geometry: Geometry, *, scale: Scale | None, options: FigureOptions
+) -> ByteArray:
+    """Draw a panel.
+
+    Args:
+        panel: What to draw.
+        photo: The whole photo at the panel's size, RGB uint8 (h, w, 3); of bare panels only its size counts.
+        geometry: Of the photo.
+        scale: The panel's scale, where it has numbers.
+        options: Colour map, opacity and interpolation.
+
+    Returns:
+        RGB uint8 (h, w, 3).
+    """
+    size = (photo.shape[0], photo.shape[1])
+    if panel.classes is not None:
+        return _classes_over(photo, panel.classes, geometry, options.map_opacity)
+    if panel.values is None or scale is None:
+        return photo
+    values = scale.apply(panel.values)
+    if panel.bare:
+        return colorize(_matrix_at(values, size), table(options.colormap))
+    placed = place(values, geometry, size, options.interpolation).clip(0.0, 1.0)
+    return overlay(photo, placed, options.colormap, options.map_opacity)
+
+
+def bar_pixels(colormap: str, size: tuple[int, int], *, flat: bool = False) -> ByteArray:
+    """A colour bar, low end to the left: RGB uint8 (*size, 3); a flat one has the low end's colour throughout."""
+    position = np.zeros(size[1]) if flat else (np.arange(size[1]) + 0.5) / size[1]
+    return np.ascontiguousarray(np.broadcast_to(colorize(position, table(colormap)), (*size, 3)))
+
+
+def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A matrix as a picture: cells where there is room for them, else the mean of those that share a pixel."""
+    height, width = size
+    if values.shape[0] <= height and values.shape[1] <= width:
+        return place(values, Geometry(size, (0, 0, width, height), size), size)
+    means = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(means, dtype=np.float32).clip(0.0, 1.0)
+
+
+def _classes_over(photo: ByteArray, classes: ByteArray, geometry: Geometry, opacity: float) -> ByteArray:
+    placed = place(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
+    seen = ~np.isnan(placed)
+    colours = class_colours(256)[np.where(seen, placed, 0).astype(np.intp)]
+    mixed = np.floor((1.0 - opacity) * photo.astype(np.float64) + opacity * colours + 0.5).astype(np.uint8)
+    return np.where(seen[..., None], mixed, photo)

@@ -1,0 +1,179 @@
+"""Text for figures: what can be printed, how wide it is, where it wraps, how many digits a number deserves."""
+
+import functools
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import FT2Font
+from matplotlib.textpath import TextToPath
+
+# matplotlib carries this font with it: figures come out the same on every machine, with Latin, Greek, Cyrillic, Arabic,
+# Hebrew, Armenian and Georgian letters.
+FONT = "DejaVu Sans"
+_MISSING = "\u25af"  # an empty box stands for each character the font cannot draw
+_ELLIPSIS = "\u2026"
+_UNBROKEN_SPACES = ("\u00a0", "\u202f")
+_SAFETY = 1.03  # hinted text on a bitmap is up to a few percent wider than its outlines
+
+ASCENT = 0.93  # of DejaVu Sans, in units of the font size
+DESCENT = 0.24
+LINE = 1.22
+
+
+def font_file(bold: bool = False) -> Path:
+    """The font's file inside matplotlib's own data."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return Path(mpl.get_data_path()) / "fonts" / "ttf" / name
+
+
+@functools.cache
+def _drawable() -> frozenset[int]:
+    return frozenset(FT2Font(str(font_file())).get_charmap())
+
+
+def printable(text: str, limit: int = 2000) -> str:
+    """The text with everything replaced that would break a line, hide other text or has no glyph.
+
+    Args:
+        text: Anything, for example a file name.
+        limit: Longer text is cut, with an ellipsis in the end.
+
+    Returns:
+        One line. Line breaks and other control characters become spaces, marks that change the direction of writing
+        vanish, characters that the font lacks become empty boxes.
+    """
+    result = []
+    for character in text[: limit + 1]:
+        category = unicodedata.category(character)
+        if character in _UNBROKEN_SPACES:
+            result.append("\u00a0")
+        elif category in ("Cc", "Zl", "Zp") or character.isspace():
+            result.append(" ")
+        elif category == "Cf":
+            continue
+        else:
+            result.append(character if ord(character) in _drawable() else _MISSING)
+    line = re.sub(" +", " ", "".join(result)).strip(" ")
+    return line if len(text) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
+
+
+@functools.lru_cache(maxsize=4096)
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Width of one line of printable text, in the unit of `size`."""
+    if not text:
+        return 0.0
+    font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
+    width, _, _ = _text_to_path().get_text_width_height_descent(text, font, False)
+    return float(width) * _SAFETY
+
+
+@functools.cache
+def _text_to_path() -> TextToPath:
+    return TextToPath()
+
+
+def wrap(text: str, width: float, *, size: float, bold: bool = False, lines: int = 3) -> list[str]:
+    """Break text into lines that fit a width; what does not fit in the last one becomes an ellipsis.
+
+    Args:
+        text: Printable text. A line may also break at `` · ``, which then is left out.
+        width: Room, in the unit of `size`.
+        size: Size of the font.
+        bold: Whether the text is set in bold.
+        lines: How many lines there may be, at least 1.
+
+    Returns:
+        From 1 to `lines` lines, each at most `width` wide (unless not even one character fits).
+    """
+
+    def fits(line: str) -> bool:
+        return text_width(line, size, bold) <= width
+
+    result: list[str] = []
+    rest = text.strip()
+    while rest:
+        if fits(rest):
+            result.append(rest)
+            break
+        if len(result) == lines - 1:
+            result.append(_cut(rest, fits))
+            break
+        line, rest = _first_line(rest, fits)
+        result.append(line)
+    return result or [""]
+
+
+def _first_line(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    words = text.split(" ")
+    count = _largest(len(words) - 1, lambda n: fits(" ".join(words[:n]).removesuffix(" \u00b7")))
+    if count:
+        line, rest = " ".join(words[:count]), " ".join(words[count:])
+        return line.removesuffix(" \u00b7"), rest.removeprefix("\u00b7 ")
+    length = max(1, _largest(len(words[0]), lambda n: fits(words[0][:n])))
+    return text[:length], text[length:].lstrip()
+
+
+def _cut(text: str, fits: Callable[[str], bool]) -> str:
+    length = _largest(len(text), lambda n: fits(text[:n].rstrip(" \u00b7") + _ELLIPSIS))
+    return text[:length].rstrip(" \u00b7") + _ELLIPSIS
+
+
+def _largest(stop: int, good: Callable[[int], bool]) -> int:
+    """The largest n in 1..stop with good(n), 0 if there is none; widths grow with n, so bisection finds it."""
+    low, high = 0, stop
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if good(middle) else (low, middle - 1)
+    return low
+
+
+UNITS = {"x": "\u00d7", "gate": "", "logit": "", "share": ""}  # the last three are said by the panel's title
+
+
+def unit_text(unit: str) -> str:
+    """A map's unit as printed behind a number."""
+    return UNITS.get(unit, unit)
+
+
+def format_ends(low: float, high: float) -> tuple[str, str]:
+    """Both ends of a range with as many digits as it takes to tell values between them apart.
+
+    Args:
+        low: Finite.
+        high: Finite, not below `low`.
+
+    Returns:
+        The numbers with two significant digits of their difference, with a real minus sign; equal numbers come out
+        as equal texts.
+    """
+    span = high - low
+    reach = max(abs(low), abs(high))
+    if span <= 0:
+        return (_plain(f"{low:.4g}"),) * 2
+    if reach >= 1e6 or reach < 1e-4:
+        return _plain(f"{low:.2e}"), _plain(f"{high:.2e}")
+    decimals = min(8, max(0, 1 - math.floor(math.log10(span) + 1e-9)))
+    return _rounded(low, decimals), _rounded(high, decimals)
+
+
+def format_range(low: float, high: float, unit: str = "") -> str:
+    """A raw range for people, for example ``"1.02 to 1.37 ×"``, or ``"1.04 × everywhere"`` for a flat map."""
+    ends, suffix = format_ends(low, high), f" {unit_text(unit)}" if unit_text(unit) else ""
+    return f"{ends[0]}{suffix} everywhere" if low == high else f"{ends[0]} to {ends[1]}{suffix}"
+
+
+def _rounded(number: float, decimals: int) -> str:
+    """So many decimals, but never a nought for a number that is none."""
+    text = f"{number:.{decimals}f}"
+    return _plain(text if float(text) or not number else f"{number:.1e}")
+
+
+def _plain(number: str) -> str:
+    if float(number) == 0:
+        return "0"
+    return number.replace("-", "\u2212").replace("e+0", "e").replace("e\u22120", "e\u2212").replace("e+", "e")
