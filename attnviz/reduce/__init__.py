@@ -1,0 +1,1 @@
+"""From tensors to one number per location, and from maps to numbers: NumPy only, nothing is drawn here."""
