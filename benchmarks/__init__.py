@@ -1,0 +1,1 @@
+"""Measurements, in ratios that one run can support."""
