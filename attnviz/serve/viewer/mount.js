@@ -1,5 +1,7 @@
 // The viewer's one entry: mount(element, payload, options) -> {update, destroy}.
 
+import { channelView } from "./channel.js";
+import { compareView } from "./compare.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { positionView } from "./position.js";
@@ -11,6 +13,7 @@ import { UNTRAINED } from "./wording.js";
 const VIEWS = {
   stages: { label: "Coarse to fine", make: stagesView, has: (d) => d.stages.length > 0 || d.maps.size > (d.position ? 1 : 0) },
   position: { label: "Position attention", make: positionView, has: (d) => d.position !== null },
+  channel: { label: "Channel attention", make: channelView, has: (d) => d.channel !== null },
 };
 
 /**
@@ -65,16 +68,31 @@ function injectStyle() {
 
 function content(payload, context, shown, onView) {
   if (!payload) return [el("p", { class: "av-empty" }, "Nothing to show yet.")];
-  const data = readPayload(payload);
-  const inner = { ...context, data, palettes: data.palettes };
-  const heading = context.options.heading ? titleOf(data) : null;
-  const banner = data.model.trained ? null : el("p", { class: "av-banner", role: "note" }, UNTRAINED);
-  const views = Object.entries(VIEWS).filter(([, view]) => view.has(data));
-  const single = VIEWS[shown] && context.options.view !== "all" ? shown : null;
-  let body;
-  if (single) body = VIEWS[single].has(data) ? VIEWS[single].make(inner) : missing(data, single);
-  else body = views.length ? tabs(views, inner, shown, onView) : missing(data, "stages");
-  return [heading, banner, body].filter(Boolean);
+  const pair = "left" in payload;
+  if (pair && !payload.left) return [el("p", { class: "av-empty" }, "Nothing to compare yet.")];
+  const data = readPayload(pair ? payload.left : payload);
+  const right = pair && payload.right ? readPayload(payload.right) : null;
+  const inner = { ...context, data, right, palettes: data.palettes };
+  const heading = context.options.heading ? el("div", { class: "av-titles" }, [data, right].filter(Boolean).map(titleOf)) : null;
+  const untrained = [data, right].some((d) => d && !d.model.trained);
+  const banner = untrained ? el("p", { class: "av-banner", role: "note" }, UNTRAINED) : null;
+  return [heading, banner, body(inner, pair, shown, onView)].filter(Boolean);
+}
+
+function body(context, pair, shown, onView) {
+  const { data, options } = context;
+  const wanted = options.view || "all";
+  if (wanted === "compare") return data.maps.size ? compareView(context) : missing(data, "stages");
+  if (wanted !== "all") return VIEWS[wanted].has(data) ? VIEWS[wanted].make(context) : missing(data, wanted);
+  const list = pair ? [["compare", { label: "Compare", make: () => compareView(context) }]] : [];
+  for (const [letter, side] of [["A", data], ["B", context.right]]) {
+    if (!side) continue;
+    for (const [name, view] of Object.entries(VIEWS).filter(([, v]) => v.has(side))) {
+      const label = pair ? `${letter} · ${view.label}` : view.label;
+      list.push([pair ? `${name}-${letter}` : name, { label, make: () => view.make({ ...context, data: side }) }]);
+    }
+  }
+  return list.length ? tabs(list, context, shown, onView) : missing(data, "stages");
 }
 
 function missing(data, view) {

@@ -1,0 +1,122 @@
+// Channel attention: the matrix, the channels with most effect, and what comes out of one of them.
+
+import { createAppearance } from "./appearance.js";
+import { el } from "./dom.js";
+import { paintMap } from "./draw.js";
+import { number, range } from "./format.js";
+import { createMatrix } from "./matrix.js";
+import { createBar, createPicture } from "./picture.js";
+import { scaleFor } from "./scale.js";
+import { gammaSentence } from "./wording.js";
+
+const SCALINGS = [
+  { value: "each", label: "Each", title: "Each channel's own range" },
+  { value: "shared", label: "Shared", title: "One range for all channels shown: brightness can be compared" },
+];
+
+/** The view; returns its root. */
+export function channelView(context) {
+  const { data, settings, signal } = context;
+  const { channel } = data;
+  const output = createOutput(context);
+  const ranking = createRanking(context, (c) => choose(c));
+  const matrix = createMatrix(context, channel, (c) => choose(c));
+  function choose(c) {
+    output.choose(c);
+    ranking.choose(c);
+    matrix.show(c);
+  }
+  const paint = () => {
+    matrix.paint();
+    ranking.paint();
+    output.paint();
+  };
+  settings.subscribe((name) => ["palette", "scaling"].includes(name) && paint(), signal);
+  choose([...channel.outputs.keys()][0]);
+  paint();
+  return el(
+    "div",
+    { class: "av-view av-view--channel" },
+    createAppearance(context, SCALINGS),
+    el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, "channel attention")),
+    data.position ? el("p", { class: "av-gamma" }, `Position attention has γ = ${number(data.position.gamma)}.`) : null,
+    el("div", { class: "av-halves" }, matrix.root, output.root),
+    ranking.root,
+  );
+}
+
+function scaleOf(context, map) {
+  const peers = [...context.data.channel.outputs.values()].map((o) => o.extent);
+  return scaleFor(map.extent, peers, null, context.settings.get("scaling") === "shared" ? "shared" : "each");
+}
+
+/** The output of one channel over the photo. */
+function createOutput(context) {
+  const { data, settings, palettes } = context;
+  const picture = createPicture(data.photo, "The photo with the output of one channel over it");
+  picture.root.classList.add("av-picture--large");
+  const canvas = picture.layer();
+  const bar = createBar();
+  const heading = el("h3", { class: "av-heading" });
+  const note = el("p", { class: "av-meta", "aria-live": "polite" });
+  let chosen = 0;
+  const paint = () => {
+    const map = data.channel.outputs.get(chosen);
+    canvas.hidden = !map;
+    bar.root.hidden = !map;
+    heading.textContent = `Output of channel #${chosen}`;
+    const effect = `Mean change by the module ${number(data.channel.effect[chosen])}.`;
+    if (!map) {
+      note.textContent = `${effect} Its map is not here: only the ${data.channel.outputs.size} channels with most effect were sent.`;
+      return;
+    }
+    const table = palettes.get(settings.get("palette")).table;
+    const scale = scaleOf(context, map);
+    paintMap(canvas, map.values, map.grid, scale, table);
+    bar.paint(scale, table, "");
+    note.textContent = `${effect} Raw range ${range(map.extent.low, map.extent.high, "activation")}.`;
+  };
+  return {
+    root: el("section", { class: "av-output", "aria-label": "Output of the chosen channel" }, heading, picture.root, bar.root, note),
+    paint,
+    choose(channel) {
+      chosen = channel;
+      paint();
+    },
+  };
+}
+
+/** The channels with most effect, strongest first; each a button with its output as a small picture. */
+function createRanking(context, onPick) {
+  const { data, settings, palettes, signal } = context;
+  const { channel } = data;
+  const most = Math.max(...channel.effect, Number.MIN_VALUE);
+  const items = [...channel.outputs.values()].map((map) => {
+    const picture = createPicture(data.photo, "");
+    const fill = el("span", { class: "av-ranking__fill" });
+    fill.style.width = `${(100 * channel.effect[map.channel]) / most}%`;
+    const button = el(
+      "button",
+      { type: "button", class: "av-thumb", "aria-pressed": "false" },
+      picture.root,
+      el("span", { class: "av-thumb__text" }, el("b", {}, `#${map.channel}`), el("span", {}, number(channel.effect[map.channel]))),
+      el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
+    );
+    button.addEventListener("click", () => onPick(map.channel), { signal });
+    return { map, canvas: picture.layer(), button };
+  });
+  const title = `The ${items.length} of ${channel.count} channels with most effect`;
+  return {
+    root: el("section", { class: "av-channels", "aria-label": title },
+      el("header", { class: "av-stage__header" }, el("h3", { class: "av-heading" }, title),
+        el("p", { class: "av-meta" }, "Effect: mean absolute change the module makes to a channel. Choose one to see its output.")),
+      el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
+    paint() {
+      const table = palettes.get(settings.get("palette")).table;
+      for (const { map, canvas } of items) paintMap(canvas, map.values, map.grid, scaleOf(context, map), table);
+    },
+    choose(chosen) {
+      for (const { map, button } of items) button.setAttribute("aria-pressed", String(map.channel === chosen));
+    },
+  };
+}

@@ -1,0 +1,241 @@
+// Two models, two photos or two stages: side by side, under one wipe handle, or as a difference.
+
+import { createAppearance } from "./appearance.js";
+import { chooser, segmented, slider } from "./controls.js";
+import { difference, sameShape, valueAt, whyNot } from "./difference.js";
+import { el, oncePerFrame } from "./dom.js";
+import { paintMap } from "./draw.js";
+import { number, percent, range, unitName } from "./format.js";
+import { createBar, createPicture } from "./picture.js";
+import { createAnnouncer } from "./readout.js";
+import { scaleFor, symmetric } from "./scale.js";
+import { acrossPhotos, firstChoices, sidesOf } from "./sides.js";
+import { createZoom } from "./zoom.js";
+
+const SCALINGS = [
+  { value: "each", label: "Each", title: "Each side's own range" },
+  { value: "shared", label: "Shared", title: "One range for both sides, where they show the same quantity" },
+];
+const LAYOUTS = [
+  { value: "beside", label: "Side by side" },
+  { value: "wipe", label: "Wipe" },
+  { value: "difference", label: "Difference" },
+];
+const STEP = 0.02;
+
+/** The view of {left, right} data; returns its root. */
+export function compareView(context) {
+  const { settings, signal } = context;
+  const model = createModel(context);
+  const zoom = createZoom({ signal });
+  const sides = ["A", "B"].map((name, i) => createSide(context, model, name, i, zoom));
+  const apart = createDifference(context, model, zoom);
+  const stage = el("div", { class: "av-compare" }, sides.map((s) => s.root), apart.root);
+  stage.style.setProperty("--av-aspect", String(context.data.photo.width / context.data.photo.height));
+  const wipe = createWipe(signal, stage);
+  const refusal = el("p", { class: "av-empty", role: "status" });
+  const readout = createReadout(signal);
+  const lay = () => {
+    const shapes = sides.map((s) => s.data.photo.width / s.data.photo.height);
+    const why = model.layout === "wipe" && !sameShape(...shapes) ? "The two photos have different shapes: a wipe would lay different places over each other." : model.layout === "difference" ? whyNot(...model.maps()) : "";
+    refusal.textContent = why;
+    refusal.hidden = !why;
+    stage.dataset.layout = why ? "beside" : model.layout;
+    wipe.root.hidden = stage.dataset.layout !== "wipe";
+    apart.root.hidden = stage.dataset.layout !== "difference";
+  };
+  const draw = () => {
+    lay();
+    sides.forEach((side) => side.draw());
+    if (!apart.root.hidden) apart.draw();
+    readout.draw(model);
+  };
+  model.onChange = oncePerFrame(draw, signal);
+  settings.subscribe((name) => ["palette", "scaling", "diverging"].includes(name) && model.onChange(), signal);
+  draw();
+  const layout = segmented({ label: "Layout", options: LAYOUTS, value: model.layout, onChange: (value) => { model.layout = value; model.onChange(); }, signal });
+  return el(
+    "div",
+    { class: "av-view av-view--compare" },
+    createAppearance(context, SCALINGS),
+    el("div", { class: "av-toolbar" }, layout.root, el("div", { class: "av-control" }, el("span", { class: "av-label" }, "Zoom"), zoom.controls), wipe.root, apart.choice),
+    refusal,
+    stage,
+    readout.root,
+  );
+}
+
+/** What is chosen on each side, and where the linked pointer is, as a point of the left picture's unit square. */
+function createModel({ data, right }) {
+  const datas = [data, right || data];
+  const lists = [sidesOf(data), right ? sidesOf(right) : null];
+  lists[1] = lists[1] || lists[0];
+  const chosen = firstChoices(...lists);
+  const model = {
+    datas,
+    lists,
+    chosen,
+    layout: "beside",
+    at: [0.5, 0.5],
+    pointed: false,
+    onChange: () => {},
+    /** The point on a side's own picture. */
+    pointOn: (i) => (i === 0 ? model.at : acrossPhotos(datas[0].geometry, datas[1].geometry, ...model.at)),
+    maps: () => model.chosen.map((side, i) => {
+      const map = side.map(...model.pointOn(i));
+      return side.live && model.chosen[0] === model.chosen[1] ? { ...map, values: map.values.slice() } : map;
+    }),
+    /** Moves the pointer to a point of one side's picture. */
+    moveTo(i, u, v) {
+      const clamp = (x) => Math.min(Math.max(x, 0), 1 - 1e-9);
+      const [a, b] = i === 0 ? [u, v] : acrossPhotos(datas[1].geometry, datas[0].geometry, u, v);
+      model.at = [clamp(a), clamp(b)];
+      model.pointed = true;
+      model.onChange();
+    },
+  };
+  return model;
+}
+
+function createSide(context, model, name, index, zoom) {
+  const { settings, signal } = context;
+  const data = model.datas[index];
+  const picture = createPicture(data.photo, `${name}: photo with the chosen map over it`);
+  const canvas = picture.layer();
+  const cross = el("span", { class: "av-cross", "aria-hidden": "true", hidden: true });
+  picture.root.append(cross);
+  const bar = createBar();
+  const note = el("p", { class: "av-panel__note" });
+  const choice = chooser({
+    label: `${name}: ${data.model.name}`,
+    options: model.lists[index].map(({ value, label }) => ({ value, label })),
+    value: model.chosen[index].value,
+    onChange: (value) => {
+      model.chosen[index] = model.lists[index].find((s) => s.value === value);
+      model.onChange();
+    },
+    signal,
+  });
+  const frame = zoom.frame(picture.root);
+  listen(picture.root, frame, model, index, zoom, signal, name);
+  return {
+    data,
+    root: el("div", { class: "av-side", "data-side": name }, choice.root, frame, bar.root, note),
+    draw() {
+      const maps = model.maps();
+      const map = maps[index];
+      const same = maps[0].quantity === maps[1].quantity;
+      const scale = scaleFor(map.extent, same ? maps.map((m) => m.extent) : [map.extent], null, settings.get("scaling") === "shared" ? "shared" : "each");
+      const table = context.palettes.get(settings.get("palette")).table;
+      paintMap(canvas, map.values, map.grid, scale, table);
+      bar.paint(scale, table, map.unit);
+      note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · raw range ${range(map.extent.low, map.extent.high, map.unit)}`;
+      const [u, v] = model.pointOn(index);
+      cross.hidden = !model.pointed || u < 0 || u > 1 || v < 0 || v > 1;
+      cross.style.left = `${100 * u}%`;
+      cross.style.top = `${100 * v}%`;
+    },
+  };
+}
+
+/** Pointer and keys on one picture; both pictures answer. */
+function listen(node, frame, model, index, zoom, signal, name) {
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "application");
+  frame.setAttribute("aria-label", `Picture ${name}: arrow keys move the linked pointer, plus and minus zoom, 0 shows the whole`);
+  node.addEventListener("pointermove", (event) => {
+    if (event.buttons !== 0) return;
+    const box = node.getBoundingClientRect();
+    model.moveTo(index, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }, { signal });
+  frame.addEventListener("keydown", (event) => {
+    const far = event.shiftKey ? 5 * STEP : STEP;
+    const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
+    if (step) {
+      const [u, v] = model.pointOn(index);
+      model.moveTo(index, u + step[0], v + step[1]);
+      zoom.reveal(...model.pointOn(index));
+    } else if (!zoom.onKey(event.key)) return;
+    event.preventDefault();
+  }, { signal });
+}
+
+/** The wipe: a labelled slider for keys, and a handle on the picture for the pointer. */
+function createWipe(signal, stage) {
+  const place = (value) => stage.style.setProperty("--av-wipe", `${100 * value}%`);
+  const control = slider({ label: "Wipe: share of A", min: 0, max: 1, step: 0.01, value: 0.5, words: percent, onInput: place, signal });
+  const handle = el("span", { class: "av-wipe__handle" });
+  const overlay = el("div", { class: "av-wipe", "aria-hidden": "true" }, handle);
+  const drag = (event) => {
+    const box = overlay.getBoundingClientRect();
+    const value = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    control.set(value);
+    place(value);
+  };
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  }, { signal });
+  handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && drag(event), { signal });
+  place(0.5);
+  control.root.classList.add("av-slider--wide");
+  stage.append(overlay);
+  return control;
+}
+
+function createDifference(context, model, zoom) {
+  const { settings, palettes, signal } = context;
+  const picture = createPicture(model.datas[0].photo, "The difference of the two maps over photo A");
+  const canvas = picture.layer();
+  const bar = createBar();
+  const note = el("p", { class: "av-panel__note" });
+  const diverging = [...palettes.values()].filter((p) => p.kind === "diverging");
+  const choice = chooser({
+    label: "Colours of the difference",
+    options: diverging.map((p) => ({ value: p.name, label: p.name })),
+    value: settings.get("diverging"),
+    onChange: (value) => settings.set("diverging", value),
+    signal,
+  }).root;
+  const root = el("div", { class: "av-side av-side--difference" }, el("p", { class: "av-panel__title" }, "B − A"), zoom.frame(picture.root), bar.root, note);
+  return {
+    root,
+    choice,
+    draw() {
+      const [a, b] = model.maps();
+      const result = difference(a, b);
+      const scale = symmetric(result.extent);
+      const table = palettes.get(settings.get("diverging")).table;
+      paintMap(canvas, result.values, result.grid, scale, table);
+      bar.paint(scale, table, result.unit);
+      note.textContent = notes(a, b, result, model.datas).join(" ");
+    },
+  };
+}
+
+function notes(a, b, result, datas) {
+  const list = [`Zero is in the middle. Raw range ${range(result.extent.low, result.extent.high, result.unit)}.`];
+  if (a.grid[0] !== b.grid[0] || a.grid[1] !== b.grid[1]) list.push("The grids differ: the coarser map's cells are repeated.");
+  if (datas[0].photo.url !== datas[1].photo.url) list.push("The photos differ: this compares places, not objects.");
+  return list;
+}
+
+function createReadout(signal) {
+  const line = el("p", { class: "av-readout__line" }, "Move the pointer over a picture to read both values.");
+  const announcer = createAnnouncer(signal);
+  return {
+    root: el("div", { class: "av-readout av-readout--low" }, line, announcer.root),
+    draw(model) {
+      if (!model.pointed) return;
+      const maps = model.maps();
+      const values = maps.map((map, i) => {
+        const [u, v] = model.pointOn(i);
+        return u >= 0 && u <= 1 && v >= 0 && v <= 1 ? valueAt(map, u, v) : NaN;
+      });
+      const said = values.map((v, i) => `${"AB"[i]}: ${Number.isNaN(v) ? "outside what the network saw" : `${number(v)} ${unitName(maps[i].unit)}`}`);
+      const comparable = !whyNot(...maps) && values.every((v) => !Number.isNaN(v));
+      line.textContent = [...said, comparable ? `B − A: ${number(values[1] - values[0])}` : ""].filter(Boolean).join("   ");
+      announcer.say(line.textContent);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// The difference of two maps, where there is one.
+
+import { extent } from "./scale.js";
+
+/** Why two maps have no difference, in a sentence; empty when they have one. */
+export function whyNot(a, b) {
+  if (a.quantity !== b.quantity || a.unit !== b.unit) {
+    return `A shows ${a.quantityName}, B shows ${b.quantityName}: a difference needs the same quantity on both sides.`;
+  }
+  if (!sameShape(a.aspect, b.aspect)) return "The two photos have different shapes, so places on them do not correspond.";
+  return "";
+}
+
+/** Whether two width-to-height ratios are the same within two percent. */
+export function sameShape(one, other) {
+  return Math.abs(Math.log(one / other)) < 0.02;
+}
+
+/** Value of a map at a point of the unit square, that of the cell it lies in. */
+export function valueAt({ values, grid: [rows, columns] }, u, v) {
+  const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
+  const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
+  return values[row * columns + column];
+}
+
+/** b - a on the finer of the two grids; a coarser map's cells are repeated, nothing is interpolated. */
+export function difference(a, b) {
+  const rows = Math.max(a.grid[0], b.grid[0]);
+  const columns = Math.max(a.grid[1], b.grid[1]);
+  const values = new Float32Array(rows * columns);
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1, i += 1) {
+      const u = (column + 0.5) / columns;
+      const v = (row + 0.5) / rows;
+      values[i] = valueAt(b, u, v) - valueAt(a, u, v);
+    }
+  }
+  return { values, grid: [rows, columns], extent: extent(values), unit: b.unit };
+}

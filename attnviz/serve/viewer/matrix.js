@@ -1,0 +1,111 @@
+// A C x C matrix as a picture that can be read: hover, arrow keys, zoom; linear or logarithmic colours.
+
+import { segmented } from "./controls.js";
+import { el, oncePerFrame } from "./dom.js";
+import { paintMap } from "./draw.js";
+import { number, percent } from "./format.js";
+import { cellAt, createBar, placeBox } from "./picture.js";
+import { createAnnouncer } from "./readout.js";
+import { createZoom } from "./zoom.js";
+
+const DECADES = 6; // of a logarithmic scale: smaller shares are drawn as the smallest
+
+/** Base-10 logarithms, at least `DECADES` below the largest. */
+export function logarithms(values, high) {
+  const floor = Math.log10(high) - DECADES;
+  return { values: Float32Array.from(values, (v) => (v > 0 ? Math.max(Math.log10(v), floor) : floor)), low: floor, high: Math.log10(high) };
+}
+
+/** The channel matrix; calls `onPick(channel)` when a row is chosen. */
+export function createMatrix(context, channel, onPick) {
+  const { settings, palettes, signal } = context;
+  const { count, matrix, matrixExtent } = channel;
+  const grid = [count, count];
+  const zoom = createZoom({ signal });
+  const announcer = createAnnouncer(signal);
+  const canvas = el("canvas", { class: "av-matrix__canvas", "aria-hidden": "true" });
+  const cursor = el("span", { class: "av-cursor", "aria-hidden": "true", hidden: true });
+  const band = el("span", { class: "av-matrix__band", "aria-hidden": "true" });
+  const content = el("div", {
+    class: "av-matrix__content",
+    role: "application",
+    tabindex: 0,
+    "aria-label": `Channel matrix, ${count} by ${count}: arrow keys move, Enter chooses the row's channel, plus and minus zoom`,
+  }, canvas, band, cursor);
+  const readout = el("p", { class: "av-readout__line" }, "Row: the channel that is rewritten. Column: the channel it draws from.");
+  const bar = createBar();
+  let at = 0;
+  let logarithmic = false;
+  let logs = null;
+
+  function paint() {
+    const table = palettes.get(settings.get("palette")).table;
+    if (logarithmic) logs = logs || logarithms(matrix, matrixExtent.high);
+    const scale = logarithmic ? logs : { low: 0, high: matrixExtent.high };
+    paintMap(canvas, logarithmic ? logs.values : matrix, grid, scale, table);
+    bar.paint(scale, table, "", logarithmic ? (v) => percent(10 ** v) : percent);
+  }
+  const point = oncePerFrame(() => {
+    cursor.hidden = false;
+    placeBox(cursor, grid, at);
+    const [row, column] = [Math.floor(at / count), at % count];
+    readout.textContent = `Channel ${row} draws ${percent(matrix[at])} from channel ${column}.`;
+    announcer.say(readout.textContent);
+    zoom.reveal((column + 0.5) / count, (row + 0.5) / count);
+  }, signal);
+  const moveTo = (cell) => {
+    at = cell;
+    point();
+  };
+  content.addEventListener("pointermove", (event) => {
+    const cell = cellAt(event, content, grid);
+    if (event.buttons === 0 && cell >= 0 && cell !== at) moveTo(cell);
+  }, { signal });
+  content.addEventListener("click", (event) => {
+    const cell = cellAt(event, content, grid);
+    if (cell < 0) return;
+    moveTo(cell);
+    onPick(Math.floor(cell / count));
+  }, { signal });
+  content.addEventListener("keydown", (event) => {
+    const next = neighbour(event, at, count);
+    if (next !== at) moveTo(next);
+    else if (event.key === "Enter") onPick(Math.floor(at / count));
+    else if (!zoom.onKey(event.key)) return;
+    event.preventDefault();
+  }, { signal });
+  const choice = segmented({
+    label: "Matrix colours",
+    options: [
+      { value: "linear", label: "Linear", title: "From 0 to the largest share" },
+      { value: "log", label: "Logarithmic", title: `${DECADES} powers of ten below the largest share` },
+    ],
+    value: "linear",
+    onChange: (value) => {
+      logarithmic = value === "log";
+      paint();
+    },
+    signal,
+  });
+  const range = `${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1${channel.matrix_dtype === "float16" ? ". Sent in half precision: three digits hold" : ""}.`;
+  return {
+    root: el("section", { class: "av-matrix", "aria-label": "Channel matrix" },
+      el("h3", { class: "av-heading" }, "Who draws from whom"),
+      el("div", { class: "av-toolbar" }, choice.root, zoom.controls),
+      zoom.frame(content), bar.root, readout, announcer.root, el("p", { class: "av-meta" }, range)),
+    paint,
+    /** Marks the row of a channel. */
+    show(row) {
+      band.style.top = `${(100 * row) / count}%`;
+      band.style.height = `${100 / count}%`;
+    },
+  };
+}
+
+function neighbour(event, at, count) {
+  const far = event.shiftKey ? 8 : 1;
+  const step = { ArrowLeft: [0, -far], ArrowRight: [0, far], ArrowUp: [-far, 0], ArrowDown: [far, 0] }[event.key];
+  if (!step) return at;
+  const clamp = (v) => Math.min(Math.max(v, 0), count - 1);
+  return clamp(Math.floor(at / count) + step[0]) * count + clamp((at % count) + step[1]);
+}

@@ -1,0 +1,68 @@
+// What each side of a comparison can show.
+
+import { gateOf, strongestChannel } from "./data.js";
+import { extent } from "./scale.js";
+
+const NAMES = {
+  effective_gain: "an effective gain",
+  spatial_logit: "a spatial logit",
+  gate: "a gate",
+  position_received: "attention received",
+  row: "where a location looks",
+  column: "who looks at a location",
+};
+
+/** Every map of one payload: [{value, label, live, map(u, v)}]; live ones depend on the pointer. */
+export function sidesOf(data) {
+  const list = [...data.maps.values()].map((map) => fixed(data, map.label, map.title, map, map.kind));
+  for (const stage of data.stages) {
+    const channel = strongestChannel(stage);
+    const gate = { ...gateOf(stage, channel), stage: stage.stage };
+    list.push(fixed(data, `stage${stage.stage}.gate`, `Stage ${stage.stage} · gate of channel ${channel}`, gate, "gate"));
+  }
+  if (data.position) {
+    list.push(live(data, "row", "Position attention · where the pointer's location looks"));
+    list.push(live(data, "column", "Position attention · who looks at the pointer's location"));
+  }
+  return list;
+}
+
+/** What to show first: [left, right], the last effective gain or the live row on both; two stages of one payload. */
+export function firstChoices(left, right) {
+  const preferred = (sides) => sides.find((s) => s.value === "row") || sides.filter((s) => s.quantity === "effective_gain").at(-1) || sides.at(-1);
+  if (left !== right) return [preferred(left), preferred(right)];
+  const gains = left.filter((s) => s.quantity === "effective_gain");
+  return gains.length > 1 ? [gains[0], gains.at(-1)] : [left[0], left.at(-1)];
+}
+
+function common(data, quantity) {
+  return { quantity, quantityName: NAMES[quantity] || quantity.replaceAll("_", " "), aspect: data.photo.width / data.photo.height };
+}
+
+function fixed(data, value, label, map, quantity) {
+  const whole = { ...map, ...common(data, quantity) };
+  return { value, label, quantity, live: false, map: () => whole };
+}
+
+function live(data, mode, label) {
+  const { position } = data;
+  const [rows, columns] = position.grid;
+  const values = new Float32Array(position.count);
+  const map = (u, v) => {
+    const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
+    const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
+    position[mode](row * columns + column, values);
+    const range = extent(values);
+    return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, mode) };
+  };
+  return { value: mode, label, quantity: mode, live: true, map };
+}
+
+/** A point of one side's picture (unit square) as a point of the other's, through the photo's own pixels. */
+export function acrossPhotos(from, to, u, v) {
+  const [left, top, right, bottom] = from.crop;
+  const x = (left + u * (right - left)) / from.photo[1];
+  const y = (top + v * (bottom - top)) / from.photo[0];
+  const [l, t, r, b] = to.crop;
+  return [(x * to.photo[1] - l) / (r - l), (y * to.photo[0] - t) / (b - t)];
+}
