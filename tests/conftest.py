@@ -135,6 +135,11 @@ def browser_type_launch_args(chromium: str, browser_type_launch_args: dict[str, 
     return {**browser_type_launch_args, "executable_path": chromium, "args": list(CHROMIUM_FLAGS)}
 
 
+@pytest.fixture(scope="session")
+def base_url() -> None:
+    """None: tests say which page they open. (The plugin's own fixture of that name warns under pytest 9.)"""
+
+
 @pytest.fixture
 def page_watch() -> PageWatch:
     """The judge of this test's pages; `page_watch.expect(pattern)` where an error on the console is the point."""
