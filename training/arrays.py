@@ -53,24 +53,24 @@ class Draw:
     Being stateless it needs nothing in a checkpoint: after a resume, step n draws what it would have drawn.
     """
 
-    def __init__(self, total: int, per_step: int, seed: int) -> None:
-        """Draw `per_step` of `total` at each step.
+    def __init__(self, total: int, per_step: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        """Draw `per_step` of `total` at each step, of which process `rank` of `world` gets its own part.
 
         Raises:
             ValueError: Not at least one per step, or more than there are.
         """
         if not 0 < per_step <= total:
             raise ValueError(f"expected 1 to {total} pictures per step, got {per_step}")
-        self.total, self.per_step, self.seed = total, per_step, seed
+        self.total, self.per_step, self.seed, self.rank, self.world = total, per_step, seed, rank, world
         self.steps_per_epoch = total // per_step
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def __call__(self, step: int) -> Tensor:
-        """Indices of a step, int64 (per_step,)."""
+        """Indices of a step for this process, int64 (about per_step / world,)."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, torch.randperm(self.total, generator=seeded(self.seed, epoch))
-        return self._order[place * self.per_step : (place + 1) * self.per_step]
+        return self._order[place * self.per_step : (place + 1) * self.per_step][self.rank :: self.world]
 
 
 def seeded(*numbers: int) -> torch.Generator:

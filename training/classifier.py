@@ -1,28 +1,33 @@
 """Train a BAM-ResNet on Tiny ImageNet and Imagenette jointly (210 categories).
 
-python -m training.classifier --data PACKED --run FOLDER --minutes 60 --init weights.safetensors
+    python -m training.classifier --data PACKED --folder FOLDER --minutes 60 --init weights.safetensors
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.classifier --threads 1 ...
 
 Run it again with the same options after any interruption: it goes on from the last checkpoint in the folder.
 """
 
 import argparse
+import json
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
-from training.augment import random_crops, whole
+from training.augment import random_crops, to_float, whole
 from training.gate_heads import GateHeads
 from training.run_state import Budget, Run, WeightAverage, phase_at, train
+
+COMMON_SIDE = 64  # pixels: what Tiny ImageNet's pictures have
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +64,9 @@ def start_from(net: nn.Module, file: Path, *, leave: tuple[str, ...]) -> list[st
         if name in fresh:
             continue
         if name not in given or given[name].shape != value.shape:
-            raise ValueError(f"expected {name} {tuple(value.shape)} in {file}, got {given.get(name, torch.empty(0)).shape}")
+            raise ValueError(
+                f"expected {name} {tuple(value.shape)} in {file}, got {given.get(name, torch.empty(0)).shape}"
+            )
         value.copy_(given[name])
     return fresh
 
@@ -92,25 +99,71 @@ def make_loss(
     """Return (step, progress) -> loss of the batch that belongs to the step."""
     weights = [len(sources[0]), *(options.repeat * len(s) for s in sources[1:])]
     counts = split_batch(options.batch, weights)
-    draws = [Draw(len(s), c, options.seed + i) for i, (s, c) in enumerate(zip(sources, counts, strict=True))]
+    rank, world = place_in_run()
+    own = (int(sources[-1].labels.min()), 1 + int(sources[-1].labels.max()))
+    draws = [
+        Draw(len(s), c, options.seed + i, rank=rank, world=world)
+        for i, (s, c) in enumerate(zip(sources, counts, strict=True))
+    ]
 
     def compute(step: int, progress: float) -> Tensor:
-        size, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step)
-        crops, labels = [], []
-        for source, draw in zip(sources, draws, strict=True):
-            images, categories = take(source, draw(step))
+        size, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step, rank)
+        crops, labels, sharp = [], [], 0
+        for images, categories in plain_then_sharp([take(s, d(step)) for s, d in zip(sources, draws, strict=True)]):
             crops.append(random_crops(images, size, generator, smallest=options.smallest_crop))
             labels.append(categories)
+            sharp = len(images) if images.shape[1] > COMMON_SIDE else 0
         x, y = torch.cat(crops), torch.cat(labels)
         model.train()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
             logits, extra = model(x.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits.float(), y, label_smoothing=options.smoothing)
+        loss = joint_loss(logits, y, sharp, own, options.smoothing)
         for head in extra.values():
-            loss = loss + options.auxiliary * functional.cross_entropy(head.float(), y, label_smoothing=options.smoothing)
+            loss = loss + options.auxiliary * joint_loss(head, y, sharp, own, options.smoothing)
         return loss
 
     return compute
+
+
+def plain_then_sharp(batches: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    """Half of the sharper pictures at the sharpness of the others, the other half as they are, last.
+
+    Were every sharp picture one of Imagenette's ten categories, the network would learn that sharpness means
+    these ten, and would call every good photo one of them.
+    """
+    (tiny, tiny_labels), (sharp, sharp_labels) = batches
+    half = (len(sharp) + 1) // 2
+    blurred = functional.interpolate(
+        to_float(sharp[:half]), size=(COMMON_SIDE, COMMON_SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    blurred = (255 * blurred).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    plain = torch.cat([tiny, blurred]), torch.cat([tiny_labels, sharp_labels[:half]])
+    return [plain, (sharp[half:], sharp_labels[half:])] if len(sharp) > half else [plain]
+
+
+def joint_loss(logits: Tensor, labels: Tensor, sharp: int, own: tuple[int, int], smoothing: float) -> Tensor:
+    """Cross entropy over all categories; of the last `sharp` pictures over their data set's own categories alone.
+
+    Args:
+        logits: (B, K).
+        labels: int64 (B,).
+        sharp: How many pictures at the end of the batch are sharper than the rest.
+        own: Range of their categories, end excluded.
+        smoothing: Of the labels.
+    """
+    logits, plain = logits.float(), len(labels) - sharp
+    loss = functional.cross_entropy(logits[:plain], labels[:plain], label_smoothing=smoothing, reduction="sum")
+    if sharp:
+        within, target = logits[plain:, own[0] : own[1]], labels[plain:] - own[0]
+        loss = loss + functional.cross_entropy(within, target, label_smoothing=smoothing, reduction="sum")
+    return loss / len(labels)
+
+
+def place_in_run() -> tuple[int, int]:
+    """Rank of this process and number of processes; (0, 1) outside torch.distributed."""
+    if distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 @torch.inference_mode()
@@ -157,7 +210,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Train a BAM-ResNet on Tiny ImageNet and Imagenette.")
     parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
-    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and result")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--minutes", type=float, default=0, help="budget in minutes of training")
     parser.add_argument("--steps", type=int, default=0, help="budget in steps, instead of --minutes")
     parser.add_argument("--init", type=Path, help="safetensors whose trunk and classifier start the run")
@@ -191,7 +244,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-NOT_OF_THE_RUN = ("data", "run", "init", "device", "threads", "save_every", "stop_after", "phases", "minutes", "steps")
+NOT_OF_THE_RUN = (
+    "data",
+    "folder",
+    "init",
+    "device",
+    "threads",
+    "save_every",
+    "stop_after",
+    "phases",
+    "minutes",
+    "steps",
+)
 
 
 def prepare(options: argparse.Namespace, device: torch.device, categories: int) -> tuple[Run, dict[str, Any]]:
@@ -209,7 +273,7 @@ def prepare(options: argparse.Namespace, device: torch.device, categories: int) 
     kept = {k: v for k, v in vars(options).items() if k not in NOT_OF_THE_RUN}
     budget = Budget(steps=options.steps, seconds=60 * options.minutes)
     run = Run(model, optimizer, WeightAverage(model, options.average), budget, kept)
-    checkpoint = options.run / "checkpoint.pt"
+    checkpoint = options.folder / "checkpoint.pt"
     if checkpoint.exists():
         run.resume(checkpoint)
         log.info("resumed at step %d, %.1f minutes", run.budget.step, run.budget.spent / 60)
@@ -221,12 +285,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(argv)
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    options.run.mkdir(parents=True, exist_ok=True)
+    if "RANK" in os.environ:
+        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+    rank, _ = place_in_run()
+    options.folder.mkdir(parents=True, exist_ok=True)
     sources = [load_pictures(options.data, n, device) for n in ("tiny_train", "imagenette_train")]
     held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val")]
     categories = 1 + max(int(s.labels.max()) for s in sources)
     run, spec = prepare(options, device, categories)
-    bar = tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=10)
+    bar = tqdm(
+        total=100,
+        unit="%",
+        bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}",
+        mininterval=10,
+        disable=rank > 0,
+    )
     smooth = [0.0]
 
     def show(run: Run, loss: Tensor) -> None:
@@ -234,21 +307,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         bar.n = round(100 * run.budget.progress, 2)
         bar.set_postfix_str(f"step {run.budget.step} loss {smooth[0]:.3f}", refresh=False)
         bar.update(0)
-        if run.budget.step % 1000 == 0:
+        if rank == 0 and run.budget.step % 1000 == 0:
             report(run, spec, held_out, options.phases[-1][1])
 
     train(
         run,
         make_loss(run.model, sources, options, device),
-        options.run / "checkpoint.pt",
+        options.folder / "checkpoint.pt" if rank == 0 else None,
         save_every=options.save_every,
         on_step=show,
         stop_after=options.stop_after,
     )
     bar.close()
-    if run.budget.progress >= 1:
+    if rank == 0 and run.budget.progress >= 1:
         net = averaged_net(run, spec, device)
-        save_file({k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.run / "average.safetensors")
+        save_file(
+            {k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.folder / "average.safetensors"
+        )
+        (options.folder / "spec.json").write_text(json.dumps(net.spec, indent=1))
         report(run, spec, held_out, options.phases[-1][1])
 
 

@@ -137,7 +137,9 @@ def pack_tiny(root: Path, out: Path, index: dict[str, int], workers: int) -> Non
 def pack_imagenette(root: Path, out: Path, index: dict[str, int], workers: int) -> None:
     """Pack Imagenette's train and val."""
     for split in ("train", "val"):
-        found = [(p, index[d.name]) for d in sorted((root / split).iterdir()) if d.is_dir() for p in sorted(d.iterdir())]
+        found = [
+            (p, index[d.name]) for d in sorted((root / split).iterdir()) if d.is_dir() for p in sorted(d.iterdir())
+        ]
         write_pictures(out / f"imagenette_{split}.npy", [p for p, _ in found], read_imagenette, workers=workers)
         np.save(out / f"imagenette_{split}_labels.npy", np.array([label for _, label in found], dtype=np.int64))
 

@@ -1,0 +1,254 @@
+"""Measure a trained network on held-out data: how well it answers, and whether its attention is used.
+
+    python -m training.evaluate classifier --data PACKED --weights average.safetensors --spec spec.json --out metrics.json
+    python -m training.evaluate segmentation --data PACKED --weights average.safetensors --spec spec.json --out metrics.json
+
+The result is a flat JSON object; each name says the unit and the data.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from attnviz.models.bam import effective_gain
+from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.build import build_model
+from attnviz.models.danet import DANet
+from training.arrays import Pictures, load_pictures, seeded, take
+from training.augment import standardise, to_float, whole
+from training.classifier import top1
+from training.measures import (
+    border_area,
+    border_share,
+    cells_inside,
+    centre_score,
+    mean_total_variation,
+    own_class_ratio,
+    ring_auc,
+    rings,
+    roc_auc,
+)
+from training.pack import CAMVID_CATEGORIES, IGNORED, TINY_SIZE
+from training.segmentation import score
+from training.street_crops import labels_on_grid
+
+LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
+Metrics = dict[str, float]
+
+
+@contextmanager
+def output_replaced(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Replace a module's output while the context lasts."""
+    handle = module.register_forward_hook(lambda _module, _inputs, output: change(output))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def flattened(gate: Tensor) -> Tensor:
+    """Replace a gate by its mean over locations: (B, C, H, W) -> (B, C, 1, 1), so no location is preferred."""
+    return gate.mean(dim=(2, 3), keepdim=True)
+
+
+@torch.inference_mode()
+def gains(net: BamResNet, pictures: Pictures, index: Tensor, size: int) -> list[NDArray[np.float32]]:
+    """Effective gain of each stage for whole pictures: three arrays float32 (len(index), h, w)."""
+    net.eval()
+    kept: list[list[Tensor]] = [[], [], []]
+    bams = (net.bam1, net.bam2, net.bam3)
+    handles = [
+        bam.gate.register_forward_hook(lambda _m, _i, gate, i=i: kept[i].append(effective_gain(gate)[:, 0].cpu()))
+        for i, bam in enumerate(bams)
+    ]
+    try:
+        for part in tqdm(index.split(250), desc="gains"):
+            net(whole(take(pictures, part)[0], size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [torch.cat(parts).float().numpy() for parts in kept]
+
+
+def location_metrics(maps: NDArray[np.float32], boxes: NDArray[np.int64]) -> dict[str, float]:
+    """Score maps against boxes, picture by picture.
+
+    Args:
+        maps: (N, s, s).
+        boxes: (N, 4), pixels of a picture of side 64.
+
+    Returns:
+        ``auc`` and ``centre auc`` (mean over pictures), ``ring auc`` (mean over pairs within picture and ring),
+        ``border share`` and ``border area``.
+    """
+    side = maps.shape[1]
+    ring, centre = rings(side, side).ravel(), centre_score(side, side).ravel()
+    aucs, centres, ring_total, ring_pairs = [], [], 0.0, 0.0
+    for values, box in zip(maps, boxes, strict=True):
+        inside = cells_inside(tuple(int(v) for v in box), TINY_SIZE, side).ravel()  # type: ignore[arg-type]
+        aucs.append(roc_auc(values.ravel(), inside))
+        centres.append(roc_auc(centre, inside))
+        value, pairs = ring_auc(values.ravel(), inside, ring)
+        if pairs:
+            ring_total, ring_pairs = ring_total + value * pairs, ring_pairs + pairs
+    return {
+        "auc": float(np.nanmean(aucs)),
+        "centre auc": float(np.nanmean(centres)),
+        "ring auc": ring_total / ring_pairs if ring_pairs else float("nan"),
+        "border share": border_share(maps),
+        "border area": border_area(side, side),
+    }
+
+
+def small_boxes(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of the boxes that cover less than 60 % of the picture."""
+    area = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+    return np.flatnonzero(area < LARGEST_BOX * TINY_SIZE**2)
+
+
+def evaluate_classifier(net: BamResNet, data: Path, device: torch.device, size: int, limit: int | None) -> Metrics:
+    """Accuracy on both validation sets, location of the gain per stage, and the cost of flattening each gate."""
+    tiny, nette = (load_pictures(data, n, device) for n in ("tiny_val", "imagenette_val"))
+    count = min(limit or len(tiny), len(tiny))
+    on = f"{count:,} Tiny ImageNet val pictures, {size} px"
+    base = top1(net, tiny, size, limit=limit)
+    base_nette = top1(net, nette, size, limit=limit)
+    found: Metrics = {
+        f"top-1 (%), {on}": 100 * base,
+        f"top-1 (%), {min(limit or len(nette), len(nette)):,} Imagenette val pictures, {size} px": 100 * base_nette,
+    }
+    boxes = np.load(data / "tiny_val_boxes.npy")
+    chosen = small_boxes(boxes)[:limit]
+    boxed = f"{len(chosen):,} Tiny ImageNet val pictures with boxes under 60 %, {size} px"
+    for stage, maps in enumerate(gains(net, tiny, torch.from_numpy(chosen), size), start=1):
+        numbers = location_metrics(maps, boxes[chosen])
+        found[f"stage {stage} ROC-AUC of the gain in boxes, {boxed}"] = numbers["auc"]
+        found[f"stage {stage} ROC-AUC within rings, {boxed}"] = numbers["ring auc"]
+        found[f"stage {stage} ROC-AUC of the distance to the centre alone, {boxed}"] = numbers["centre auc"]
+        found[f"stage {stage} share of the gain's mass in the border ring, {boxed}"] = numbers["border share"]
+        found[f"stage {stage} share of the cells in the border ring"] = numbers["border area"]
+        spread = float((maps.max((1, 2)) - maps.min((1, 2))).mean())
+        found[f"stage {stage} mean range of the gain within a picture (x), {boxed}"] = spread
+    for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), start=1):
+        with output_replaced(bam.gate, flattened):
+            found[f"stage {stage} flattened costs (points of top-1), {on}"] = 100 * (
+                base - top1(net, tiny, size, limit=limit)
+            )
+    with output_replaced(net.bam1.gate, flattened), output_replaced(net.bam2.gate, flattened):
+        with output_replaced(net.bam3.gate, flattened):
+            found[f"all stages flattened cost (points of top-1), {on}"] = 100 * (
+                base - top1(net, tiny, size, limit=limit)
+            )
+    return found
+
+
+@torch.inference_mode()
+def row_metrics(net: DANet, pictures: Pictures, queries: int = 64, seed: int = 0) -> tuple[float, float]:
+    """Own-class ratio and total variation of rows of the position attention, means over pictures.
+
+    Args:
+        net: The network.
+        pictures: With labels, which decide what "own class" is.
+        queries: Locations per picture, drawn at random.
+        seed: Of the draw.
+    """
+    net.eval()
+    kept: list[Tensor] = []
+    handles = [
+        m.register_forward_hook(lambda _m, _i, out: kept.append(out))
+        for m in (net.head.sa.query_conv, net.head.sa.key_conv)
+    ]
+    ratios, distances = [], []
+    try:
+        for i in range(len(pictures)):
+            kept.clear()
+            images, labels = take(pictures, torch.tensor([i]))
+            net(standardise(to_float(images)))
+            query, key = (t[0].flatten(1) for t in kept)
+            chosen = torch.randperm(query.shape[1], generator=seeded(seed, i))[:queries].to(query.device)
+            rows = torch.softmax(query[:, chosen].T @ key, dim=1).cpu().numpy()
+            cells = labels_on_grid(labels, kept[0].shape[2:])[0].flatten().cpu().numpy()
+            ratios.append(np.nanmean(own_class_ratio(rows, cells, chosen.cpu().numpy(), IGNORED)))
+            distances.append(mean_total_variation(rows))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return float(np.mean(ratios)), float(np.mean(distances))
+
+
+def evaluate_segmentation(net: DANet, data: Path, device: torch.device, limit: int | None) -> Metrics:
+    """Mean IoU on test and val, the cost of each gamma, and what the rows of the position attention look at."""
+    test, val = (load_pictures(data, f"camvid_{s}", device) for s in ("test", "val"))
+    if limit:
+        test, val = (Pictures(p.images[:limit], p.labels[:limit]) for p in (test, val))
+    on = f"{len(test)} CamVid test pictures, 360 x 480"
+    mean, right, each = score(net, test)
+    found: Metrics = {
+        f"mean IoU (%), 11 classes, {on}": 100 * mean,
+        f"pixels right (%), {on}": 100 * right,
+        f"mean IoU (%), 11 classes, {len(val)} CamVid val pictures, 360 x 480": 100 * score(net, val)[0],
+        "gamma of the position attention": net.gammas["position"],
+        "gamma of the channel attention": net.gammas["channel"],
+    }
+    parts = {"position": [net.head.sa], "channel": [net.head.sc], "both": [net.head.sa, net.head.sc]}
+    for name, modules in parts.items():
+        before = [m.gamma.item() for m in modules]
+        for module in modules:
+            module.gamma.data.zero_()
+        found[f"gamma = 0 ({name}) costs (points of mean IoU), {on}"] = 100 * (mean - score(net, test)[0])
+        for module, gamma in zip(modules, before, strict=True):
+            module.gamma.data.fill_(gamma)
+    ratio, distance = row_metrics(net, test)
+    found[f"mass of a row on its own class over that class's share (x), {on}"] = ratio
+    found[f"total variation between rows, mean (0 to 1), {on}"] = distance
+    for name, value in zip(CAMVID_CATEGORIES, each, strict=True):
+        found[f"IoU of {name} (%), {on}"] = 100 * float(value)
+    return found
+
+
+def load_trained(weights: Path, spec: dict[str, Any], device: torch.device) -> nn.Module:
+    """Build a network and load float32 weights, strictly."""
+    net = build_model(spec)
+    values = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()}
+    net.load_state_dict(values, strict=True)
+    return net.to(device).eval()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Measure a trained network on held-out data.")
+    parser.add_argument("task", choices=("classifier", "segmentation"))
+    parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--limit", type=int, help="only so many pictures")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    described = json.loads(args.spec.read_text())
+    net = load_trained(args.weights, described.get("spec", described), device)
+    if args.task == "classifier" and isinstance(net, BamResNet):
+        found = evaluate_classifier(net, args.data, device, args.size, args.limit)
+    elif args.task == "segmentation" and isinstance(net, DANet):
+        found = evaluate_segmentation(net, args.data, device, args.limit)
+    else:
+        parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
+    args.out.write_text(json.dumps({k: round(v, 4) for k, v in found.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Train DANet on CamVid, its trunk started from the classifier's.
+
+    python -m training.segmentation --data PACKED --folder FOLDER --minutes 45 --trunk classifier.safetensors
+
+Run it again with the same options after any interruption: it goes on from the last checkpoint in the folder.
+"""
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from attnviz.models.build import build_model
+from attnviz.models.danet import DANet
+from training.arrays import Draw, Pictures, load_pictures, seeded, take
+from training.augment import standardise, to_float
+from training.classifier import place_in_run, start_from
+from training.measures import confusion, intersection_over_union
+from training.pack import CAMVID_CATEGORIES, IGNORED
+from training.run_state import Budget, Run, WeightAverage, phase_at, train
+from training.street_crops import labels_on_grid, random_street_crops
+
+log = logging.getLogger(__name__)
+
+CLASSES = len(CAMVID_CATEGORIES)
+QUERIES = 64  # per picture, of which the auxiliary loss looks at the rows
+NOT_OF_THE_RUN = (
+    "data", "folder", "init", "trunk", "device", "threads", "save_every", "stop_after", "phases", "minutes", "steps",
+)  # fmt: skip
+
+
+class WatchedDANet(nn.Module):
+    """DANet that also returns rows of its position attention, for the auxiliary loss."""
+
+    def __init__(self, net: DANet) -> None:
+        super().__init__()
+        self.net = net
+        self._rows: list[Tensor] = []
+        net.head.sa.softmax.register_forward_hook(lambda _m, _i, rows: self._rows.append(rows))
+
+    def forward(self, x: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        """(B, 3, H, W) -> logits of the three classifiers (B, K, H, W), and rows (B, N, N)."""
+        self._rows.clear()
+        logits = self.net.heads(x)
+        rows = torch.cat(self._rows, dim=1)
+        self._rows.clear()
+        return logits, rows
+
+
+def segmentation_spec(options: argparse.Namespace) -> dict[str, Any]:
+    """Describe the network."""
+    return {
+        "architecture": "DANet",
+        "trunk": {"depth": options.depth, "width": options.width, "output_stride": 8},
+        "num_classes": CLASSES,
+        "head_channels": options.head_channels,
+        "query_channels": options.query_channels,
+        "align_corners": False,
+    }
+
+
+@torch.no_grad()
+def start_trunk(net: DANet, file: Path) -> None:
+    """Copy a classifier's trunk into `pretrained`, by name; its BAMs and its classifier stay behind.
+
+    Raises:
+        ValueError: A weight of the trunk is missing from the file or of another shape.
+    """
+    given = load_file(file)
+    for name, value in net.pretrained.state_dict().items():
+        if name not in given or given[name].shape != value.shape:
+            raise ValueError(f"expected {name} {tuple(value.shape)} in {file}")
+        value.copy_(given[name])
+
+
+@torch.no_grad()
+def open_attention(net: DANet, gamma: float) -> None:
+    """Start both gammas above zero: from zero they need a gradient that only useful attention gives them."""
+    net.head.sa.gamma.fill_(gamma)
+    net.head.sc.gamma.fill_(gamma)
+
+
+def own_class_loss(rows: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
+    """Mean of -log(mass of a row on its query's own class), over queries of known class.
+
+    After the affinity loss of the Context Prior (arXiv 2004.01547); a departure from DANet, whose rows learn
+    through the classifiers alone.
+
+    Args:
+        rows: (B, N, N), each sums to 1.
+        labels: int64 (B, N), 255 unlabelled.
+        queries: int64 (Q,) locations looked at.
+    """
+    mine = labels[:, queries]
+    own = (mine[:, :, None] == labels[:, None, :]) & (labels != IGNORED)[:, None, :]
+    mass = (rows[:, queries].float() * own).sum(2)
+    known = mine != IGNORED
+    return -(mass.clamp_min(1e-6).log() * known).sum() / known.sum().clamp_min(1)
+
+
+def class_weights(labels: Tensor, power: float) -> Tensor:
+    """Weight rare classes: (median share / share) ** power, float32 (CLASSES,)."""
+    counts = torch.bincount(labels.flatten().long(), minlength=IGNORED + 1)[:CLASSES].float()
+    share = counts / counts.sum()
+    return (share.median() / share.clamp_min(1e-6)) ** power
+
+
+def parameter_groups(net: nn.Module, *, rate: float, decay: float, trunk: float, fast: float) -> list[dict[str, Any]]:
+    """Gammas: `fast` times the rate, no decay. Trunk: `trunk` times the rate. Vectors: no decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if name.endswith("gamma"):
+            key = (rate * fast, 0.0)
+        else:
+            key = (rate * (trunk if "pretrained." in name else 1), decay if parameter.ndim > 1 else 0.0)
+        groups.setdefault(key, []).append(parameter)
+    return [{"params": p, "lr": r, "base_lr": r, "weight_decay": d} for (r, d), p in groups.items()]
+
+
+def make_loss(
+    model: nn.Module, pictures: Pictures, options: argparse.Namespace, device: torch.device
+) -> Callable[[int, float], Tensor]:
+    """Return (step, progress) -> loss of the batch that belongs to the step."""
+    rank, world = place_in_run()
+    draw = Draw(len(pictures), options.batch, options.seed, rank=rank, world=world)
+    weights = class_weights(pictures.labels, options.balance).to(device)
+
+    def compute(step: int, progress: float) -> Tensor:
+        height, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step, rank)
+        images, labels = take(pictures, draw(step))
+        x, y = random_street_crops(images, labels, (height, height * 4 // 3), generator)
+        model.train()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
+            (fused, position, channel), rows = model(x)
+        losses = [
+            functional.cross_entropy(z.float(), y, weight=weights, ignore_index=IGNORED)
+            for z in (fused, position, channel)
+        ]
+        cells = labels_on_grid(y, (-(-x.shape[2] // 8), -(-x.shape[3] // 8))).flatten(1)
+        queries = torch.randperm(rows.shape[1], generator=generator)[:QUERIES].to(device)
+        auxiliary = options.auxiliary * (losses[1] + losses[2])
+        return losses[0] + auxiliary + options.own_class * own_class_loss(rows, cells, queries)
+
+    return compute
+
+
+@torch.inference_mode()
+def score(net: nn.Module, pictures: Pictures) -> tuple[float, float, np.ndarray[Any, Any]]:
+    """Mean IoU, share of pixels right, and IoU per class, on whole pictures, in float32 arithmetic."""
+    net.eval()
+    counts = np.zeros((CLASSES, CLASSES), dtype=np.int64)
+    for index in torch.arange(len(pictures)).split(4):
+        images, labels = take(pictures, index)
+        predicted = net(standardise(to_float(images)).contiguous(memory_format=torch.channels_last)).argmax(1)
+        counts += confusion(labels.cpu().numpy().ravel(), predicted.cpu().numpy().ravel(), CLASSES)
+    each = intersection_over_union(counts)
+    return float(np.nanmean(each)), float(np.trace(counts) / counts.sum()), each
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train DANet on CamVid.")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and result")
+    parser.add_argument("--minutes", type=float, default=0, help="budget in minutes of training")
+    parser.add_argument("--steps", type=int, default=0, help="budget in steps, instead of --minutes")
+    parser.add_argument("--init", type=Path, help="safetensors of a whole DANet that starts the run")
+    parser.add_argument("--trunk", type=Path, help="safetensors of a classifier whose trunk starts the run")
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--head-channels", type=int, default=128)
+    parser.add_argument("--query-channels", type=int, default=16)
+    parser.add_argument("--gamma", type=float, default=1.0, help="both gammas at the start")
+    parser.add_argument("--phases", type=float, nargs="+", default=[0, 240, 0.75, 360], help="progress rows ...")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--trunk-rate", type=float, default=0.5, help="rate of the trunk over the head's")
+    parser.add_argument("--fast", type=float, default=10, help="rate of the gammas over the head's")
+    parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--balance", type=float, default=0.4, help="0: all pixels count alike; 1: all classes do")
+    parser.add_argument("--auxiliary", type=float, default=0.3, help="weight of the losses of PAM and CAM alone")
+    parser.add_argument("--own-class", type=float, default=0.1, help="weight of the loss on the rows")
+    parser.add_argument("--average", type=float, default=0.995)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-bf16", dest="bf16", action="store_false")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--save-every", type=float, default=180, help="seconds between checkpoints")
+    parser.add_argument("--report-every", type=int, default=300, help="steps between scores on the validation set")
+    parser.add_argument("--stop-after", type=int, help="stop after so many steps, as an interruption would")
+    options = parser.parse_args(argv)
+    options.phases = [(a, int(b)) for a, b in zip(options.phases[::2], options.phases[1::2], strict=True)]
+    return options
+
+
+def prepare(options: argparse.Namespace, device: torch.device) -> tuple[Run, dict[str, Any]]:
+    """Build the network, its optimizer and its average; restore the checkpoint if there is one."""
+    torch.manual_seed(options.seed)
+    spec = segmentation_spec(options)
+    net = build_model(spec)
+    if not isinstance(net, DANet):
+        raise TypeError(f"expected a DANet, got {type(net).__name__}")
+    if options.init:
+        start_from(net, options.init, leave=("head.sa.query_conv", "head.sa.key_conv"))
+    if options.trunk:
+        start_trunk(net, options.trunk)
+    open_attention(net, options.gamma)
+    model = WatchedDANet(net).to(device)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    groups = parameter_groups(
+        model, rate=options.rate, decay=options.decay, trunk=options.trunk_rate, fast=options.fast
+    )
+    kept = {k: v for k, v in vars(options).items() if k not in NOT_OF_THE_RUN}
+    budget = Budget(steps=options.steps, seconds=60 * options.minutes)
+    run = Run(model, torch.optim.AdamW(groups), WeightAverage(model, options.average), budget, kept)
+    checkpoint = options.folder / "checkpoint.pt"
+    if checkpoint.exists():
+        run.resume(checkpoint)
+        log.info("resumed at step %d, %.1f minutes", run.budget.step, run.budget.spent / 60)
+    return run, spec
+
+
+def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> nn.Module:
+    """Build the network that is shipped: the moving average."""
+    net = build_model(spec).to(device)
+    net.load_state_dict({k.removeprefix("net."): v for k, v in run.average.values.items()}, strict=True)
+    return net
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    options = parse(argv)
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    if "RANK" in os.environ:
+        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+    rank, _ = place_in_run()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    pictures, held_out = (load_pictures(options.data, f"camvid_{s}", device) for s in ("train", "val"))
+    run, spec = prepare(options, device)
+    bar = tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed} {postfix}", mininterval=10, disable=rank > 0)
+    smooth = [0.0]
+
+    def show(run: Run, loss: Tensor) -> None:
+        smooth[0] = 0.95 * smooth[0] + 0.05 * float(loss) if smooth[0] else float(loss)
+        bar.n = round(100 * run.budget.progress, 2)
+        bar.set_postfix_str(f"step {run.budget.step} loss {smooth[0]:.3f}", refresh=False)
+        bar.update(0)
+        if rank == 0 and run.budget.step % options.report_every == 0:
+            report(run, spec, held_out)
+
+    train(
+        run,
+        make_loss(run.model, pictures, options, device),
+        options.folder / "checkpoint.pt" if rank == 0 else None,
+        save_every=options.save_every,
+        on_step=show,
+        stop_after=options.stop_after,
+    )
+    bar.close()
+    if rank == 0 and run.budget.progress >= 1:
+        net = averaged_net(run, spec, device)
+        save_file(
+            {k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.folder / "average.safetensors"
+        )
+        (options.folder / "spec.json").write_text(json.dumps(net.spec, indent=1))
+        report(run, spec, held_out)
+
+
+def report(run: Run, spec: dict[str, Any], held_out: Pictures) -> None:
+    """Log the average's score on validation pictures."""
+    net = averaged_net(run, spec, held_out.images.device)
+    mean, right, _ = score(net, held_out)
+    gammas = net.gammas
+    values = (run.budget.step, run.budget.spent / 60, 100 * mean, 100 * right, gammas)
+    log.info("step %d, %.1f min: val mean IoU %.1f %%, pixels %.1f %%, gammas %s", *values)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    main()
