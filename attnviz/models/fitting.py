@@ -12,7 +12,8 @@ from attnviz.models.dialects import SCHEMES
 from attnviz.models.dialects.scheme import Scheme, Shape, Shapes, same_name, same_shape
 
 _SHOWN = 3  # differing names that a message lists of each sort
-_COUNTER = "num_batches_tracked"  # not used when a network is evaluated; batch norms before PyTorch 0.4.1 lack it
+# Of batches a batch norm was trained on; PyTorch before 0.4.1 did not count, and 1 says that it was trained.
+_COUNTER = "num_batches_tracked"
 
 
 def fit(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, scheme: Scheme | None = None) -> nn.Module:
@@ -35,7 +36,7 @@ def fit(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, schem
     stored = {_theirs(scheme, key): _stored(scheme, key, tuple(value.shape)) for key, value in net.state_dict().items()}
     kept = {key: value for key, value in tensors.items() if not _is_dropped(scheme, key)}
     if scheme is not None and not any(key.endswith(_COUNTER) for key in kept):
-        kept |= {key: torch.zeros((), dtype=torch.long) for key in stored if key.endswith(_COUNTER)}
+        kept |= {key: torch.ones((), dtype=torch.long) for key in stored if key.endswith(_COUNTER)}
     label = _label(spec, scheme)
     if different := difference(stored, {key: tuple(value.shape) for key, value in kept.items()}):
         raise CheckpointError(f"expected the {len(stored)} tensors of {label}, but {name} {different}")

@@ -1,13 +1,11 @@
-"""The weights that can be loaded by name: one typed entry each, read from the card beside the file."""
+"""The weights that are known by name: shipped with the program, cached on this machine, or published elsewhere."""
 
-import hashlib
-import json
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,64 +13,15 @@ from torch import nn
 from attnviz.errors import CheckpointError, UnknownModelError
 from attnviz.models.checkpoint import load_checkpoint
 from attnviz.models.device import pick_device
+from attnviz.models.entry import Status, Task, WeightsEntry, read_card
+from attnviz.models.published import PUBLISHED
+from attnviz.models.weights_folder import cached_folder, file_hash
 
-Task = Literal["classification", "segmentation"]
-Status = Literal["shipped", "cached", "available"]
+__all__ = ["DEFAULT_MODEL", "LoadedModel", "Status", "Task", "WeightsEntry", "entries", "load_model", "read_card"]
 
 DEFAULT_MODEL = "bam_resnet18_w32"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; in a checkout
-
-
-@dataclass(frozen=True)
-class WeightsEntry:
-    """One set of weights, everything known about it.
-
-    Attributes:
-        name: What people type.
-        title: What people read.
-        task: What the network was trained for.
-        architecture: For people, for example ``"BAM-ResNet18, width 32"``.
-        spec: What `attnviz.models.build.build_model` builds.
-        size: Shorter side of the input, pixels, that the weights were trained for.
-        multiple: Both sides of the input are multiples of it, so that cells tile the picture.
-        mean: Per RGB channel, of values in [0, 1].
-        std: Per RGB channel, of values in [0, 1].
-        smallest_input: Shortest side the network can take, pixels.
-        categories: Names of the classes, in order.
-        metrics: Name with unit and data set -> value.
-        parameters: Number of trained parameters.
-        source: Where the weights come from.
-        licence: Of the weights; None: the publisher states none.
-        paper: Addresses of the papers.
-        notes: What a user should know, a sentence each.
-        status: Shipped with the program, cached on this machine, or available elsewhere.
-        path: The file; None while it is only available.
-        sha256: Of the file.
-        bytes: Size of the file.
-    """
-
-    name: str
-    title: str
-    task: Task
-    architecture: str
-    spec: Mapping[str, Any]
-    size: int
-    multiple: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    smallest_input: int
-    categories: tuple[str, ...]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    parameters: int | None = None
-    source: str = ""
-    licence: str | None = None
-    paper: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    status: Status = "shipped"
-    path: Path | None = None
-    sha256: str | None = None
-    bytes: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +35,42 @@ class LoadedModel:
 
 
 def entries() -> dict[str, WeightsEntry]:
-    """Every known set of weights by name.
+    """Every known set of weights by name: shipped ones, then cached ones, then those published elsewhere.
+
+    A name that is cached is no longer listed as available. A damaged card among the cached ones is logged and left
+    out, so that it cannot stop the program.
 
     Raises:
-        CheckpointError: A card is damaged, or two have the same name.
+        CheckpointError: A shipped card is damaged, or two sets of weights have the same name.
     """
     found: dict[str, WeightsEntry] = {}
     for card in _cards():
-        entry = read_card(card)
-        if entry.name in found:
-            raise CheckpointError(f"expected every name once, got {entry.name!r} twice: see {card.name}")
-        found[entry.name] = entry
+        _add(found, read_card(card))
+    for name in PUBLISHED:
+        if name in found:
+            raise CheckpointError(f"expected every name once, got {name!r} both shipped and published")
+    for card in cached_cards():
+        try:
+            entry = read_card(card, status="cached")
+        except CheckpointError as error:
+            logging.getLogger(__name__).warning("left out: %s", error)
+            continue
+        _add(found, entry)
+    for name, published in PUBLISHED.items():
+        found.setdefault(name, published.entry)
     return found
+
+
+def _add(found: dict[str, WeightsEntry], entry: WeightsEntry) -> None:
+    if entry.name in found:
+        raise CheckpointError(f"expected every name once, got {entry.name!r} twice: see {entry.path}")
+    found[entry.name] = entry
+
+
+def cached_cards() -> list[Path]:
+    """Model cards of the weights cached on this machine."""
+    folder = cached_folder()
+    return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
@@ -108,17 +81,24 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
         device: As in `pick_device`.
 
     Raises:
-        UnknownModelError: No such name and no such file.
+        UnknownModelError: No such name and no such file, or weights that must be fetched first.
         CheckpointError: The file is not what its entry says.
         DeviceError: No such device.
     """
     known = entries()
     if str(name) in known:
-        return _load(str(name), str(pick_device(device)))
+        entry = known[str(name)]
+        if entry.status == "available":
+            raise UnknownModelError(
+                f"expected weights on this machine, got {entry.name}, which is published elsewhere: "
+                f"run `attnviz weights pull {entry.name}` first"
+            )
+        return _load(entry.name, str(pick_device(device)), entry.sha256)
     if Path(name).is_file():
         net = load_checkpoint(name)
         return from_network(net, name=Path(name).name, device=device, trained=True)
-    raise UnknownModelError(f"expected one of {', '.join(known)}, or a checkpoint file, got {str(name)!r}")
+    here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
+    raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
 
 
 def from_network(net: nn.Module, *, name: str = "network", device: str = "auto", trained: bool = False) -> LoadedModel:
@@ -149,52 +129,29 @@ def was_trained(net: nn.Module) -> bool:
     return any(n.num_batches_tracked is not None and n.num_batches_tracked.item() > 0 for n in norms)
 
 
-def read_card(card: Path) -> WeightsEntry:
-    """The entry that a model card (JSON) describes; its weights lie beside it.
-
-    Raises:
-        CheckpointError: The card is damaged or lacks a field.
-    """
-    try:
-        fields = json.loads(card.read_text(encoding="utf-8"))
-        pre = fields["preprocessing"]
-        return WeightsEntry(
-            name=fields["name"],
-            title=fields["title"],
-            task=fields["task"],
-            architecture=fields["architecture"],
-            spec=fields["spec"],
-            size=int(pre["size"]),
-            multiple=int(pre["multiple"]),
-            mean=tuple(pre["mean"]),
-            std=tuple(pre["std"]),
-            smallest_input=int(fields["smallest_input"]),
-            categories=tuple(fields["categories"]),
-            metrics=fields["metrics"],
-            parameters=int(fields["parameters"]),
-            source=fields["source"],
-            licence=fields["licence"],
-            paper=tuple(fields["paper"]),
-            notes=tuple(fields.get("notes", ())),
-            path=card.with_name(fields["file"]),
-            sha256=fields["sha256"],
-            bytes=int(fields["bytes"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"expected a whole model card, got {card.name}: {error!r}") from error
-
-
 def _cards() -> list[Path]:
     folders = [Path(os.environ["ATTNVIZ_WEIGHTS"])] if os.environ.get("ATTNVIZ_WEIGHTS") else _FOLDERS
     return sorted(card for folder in folders if folder.is_dir() for card in folder.glob("*.json"))
 
 
 @cache
-def _load(name: str, device: str) -> LoadedModel:
+def _load(name: str, device: str, sha256: str | None) -> LoadedModel:
+    """The weights of an entry; the hash is part of the key, so that a file fetched anew is loaded anew."""
     entry = entries()[name]
+    check_file(entry)
+    if entry.path is None:
+        raise CheckpointError(f"expected a file of the weights of {name}, got none")
+    return LoadedModel(entry, load_checkpoint(entry.path, entry.spec).to(device), torch.device(device))
+
+
+def check_file(entry: WeightsEntry) -> None:
+    """Compare the file of an entry with the hash in its card.
+
+    Raises:
+        CheckpointError: It is not there or not the same.
+    """
     if entry.path is None or not entry.path.is_file():
-        raise CheckpointError(f"expected the weights of {name} at {entry.path}, got no file there")
-    found = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+        raise CheckpointError(f"expected the weights of {entry.name} at {entry.path}, got no file there")
+    found = file_hash(entry.path)
     if found != entry.sha256:
         raise CheckpointError(f"expected {entry.path.name} with SHA-256 {entry.sha256}, got {found}")
-    return LoadedModel(entry, load_checkpoint(entry.path, entry.spec).to(device), torch.device(device))
