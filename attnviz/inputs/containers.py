@@ -114,6 +114,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _png(data: bytes) -> Container:
     """Keep the critical chunks and the transparency: no texts, no animation, no damaged extras."""
     kept, orientation, profile, at = [_PNG_SIGNATURE], 1, None, len(_PNG_SIGNATURE)
+    header = b""
     for _ in range(MOST_CHUNKS):
         length, name = struct.unpack_from(">I4s", data, at)
         stop = at + 12 + length
@@ -121,17 +122,29 @@ def _png(data: bytes) -> Container:
             break
         body = memoryview(data)[at + 8 : stop - 4]
         if name == b"IHDR":
-            check_size(*struct.unpack_from(">II", body))
+            header = bytes(body[:13])
+            check_size(*struct.unpack_from(">II", header))
         if name == b"eXIf":
             orientation = exif_orientation(bytes(body[: 2**16]))
         elif name == b"iCCP":
             profile = _png_profile(bytes(body[:_LARGEST_PROFILE]))
-        elif not name[0] & 0x20 or name == b"tRNS":
+        elif name == b"tRNS":
+            kept.append(_png_transparency(bytes(body), depth=header[8], colour=header[9]))
+        elif not name[0] & 0x20:
             kept.append(data[at:stop])
         if name == b"IEND":
             return Container("PNG", b"".join(kept), orientation, profile)
         at = stop
     raise ImageError("expected a complete PNG picture, got a file that is cut off")
+
+
+def _png_transparency(body: bytes, *, depth: int, colour: int) -> bytes:
+    """The chunk that names the clear colour, in the eight bits that Pillow's pixels have when it compares them."""
+    if colour == 0 and depth < 8:
+        body = struct.pack(">H", (struct.unpack(">H", body)[0] & (1 << depth) - 1) * 255 // ((1 << depth) - 1))
+    elif colour == 2 and depth == 16:
+        body = struct.pack(">3H", *(value >> 8 for value in struct.unpack(">3H", body)))
+    return struct.pack(">I", len(body)) + b"tRNS" + body + struct.pack(">I", zlib.crc32(b"tRNS" + body))
 
 
 def _png_profile(body: bytes) -> bytes | None:
@@ -145,27 +158,34 @@ def _png_profile(body: bytes) -> bytes | None:
 
 
 def _gif(data: bytes) -> Container:
-    """Keep the screen, the first frame and its graphic control."""
+    """Keep the screen, the first frame and its graphic control; the other frames must be there, as blocks."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    kept, control = [data[:at]], b""
+    at = 13 + _gif_table(flags)
+    kept, control, first = data[:at], b"", b""
     for _ in range(MOST_CHUNKS):
         start, block = at, data[at]
         if block == 0x21:
             at = _end_of_sub_blocks(data, at + 2)
-            if data[start + 1] == 0xF9:
+            if data[start + 1] == 0xF9 and not first:
                 control = data[start:at]
         elif block == 0x2C:
             left, top, frame_width, frame_height, flags = struct.unpack_from("<4HB", data, at + 1)
-            check_size(max(width, left + frame_width), max(height, top + frame_height))
-            table = 3 << (flags & 7) + 1 if flags & 0x80 else 0
-            kept += [control, data[start : _end_of_sub_blocks(data, at + 11 + table)], b";"]
-            return Container("GIF", b"".join(kept))
+            at = _end_of_sub_blocks(data, at + 11 + _gif_table(flags))
+            if not first:
+                check_size(max(width, left + frame_width), max(height, top + frame_height))
+                first = data[start:at]
         elif block == 0x3B:
             break
         else:
             at += 1
-    raise ImageError("expected a GIF picture, got a GIF file without a frame")
+    if not first:
+        raise ImageError("expected a GIF picture, got a GIF file without a frame")
+    return Container("GIF", kept + control + first + b";")
+
+
+def _gif_table(flags: int) -> int:
+    """Bytes of the colour table that follows."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _end_of_sub_blocks(data: bytes, at: int) -> int:

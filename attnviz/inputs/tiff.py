@@ -51,12 +51,14 @@ class _Entry:
     count: int
     data: bytes | None  # None: it would lie outside the file
 
-    def first_number(self, order: str) -> int | None:
-        """The first value of a byte, short, long or long8."""
+    def numbers(self, order: str) -> tuple[int, ...]:
+        """The values, where they are bytes, shorts, longs or 64-bit longs."""
         code = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(self.type)
-        if self.data is None or code is None or self.count < 1:
-            return None
-        return int(struct.unpack_from(order + code, self.data)[0])
+        return struct.unpack(f"{order}{self.count}{code}", self.data) if self.data is not None and code else ()
+
+    def first_number(self, order: str) -> int | None:
+        """The first of the values, if there is one."""
+        return next(iter(self.numbers(order)), None)
 
 
 def exif_orientation(block: bytes) -> int:
@@ -105,9 +107,21 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes | None]:
             check_size(sides[0], sides[1])
         elif width_tag == _WIDTH:
             raise ImageError(_WRONG)
+    if not _pixels_are_there(by_tag, layout.order, len(data)):
+        raise ImageError("expected a complete TIFF picture, got a file that is cut off")
     directory = layout.count.pack(len(needed)) + b"".join(e.raw for e in needed) + layout.offset.pack(0)
     profile = by_tag[_PROFILE].data if _PROFILE in by_tag else None
     return data[:start] + directory + data[start + len(directory) :], _orientation(entries, layout), profile
+
+
+def _pixels_are_there(by_tag: dict[int, _Entry], order: str, length: int) -> bool:
+    """Whether every strip or tile ends within the file; libtiff would find out halfway, and say so on stderr."""
+    for offsets, counts in ((273, 279), (324, 325)):
+        if offsets in by_tag and counts in by_tag:
+            pairs = zip(by_tag[offsets].numbers(order), by_tag[counts].numbers(order), strict=False)
+            if any(start + count > length for start, count in pairs):
+                return False
+    return True
 
 
 def looks_like_a_bomb(data: bytes) -> bool:
