@@ -6,7 +6,7 @@ import numpy as np
 
 from attnviz.render.options import FigureOptions
 from attnviz.render.panels import Panel, quantity
-from attnviz.render.scales import Scale, find_scales, raw_range
+from attnviz.render.scales import find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
 from attnviz.results import Explanation
 
@@ -14,8 +14,8 @@ RANDOM_WEIGHTS = "random weights"
 _LEGEND_ENTRIES = 24
 
 _MEANINGS = {
-    "effective_gain": "The effective gain is the mean over channels of what the attention module multiplies a location by "
-    "(BAM, arXiv:1807.06514).",
+    "effective_gain": "The effective gain is the mean over channels of what the attention module multiplies a location "
+    "by (BAM, arXiv:1807.06514).",
     "spatial_logit": "The spatial logit is the module's spatial branch before the sigmoid.",
     "position_row": "A pin's map is its row of the softmax over all {n} locations (DANet, arXiv:1809.02983); "
     "even attention would be {even} everywhere.",

@@ -1,4 +1,4 @@
-"""Figures for papers: labelled panels with raw ranges, one colour bar per scale, text as text, the same bytes every time.
+"""Figures for papers: labelled panels with raw ranges, one colour bar per scale, text as text, the same bytes always.
 
 Drawn on matplotlib's Figure objects without pyplot. Some of matplotlib's settings exist only globally (which fonts go
 into a PDF, whether SVG text stays text), so that a lock keeps two figures from being drawn at once.
@@ -157,9 +157,7 @@ def render_figure(plan: FigurePlan, file_format: FigureFormat) -> bytes:
         raise OptionError(f"expected a figure format out of {', '.join(get_args(FigureFormat))}, got {file_format!r}")
     buffer = io.BytesIO()
     with _settings():
-        _draw(plan).savefig(
-            buffer, format=file_format, dpi=plan.options.dpi, metadata=_METADATA[file_format]
-        )
+        _draw(plan).savefig(buffer, format=file_format, dpi=plan.options.dpi, metadata=_METADATA[file_format])
     return buffer.getvalue()
 
 
@@ -188,7 +186,9 @@ def _draw(plan: FigurePlan) -> Figure:
         elif isinstance(item, Swatch):
             colour = tuple(float(c) / 255 for c in classes[item.number])
             box = _axes(figure, page, item)
-            box.add_patch(Rectangle((0, 0), item.width, item.height, facecolor=colour, edgecolor="#333333", linewidth=0.4))
+            box.add_patch(
+                Rectangle((0, 0), item.width, item.height, facecolor=colour, edgecolor="#333333", linewidth=0.4)
+            )
     return figure
 
 
@@ -247,9 +247,9 @@ def _draw_picture(axes: Axes, plan: FigurePlan, item: Picture, photo: ByteArray)
 
 def _frame(axes: Axes, box: tuple[float, float, float, float], colour: str, *, dashed: bool = False) -> None:
     left, top, right, bottom = box
-    for line, width, style in (("white", 1.8, "-"), (colour, 0.9, (0, (3, 2)) if dashed else "-")):
+    for line, width, dashes in (("white", 1.8, False), (colour, 0.9, dashed)):
         patch = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=line, linewidth=width)
-        patch.set_linestyle(style)
+        patch.set_linestyle((0.0, (3.0, 2.0)) if dashes else "-")
         axes.add_patch(patch)
 
 
@@ -260,7 +260,9 @@ def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tup
     if panel.values is not None and position is not None:
         row, column = pin_cell(plan.explanation, position, pin)
         box = plan.explanation.geometry.cell_to_photo_box(row, column, position.grid)
-        _frame(axes, (box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]), colour)
+        around = 0.9 * plan.options.dpi / 72.0  # outside the cell, whose colour is what counts
+        left, top, right, bottom = box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]
+        _frame(axes, (left - around, top - around, right + around, bottom + around), colour)
         return
     points = 0.85 * plan.options.font_size
     centre = (pin[0] * zoom[0], pin[1] * zoom[1])

@@ -178,7 +178,8 @@ def lay_out(
     if words.caption:
         page.height += measures.gap // 2
         page.lines(wrap(words.caption, page.inner, size=measures.font, lines=60), measures.font)
-    page.height += page.margin
+    lowest = max(item.box[3] for item in page.items)  # without the gap that the last block left for a next one
+    page.height = math.ceil(lowest) + page.margin
     if page.width * page.height > _MAX_PIXELS:
         raise OptionError(
             f"expected a figure of at most {_MAX_PIXELS:,} pixels, got {page.width:,} x {page.height:,}: "
@@ -189,7 +190,9 @@ def lay_out(
 
 def _head(page: Page, words: Words, measures: _Measures) -> None:
     font = measures.font
-    page.lines(wrap(words.notice, page.inner, size=font, bold=True) if words.notice else [], font, bold=True, colour=ALARM)
+    page.lines(
+        wrap(words.notice, page.inner, size=font, bold=True) if words.notice else [], font, bold=True, colour=ALARM
+    )
     if words.heading:
         page.lines(wrap(words.heading, page.inner, size=font, bold=True, lines=2), font, bold=True)
     if words.subheading:
@@ -236,7 +239,9 @@ def _row(
         y = top + size[1] + measures.mm(0.8)
         scale = own.get(panel.name)
         if scale is None:
-            texts = _stacked(wrap(format_range(*raw_range(panel), panel.unit), width, size=small, lines=3), left, y, small)
+            texts = _stacked(
+                wrap(format_range(*raw_range(panel), panel.unit), width, size=small, lines=3), left, y, small
+            )
         else:
             page.items.append(Bar(left, y, size[0], measures.mm(1.5), flat=scale.low == scale.high))
             texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), max(size[0], width // 2), width, small)

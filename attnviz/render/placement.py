@@ -55,4 +55,5 @@ def _lerp(values: NDArray[np.float64], positions: NDArray[np.float64], *, axis: 
     lower = centred.astype(np.intp)
     weight = np.expand_dims(centred - lower, 1 - axis)
     low, high = values.take(lower, axis), values.take(np.minimum(lower + 1, last), axis)
-    return low + (high - low) * weight
+    result: NDArray[np.float64] = low + (high - low) * weight
+    return result

@@ -81,7 +81,7 @@ def wrap(text: str, width: float, *, size: float, bold: bool = False, lines: int
     """Break text into lines that fit a width; what does not fit in the last one becomes an ellipsis.
 
     Args:
-        text: Printable text. A line may also break at `` · ``, which then is left out.
+        text: Printable text. A line breaks before anything else at a `` · ``, which then is left out.
         width: Room, in the unit of `size`.
         size: Size of the font.
         bold: Whether the text is set in bold.
@@ -109,11 +109,14 @@ def wrap(text: str, width: float, *, size: float, bold: bool = False, lines: int
 
 
 def _first_line(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    parts = text.split(" \u00b7 ")
+    whole = _largest(len(parts) - 1, lambda n: fits(" \u00b7 ".join(parts[:n])))
+    if whole:
+        return " \u00b7 ".join(parts[:whole]), " \u00b7 ".join(parts[whole:])
     words = text.split(" ")
-    count = _largest(len(words) - 1, lambda n: fits(" ".join(words[:n]).removesuffix(" \u00b7")))
+    count = _largest(len(words) - 1, lambda n: fits(" ".join(words[:n])))
     if count:
-        line, rest = " ".join(words[:count]), " ".join(words[count:])
-        return line.removesuffix(" \u00b7"), rest.removeprefix("\u00b7 ")
+        return " ".join(words[:count]), " ".join(words[count:])
     length = max(1, _largest(len(words[0]), lambda n: fits(words[0][:n])))
     return text[:length], text[length:].lstrip()
 

@@ -1,0 +1,201 @@
+"""Coarse to fine as a moving picture: the photo, then each stage's map over it, with its name, range and colour bar."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, features
+
+from attnviz.errors import OptionError
+from attnviz.render.caption import RANDOM_WEIGHTS
+from attnviz.render.layout import ALARM, INK, MUTED
+from attnviz.render.options import FigureOptions
+from attnviz.render.panels import Panel, resolve
+from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.scales import Scale, find_scales
+from attnviz.render.typesetting import font_file, format_ends, printable, text_width, unit_text, wrap
+from attnviz.results import ByteArray, Explanation
+
+AnimationFormat = Literal["gif", "webp"]
+
+_LONG_SIDE = 512  # pixels of the photo in the animation
+_NARROWEST = 220  # pixels of the animation, so that the labels have room
+_HOLD_MS = 1200
+_FADE_MS = 60
+_FADES = 5  # frames between two stages
+_FONT = 15
+_MARGIN = 10
+_STRIP = 74  # pixels below the photo for labels
+_WEBP_QUALITY = 88
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One stage: its picture and what is written below it."""
+
+    pixels: ByteArray
+    title: str
+    scale: Scale | None
+
+
+def animate(
+    explanation: Explanation,
+    file_format: AnimationFormat = "gif",
+    options: FigureOptions | None = None,
+    *,
+    fades: int = _FADES,
+) -> bytes:
+    """Play the photo and its stages, one after the other, for ever.
+
+    Each stage stands still for 1.2 s. The frames between two stages are mixtures of the two pictures, not maps of
+    anything, and show no numbers.
+
+    Args:
+        explanation: Of a network whose attention has stages.
+        file_format: ``"gif"`` (256 colours per frame) or ``"webp"``.
+        options: Colour map, scaling, opacity and interpolation; the rest is ignored. None: the defaults.
+        fades: Frames between two stages, from 0 (hard cuts, for people who want less motion) to 30.
+
+    Returns:
+        The file; the same bytes every time.
+
+    Raises:
+        OptionError: The network has no stages, or an option is impossible.
+    """
+    if file_format not in get_args(AnimationFormat):
+        raise OptionError(f"expected an animation as {' or '.join(get_args(AnimationFormat))}, got {file_format!r}")
+    if not 0 <= fades <= 30:
+        raise OptionError(f"expected 0 to 30 frames between stages, got {fades}")
+    steps = _steps(explanation, options or FigureOptions())
+    frames: list[Image.Image] = []
+    durations: list[int] = []
+    for number, step in enumerate(steps):
+        frames.append(_frame(step, number, len(steps), explanation, options or FigureOptions()))
+        durations.append(_HOLD_MS)
+        following = steps[(number + 1) % len(steps)]
+        for fade in range(1, fades + 1):
+            mixture = _mixture(step, following, fade / (fades + 1))
+            frames.append(_frame(mixture, None, len(steps), explanation, options or FigureOptions()))
+            durations.append(_FADE_MS)
+    return _encode(frames, durations, file_format)
+
+
+def _steps(explanation: Explanation, options: FigureOptions) -> list[_Step]:
+    names = [stage.gain.label for stage in explanation.stages]
+    if not names:
+        last_of_stage = {m.stage: m.label for m in explanation.extra_maps if m.stage is not None}
+        names = list(last_of_stage.values())
+    if not names:
+        raise OptionError(f"expected a network with stages to animate, got {explanation.model.name}, which has none")
+    panels = resolve(explanation, ("photo", *names), ())
+    scales = {name: scale for scale in find_scales(panels, options.scaling) for name in scale.panels}
+    photo = photo_at(explanation.photo, _size(explanation.photo))
+    return [_step(panel, photo, explanation, options, scales.get(panel.name)) for panel in panels]
+
+
+def _step(
+    panel: Panel, photo: ByteArray, explanation: Explanation, options: FigureOptions, scale: Scale | None
+) -> _Step:
+    pixels = panel_pixels(panel, photo, explanation.geometry, scale=scale, options=options)
+    return _Step(pixels, printable(panel.title, 60), scale)
+
+
+def _size(photo: ByteArray) -> tuple[int, int]:
+    height, width = photo.shape[:2]
+    zoom = min(1.0, _LONG_SIDE / max(height, width))
+    return max(1, round(height * zoom)), max(1, round(width * zoom))
+
+
+def _mixture(one: _Step, other: _Step, share: float) -> _Step:
+    mixed = (1.0 - share) * one.pixels.astype(np.float32) + share * other.pixels
+    return _Step(
+        np.floor(mixed + 0.5).astype(np.uint8), f"{one.title.split(' ·')[0]} → {other.title.split(' ·')[0]}", None
+    )
+
+
+def _frame(
+    step: _Step, number: int | None, count: int, explanation: Explanation, options: FigureOptions
+) -> Image.Image:
+    height, photo_width = step.pixels.shape[:2]
+    width = max(photo_width, _NARROWEST)
+    canvas = Image.new("RGB", (width, height + _STRIP), "white")
+    canvas.paste(Image.fromarray(step.pixels), ((width - photo_width) // 2, 0))
+    draw = ImageDraw.Draw(canvas)
+    top = height + 6
+    _dots(draw, number, count, (width - _MARGIN, top + 9))
+    room = width - 2 * _MARGIN - 16 * count
+    draw.text(
+        (_MARGIN, top), _fitting(step.title, room, _FONT), fill=INK if number is not None else MUTED, font=_font()
+    )
+    if step.scale is not None:
+        _scale_bar(canvas, draw, step.scale, options.colormap, (_MARGIN, top + 24))
+    elif number == 0:
+        draw.text((_MARGIN, top + 22), _fitting(explanation.model.name, room, 12), fill=MUTED, font=_font(12))
+    if not explanation.model.trained:
+        x = width - _MARGIN - text_width(RANDOM_WEIGHTS, 12, bold=True)
+        draw.rectangle((x - 4, 4, width - _MARGIN + 4, 22), fill="white")
+        draw.text((x, 5), RANDOM_WEIGHTS, fill=ALARM, font=_font(12, bold=True))
+    return canvas
+
+
+def _scale_bar(
+    canvas: Image.Image, draw: ImageDraw.ImageDraw, scale: Scale, colormap: str, corner: tuple[int, int]
+) -> None:
+    width = canvas.width - 2 * _MARGIN
+    flat = scale.low == scale.high
+    canvas.paste(Image.fromarray(bar_pixels(colormap, (8, width), flat=flat)), corner)
+    low, high = format_ends(scale.low, scale.high)
+    high = f"{high} {unit_text(scale.unit)}".strip()
+    y = corner[1] + 11
+    draw.text((corner[0], y), low, fill=MUTED, font=_font(12))
+    if not flat:
+        draw.text((corner[0] + width, y), high, fill=MUTED, font=_font(12), anchor="ra")
+
+
+def _dots(draw: ImageDraw.ImageDraw, number: int | None, count: int, right: tuple[int, int]) -> None:
+    """A row of dots that tells how far it is; the present one is filled."""
+    for index in range(count):
+        x = right[0] - 14 * (count - index) + 8
+        box = (x - 4, right[1] - 4, x + 4, right[1] + 4)
+        draw.ellipse(box, fill=INK if index == number else None, outline=INK if number is not None else MUTED)
+
+
+def _fitting(text: str, room: float, size: int) -> str:
+    return wrap(printable(text), room, size=size, lines=1)[0]
+
+
+@cache
+def _font(size: int = _FONT, bold: bool = False) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(font_file(bold)), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _encode(frames: Sequence[Image.Image], durations: Sequence[int], file_format: AnimationFormat) -> bytes:
+    buffer = io.BytesIO()
+    if file_format == "gif":
+        reduced = [_reduce(frame) for frame in frames]
+        reduced[0].save(
+            buffer, "GIF", save_all=True, append_images=reduced[1:], duration=list(durations), loop=0, optimize=False
+        )
+        return buffer.getvalue()
+    if not features.check("webp"):
+        raise OptionError("expected a Pillow that can write WebP, got one that cannot; use GIF")
+    frames[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=list(frames[1:]),
+        duration=list(durations),
+        loop=0,
+        quality=_WEBP_QUALITY,
+        method=4,
+    )
+    return buffer.getvalue()
+
+
+def _reduce(frame: Image.Image) -> Image.Image:
+    """A frame in 256 colours of its own; diffusing the error keeps small details (an eye) in their own colour."""
+    palette = frame.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
