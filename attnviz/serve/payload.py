@@ -15,7 +15,7 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
     stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     position      {grid, channels, stride, gamma, query, key, lse, received: label}
     channel       {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
-    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid, shares}
+    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid, shares: name -> [[class, share]]}
 """
 
 import base64
@@ -194,7 +194,7 @@ def _segmentation(segmentation: Segmentation) -> JSON:
         "heads": {head: _label_url(labels, colours) for head, labels in segmentation.labels.items()},
         "cells": _bytes(segmentation.cells),
         "grid": list(segmentation.cells.shape),
-        "shares": segmentation.shares(),
+        "shares": {head: list(segmentation.shares(head).items()) for head in segmentation.labels},
     }
 
 

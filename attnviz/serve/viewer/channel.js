@@ -40,8 +40,7 @@ export function channelView(context) {
     createAppearance(context, SCALINGS),
     el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, "channel attention")),
     data.position ? el("p", { class: "av-gamma" }, `Position attention has γ = ${number(data.position.gamma)}.`) : null,
-    el("div", { class: "av-halves" }, matrix.root, output.root),
-    ranking.root,
+    el("div", { class: "av-halves" }, matrix.root, el("div", { class: "av-halves__second" }, output.root, ranking.root)),
   );
 }
 
@@ -57,7 +56,7 @@ function createOutput(context) {
   picture.root.classList.add("av-picture--large");
   const canvas = picture.layer();
   const bar = createBar();
-  const heading = el("h3", { class: "av-heading" });
+  const heading = el("h2", { class: "av-heading" });
   const note = el("p", { class: "av-meta", "aria-live": "polite" });
   let chosen = 0;
   const paint = () => {
@@ -108,7 +107,7 @@ function createRanking(context, onPick) {
   const title = `The ${items.length} of ${channel.count} channels with most effect`;
   return {
     root: el("section", { class: "av-channels", "aria-label": title },
-      el("header", { class: "av-stage__header" }, el("h3", { class: "av-heading" }, title),
+      el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, title),
         el("p", { class: "av-meta" }, "Effect: mean absolute change the module makes to a channel. Choose one to see its output.")),
       el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
     paint() {

@@ -5,7 +5,7 @@ import { chooser, segmented, slider } from "./controls.js";
 import { difference, sameShape, valueAt, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { number, percent, range, unitName } from "./format.js";
+import { number, percent, range, withUnit } from "./format.js";
 import { createBar, createPicture } from "./picture.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, symmetric } from "./scale.js";
@@ -43,6 +43,7 @@ export function compareView(context) {
     stage.dataset.layout = why ? "beside" : model.layout;
     wipe.root.hidden = stage.dataset.layout !== "wipe";
     apart.root.hidden = stage.dataset.layout !== "difference";
+    apart.choice.hidden = apart.root.hidden;
   };
   const draw = () => {
     lay();
@@ -129,7 +130,7 @@ function createSide(context, model, name, index, zoom) {
       const table = context.palettes.get(settings.get("palette")).table;
       paintMap(canvas, map.values, map.grid, scale, table);
       bar.paint(scale, table, map.unit);
-      note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · raw range ${range(map.extent.low, map.extent.high, map.unit)}`;
+      note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · raw ${range(map.extent.low, map.extent.high, map.unit)}`;
       const [u, v] = model.pointOn(index);
       cross.hidden = !model.pointed || u < 0 || u > 1 || v < 0 || v > 1;
       cross.style.left = `${100 * u}%`;
@@ -232,9 +233,9 @@ function createReadout(signal) {
         const [u, v] = model.pointOn(i);
         return u >= 0 && u <= 1 && v >= 0 && v <= 1 ? valueAt(map, u, v) : NaN;
       });
-      const said = values.map((v, i) => `${"AB"[i]}: ${Number.isNaN(v) ? "outside what the network saw" : `${number(v)} ${unitName(maps[i].unit)}`}`);
+      const said = values.map((v, i) => `${"AB"[i]}: ${Number.isNaN(v) ? "outside what the network saw" : withUnit(v, maps[i].unit)}`);
       const comparable = !whyNot(...maps) && values.every((v) => !Number.isNaN(v));
-      line.textContent = [...said, comparable ? `B − A: ${number(values[1] - values[0])}` : ""].filter(Boolean).join("   ");
+      line.textContent = [...said, comparable ? `B − A: ${number(values[1] - values[0])}` : ""].filter(Boolean).join(" · ");
       announcer.say(line.textContent);
     },
   };

@@ -71,17 +71,6 @@ export function segmented({ label, options, value, onChange, signal }) {
   };
 }
 
-/** A check box. */
-export function toggle({ label, value, onChange, signal }) {
-  const id = freshId("check");
-  const input = el("input", { type: "checkbox", id, checked: value, class: "av-check" });
-  input.addEventListener("change", () => onChange(input.checked), { signal });
-  return {
-    root: el("div", { class: "av-control av-toggle" }, input, el("label", { for: id }, label)),
-    input,
-  };
-}
-
 /** A push button; `name` is for screen readers where the text alone says too little. */
 export function button({ label, name, onClick, signal, kind = "" }) {
   const root = el("button", { type: "button", class: `av-button ${kind}`.trim(), "aria-label": name, title: name }, label);

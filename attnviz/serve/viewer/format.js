@@ -6,7 +6,7 @@ export function number(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   let text;
-  if (size >= 1e5 || size < 1e-3) {
+  if (size >= 1e5 || size < 1e-4) {
     const [digits, power] = value.toExponential(1).split("e");
     text = `${digits} × 10${superscript(Number(power))}`;
   } else {
@@ -20,23 +20,47 @@ function superscript(power) {
   return String(power).replace("-", "⁻").replace(/\d/g, (d) => digits[Number(d)]);
 }
 
-/** A share of 1 as a percentage; never "0 %" for something that is not zero. */
+/** A share of 1 as a percentage; "0 %" only for nothing at all. */
 export function percent(share) {
   if (!Number.isFinite(share)) return "not a number";
   if (share === 0) return "0 %";
   const value = 100 * share;
-  if (value < 0.01) return "< 0.01 %";
-  if (value < 1) return `${Number(value.toPrecision(2))} %`;
+  if (value < 1) return `${number(Number(value.toPrecision(2)))} %`;
   if (value < 10) return `${value.toFixed(1)} %`;
   return value > 99.5 && value < 100 ? `${value.toFixed(1)} %` : `${Math.round(value)} %`;
 }
 
-/** "−1.2 to 3.4 logit". */
-export function range(low, high, unit) {
-  return `${number(low)} to ${number(high)}${unit ? ` ${unitName(unit)}` : ""}`;
+/** How to write both ends of a range alike: with as many decimals as tell them apart, at most six. */
+export function writerFor(low, high) {
+  const span = high - low;
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  if (!(span > 1e-6) || most >= 1e5) return number;
+  const decimals = Math.min(Math.max(2 - Math.floor(Math.log10(span)), 0), 6);
+  return (value) => value.toFixed(decimals).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
 }
 
-/** The unit as it stands after a number. */
-export function unitName(unit) {
-  return unit === "x" ? "×" : unit;
+/** "−1.20 to 3.40 logit", "×1.00 to ×1.30". */
+export function range(low, high, unit) {
+  const write = writerFor(low, high);
+  if (unit === "share") return `${percent(low)} to ${percent(high)}`;
+  if (isGain(unit)) return `×${write(low)} to ×${write(high)}`;
+  return `${write(low)} to ${write(high)}${unit ? ` ${unit}` : ""}`;
+}
+
+/** A number with its unit. */
+export function withUnit(value, unit, write = number) {
+  if (unit === "share") return percent(value);
+  if (isGain(unit)) return `×${write(value)}`;
+  return unit ? `${write(value)} ${unit}` : write(value);
+}
+
+/** Arithmetic mean. */
+export function mean(values) {
+  let total = 0;
+  for (const value of values) total += value;
+  return total / values.length;
+}
+
+function isGain(unit) {
+  return unit === "x" || unit === "×";
 }

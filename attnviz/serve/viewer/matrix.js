@@ -90,7 +90,7 @@ export function createMatrix(context, channel, onPick) {
   const range = `${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1${channel.matrix_dtype === "float16" ? ". Sent in half precision: three digits hold" : ""}.`;
   return {
     root: el("section", { class: "av-matrix", "aria-label": "Channel matrix" },
-      el("h3", { class: "av-heading" }, "Who draws from whom"),
+      el("h2", { class: "av-heading" }, "Who draws from whom"),
       el("div", { class: "av-toolbar" }, choice.root, zoom.controls),
       zoom.frame(content), bar.root, readout, announcer.root, el("p", { class: "av-meta" }, range)),
     paint,

@@ -23,6 +23,7 @@ const VIEWS = {
  * @param payload As made by attnviz.serve.payload; {left, right} for two; null shows that there is nothing yet.
  * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
  *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; any setting of settings.js.
+ * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change.
  * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
  */
 export function mount(element, payload, options = {}) {
@@ -36,7 +37,8 @@ export function mount(element, payload, options = {}) {
     life = new AbortController();
     delete element.dataset.ready;
     element.classList.add("attnviz");
-    const context = { options, settings, signal: life.signal, id: freshId("viewer") };
+    const tell = (name, detail) => element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+    const context = { options, settings, tell, signal: life.signal, id: freshId("viewer") };
     try {
       element.replaceChildren(...content(next, context, shown, (view) => { shown = view; }));
     } catch (error) {
@@ -60,6 +62,9 @@ export function mount(element, payload, options = {}) {
   };
 }
 
+/** A payload's contents as numbers: maps, position.row(cell, out), ... */
+export const read = readPayload;
+
 /** The style sheet, once per document. */
 function injectStyle() {
   if (document.getElementById("attnviz-style") || !globalThis.attnviz || !globalThis.attnviz.style) return;
@@ -73,7 +78,7 @@ function content(payload, context, shown, onView) {
   const data = readPayload(pair ? payload.left : payload);
   const right = pair && payload.right ? readPayload(payload.right) : null;
   const inner = { ...context, data, right, palettes: data.palettes };
-  const heading = context.options.heading ? el("div", { class: "av-titles" }, [data, right].filter(Boolean).map(titleOf)) : null;
+  const heading = context.options.heading ? el("div", { class: "av-titles" }, right ? [titleOf(data, "A: "), titleOf(right, "B: ")] : titleOf(data, "")) : null;
   const untrained = [data, right].some((d) => d && !d.model.trained);
   const banner = untrained ? el("p", { class: "av-banner", role: "note" }, UNTRAINED) : null;
   return [heading, banner, body(inner, pair, shown, onView)].filter(Boolean);
@@ -100,11 +105,11 @@ function missing(data, view) {
   return el("p", { class: "av-empty" }, `${data.model.name} has no ${what}.`);
 }
 
-function titleOf({ model }) {
+function titleOf({ model }, letter) {
   return el(
     "header",
     { class: "av-title" },
-    el("h1", { class: "av-title__name" }, model.name),
+    el(letter === "B: " ? "h2" : "h1", { class: "av-title__name" }, letter + model.name),
     el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? `weights ${model.sha256.slice(0, 12)}` : "weights without a file"].join(" · ")),
   );
 }

@@ -3,7 +3,7 @@
 import { gradient } from "./colour.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { number, unitName } from "./format.js";
+import { withUnit, writerFor } from "./format.js";
 
 /** A photo to put layers on. */
 export function createPicture(photo, alt) {
@@ -49,10 +49,11 @@ export function createBar() {
   const root = el("div", { class: "av-bar" }, low, strip, high);
   return {
     root,
-    paint(scale, table, unit, format = number) {
-      low.textContent = format(scale.low);
-      const suffix = unit && format === number ? ` ${unitName(unit)}` : "";
-      high.textContent = format(scale.high) + suffix;
+    /** `write` puts an end's number in words; by default both ends get as many decimals as tell them apart. */
+    paint(scale, table, unit, write = null) {
+      const words = write || ((value) => withUnit(value, unit, writerFor(scale.low, scale.high)));
+      low.textContent = words(scale.low);
+      high.textContent = words(scale.high);
       strip.style.background = gradient(table);
     },
   };

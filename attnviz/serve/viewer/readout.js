@@ -30,14 +30,13 @@ export function whereLine([x, y], grid, cell) {
 export function classLine(mode, { share, area }, name) {
   if (mode === "received") return "";
   const what = mode === "row" ? `of its attention falls on ${name}` : `of the attention it gets comes from ${name}`;
-  return `${percent(share)} ${what}, which covers ${percent(area)} of the picture.`;
+  return `${percent(share)} ${what}, which covers ${percent(area)} of the locations.`;
 }
 
 /** The largest weight, next to an even spread. */
 export function peakLine(mode, peak, count) {
-  const even = mode === "column" ? 1 / count : 1 / count;
   const subject = { row: "Largest weight", column: "Most devoted location gives", received: "Most any location receives" }[mode];
-  return `${subject} ${percent(peak)}, ${number(peak / even)} times an even spread.`;
+  return `${subject} ${percent(peak)}, ${number(peak * count)} times an even spread.`;
 }
 
 /** A text that is spoken once the visitor rests: a live region that is not flooded while the pointer moves. */

@@ -6,7 +6,7 @@ import { segmented } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { number, percent, range } from "./format.js";
+import { mean, number, percent, range, withUnit } from "./format.js";
 import { createBar, createPanel, createPicture } from "./picture.js";
 import { createPlayer } from "./player.js";
 import { scaleFor } from "./scale.js";
@@ -72,7 +72,6 @@ function theatre(context) {
   const bar = createBar();
   const caption = el("p", { class: "av-theatre__caption" });
   const sentence = el("p", { class: "av-theatre__sentence" });
-  const remark = el("p", { class: "av-theatre__remark" });
   let layers = [];
   const playerBox = el("div");
 
@@ -94,8 +93,7 @@ function theatre(context) {
     layers.forEach((canvas, i) => canvas.classList.toggle("av-layer--off", i !== at));
     const scale = scaleFor(map.extent, maps.map((m) => m.extent), map.bounds, settings.get("scaling"));
     bar.paint(scale, table, map.unit);
-    caption.textContent = `Raw range ${range(map.extent.low, map.extent.high, map.unit)}`;
-    remark.textContent = flatRemark(map.extent, map.bounds);
+    caption.textContent = `${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
     sentence.textContent = quantity.text;
   }
   painters.push(() => {
@@ -123,7 +121,7 @@ function theatre(context) {
     "section",
     { class: "av-theatre", "aria-label": "Stage by stage on one picture" },
     el("div", { class: "av-theatre__picture" }, picture.root),
-    el("div", { class: "av-theatre__side" }, choices.length > 1 ? choice.root : null, playerBox, bar.root, caption, remark, sentence, predictions(data)),
+    el("div", { class: "av-theatre__side" }, choices.length > 1 ? choice.root : null, playerBox, bar.root, caption, sentence, predictions(data)),
   );
 }
 
@@ -132,7 +130,7 @@ function predictions(data) {
   return el(
     "section",
     { class: "av-predictions" },
-    el("h3", { class: "av-heading" }, "What the network says"),
+    el("h2", { class: "av-heading" }, "What the network says"),
     el(
       "ol",
       { class: "av-ranking" },
@@ -173,7 +171,7 @@ function stageRow(context, stage, index) {
     const table = palettes.get(settings.get("palette")).table;
     const paint = (panel, map, peers, text) => {
       const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
-      panel.paint({ ...map, text: `${range(map.extent.low, map.extent.high, map.unit)}${text ? `. ${text}` : ""}` }, scale, table);
+      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
     };
     const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
     paint(spatial, stage.spatial, data.stages.map((s) => s.spatial), "");
@@ -187,11 +185,15 @@ function stageRow(context, stage, index) {
     el(
       "header",
       { class: "av-stage__header" },
-      el("h3", { class: "av-heading" }, name),
+      el("h2", { class: "av-heading" }, name),
       el("p", { class: "av-meta" }, `${grid[0]} × ${grid[1]} locations of ${stage.stride} × ${stage.stride} pixels · ${stage.channels} channels · logits joined by ${stage.fusion}`),
     ),
     el("div", { class: "av-stage__panels" }, photo.root, spatial.root, bars, gate.root, gain.root),
   );
+}
+
+function rawLine(map) {
+  return `raw ${range(map.extent.low, map.extent.high, map.unit)}, mean ${withUnit(mean(map.values), map.unit)}`;
 }
 
 function channelPanel(context, stage, index) {
@@ -221,7 +223,7 @@ function channelPanel(context, stage, index) {
     el("figcaption", { class: "av-panel__caption" }, el("span", { class: "av-panel__title" }, "Channel logits")),
     bars.root,
     el("div", { class: "av-bar" }, chosen),
-    el("span", { class: "av-panel__note" }, `${range(low, high, "logit")}, high to low`),
+    el("span", { class: "av-panel__note" }, `raw ${range(low, high, "logit")}, ranked`),
   );
 }
 
@@ -233,13 +235,13 @@ function otherSection(context, maps) {
     maps.forEach((map, i) => {
       const peers = maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
       const scale = scaleFor(map.extent, peers, map.bounds, settings.get("scaling"));
-      panels[i].paint({ ...map, text: range(map.extent.low, map.extent.high, map.unit) }, scale, table);
+      panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
     });
   });
   return el(
     "section",
     { class: "av-stage", "aria-label": "Every map" },
-    el("header", { class: "av-stage__header" }, el("h3", { class: "av-heading" }, "Every map")),
+    el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, "Every map")),
     el("div", { class: "av-stage__grid" }, panels.map((p) => p.root)),
   );
 }

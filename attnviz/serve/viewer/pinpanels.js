@@ -1,0 +1,77 @@
+// A picture per pin, so that the attention of several locations can be seen at once.
+
+import { button } from "./controls.js";
+import { el } from "./dom.js";
+import { paintMap } from "./draw.js";
+import { percent } from "./format.js";
+import { createPicture, placeBox } from "./picture.js";
+import { inkOn } from "./pins.js";
+
+const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
+const FULL = "Six pins at most: remove one to place another.";
+
+/** The number of a pin, in its colour. */
+export function badge(pin) {
+  const node = el("span", { class: "av-badge" }, `#${pin.number}`);
+  node.style.background = pin.colour;
+  node.style.color = inkOn(pin.colour);
+  return node;
+}
+
+/** A pin's number at its place on a picture. */
+export function mark(pin, grid) {
+  const box = el("span", { class: "av-mark" }, badge(pin));
+  placeBox(box, grid, pin.cell);
+  return box;
+}
+
+/** All pins' pictures; `draw()` brings them in step with the query. */
+export function createPinPanels(context, query) {
+  const list = el("div", { class: "av-pins" });
+  const hint = el("p", { class: "av-empty" });
+  const clear = button({ label: "Remove all pins", onClick: query.clear, signal: context.signal });
+  let made = new Map();
+  return {
+    root: el("section", { class: "av-pinbox", "aria-label": "Pinned locations" }, hint, list, clear),
+    draw() {
+      const pins = query.pins.list();
+      const before = made;
+      made = new Map(pins.map((pin) => [pin, before.get(pin) || pinPanel(context, query, pin)]));
+      if (pins.length !== before.size || pins.some((pin) => !before.has(pin))) {
+        list.replaceChildren(...[...made.values()].map((panel) => panel.root));
+      }
+      hint.textContent = pins.length ? (query.full ? FULL : "") : HINT;
+      hint.hidden = !hint.textContent;
+      clear.hidden = pins.length < 2;
+      for (const panel of made.values()) panel.draw();
+    },
+  };
+}
+
+function pinPanel({ data, settings, palettes, signal }, query, pin) {
+  const picture = createPicture(data.photo, `Attention of pin ${pin.number}`);
+  const canvas = picture.layer();
+  picture.root.append(mark(pin, query.grid));
+  const text = el("span", { class: "av-pin__text" });
+  const note = el("p", { class: "av-panel__note" });
+  const remove = button({ label: "×", name: `Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
+  const root = el("article", { class: "av-pin", "aria-label": `Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
+  root.style.setProperty("--av-pin", pin.colour);
+  let drawn = "";
+  return {
+    root,
+    draw() {
+      const { values, peak, own } = query.weights(pin.cell);
+      const high = query.top(peak, settings.get("scaling") === "shared");
+      const palette = settings.get("palette");
+      const wanted = `${query.mode} ${high} ${palette}`;
+      if (wanted === drawn) return;
+      drawn = wanted;
+      paintMap(canvas, values, query.grid, { low: 0, high }, palettes.get(palette).table);
+      const { row, column } = query.place(pin.cell);
+      text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
+      const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
+      note.textContent = `Colours 0 to ${percent(high)}${share}`;
+    },
+  };
+}
