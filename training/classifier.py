@@ -167,7 +167,15 @@ def place_in_run() -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def top1(net: nn.Module, pictures: Pictures, size: int, *, limit: int | None = None, batch: int = 250) -> float:
+def top1(
+    net: nn.Module,
+    pictures: Pictures,
+    size: int,
+    *,
+    limit: int | None = None,
+    among: tuple[int, int] | None = None,
+    batch: int = 250,
+) -> float:
     """Share of whole pictures whose first category is right, in [0, 1], in float32 arithmetic.
 
     Args:
@@ -175,6 +183,7 @@ def top1(net: nn.Module, pictures: Pictures, size: int, *, limit: int | None = N
         pictures: Held-out data.
         size: Side the network sees.
         limit: Only so many pictures, evenly spaced (the packed ones are in order of category).
+        among: Range of the categories that may be answered, end excluded; None: all.
         batch: Pictures per forward.
     """
     net.eval()
@@ -183,7 +192,10 @@ def top1(net: nn.Module, pictures: Pictures, size: int, *, limit: int | None = N
     right = 0
     for index in chosen.split(batch):
         images, labels = take(pictures, index)
-        right += int((net(whole(images, size)).argmax(1) == labels).sum())
+        logits = net(whole(images, size))
+        if among:
+            logits, labels = logits[:, among[0] : among[1]], labels - among[0]
+        right += int((logits.argmax(1) == labels).sum())
     return right / total
 
 

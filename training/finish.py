@@ -21,8 +21,17 @@ from attnviz.models.build import build_model
 
 LARGEST_CHANGE = 1e-2  # of logits, relative to the largest one
 WRITTEN_BY_PEOPLE = (
-    "title", "architecture", "task", "preprocessing", "smallest_input", "categories", "source", "licence", "paper", "notes",
-)  # fmt: skip
+    "title",
+    "architecture",
+    "task",
+    "preprocessing",
+    "smallest_input",
+    "categories",
+    "source",
+    "licence",
+    "paper",
+    "notes",
+)
 
 
 def to_half(values: dict[str, Tensor]) -> dict[str, Tensor]:

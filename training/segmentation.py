@@ -109,10 +109,10 @@ def own_class_loss(rows: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Weight rare classes: (median share / share) ** power, float32 (CLASSES,)."""
+    """Weight rare classes: (median share / share) ** power, float32 (CLASSES,); 1 for those that do not occur."""
     counts = torch.bincount(labels.flatten().long(), minlength=IGNORED + 1)[:CLASSES].float()
-    share = counts / counts.sum()
-    return (share.median() / share.clamp_min(1e-6)) ** power
+    share = torch.where(counts > 0, counts, torch.nan) / counts.sum()
+    return torch.nan_to_num((share.nanmedian() / share) ** power, nan=1.0)
 
 
 def parameter_groups(net: nn.Module, *, rate: float, decay: float, trunk: float, fast: float) -> list[dict[str, Any]]:

@@ -1,0 +1,184 @@
+"""Both trainings end to end on tiny data: interrupted runs end where uninterrupted ones do."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from attnviz.models.build import build_model
+from training import classifier, evaluate, finish, segmentation
+from training.gate_heads import GateHeads, gate_pooled
+from training.run_state import Budget, Run, WeightAverage, one_cycle, phase_at
+from training.segmentation import own_class_loss
+
+CLASSIFIER = [
+    *("--width", "4", "--hidden", "2", "2", "2", "--batch", "8", "--steps", "6", "--phases", "0", "32", "0.5", "48"),
+    *("--threads", "1", "--device", "cpu", "--no-bf16", "--save-every", "1000"),
+]
+SEGMENTATION = [
+    *("--width", "4", "--head-channels", "8", "--query-channels", "2", "--batch", "2", "--steps", "5"),
+    *("--phases", "0", "48", "--threads", "1", "--device", "cpu", "--no-bf16", "--report-every", "1000"),
+]
+
+
+@pytest.mark.parametrize("module, options", [(classifier, CLASSIFIER), (segmentation, SEGMENTATION)])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(packed, tmp_path, module, options):
+    data = ["--data", str(packed)]
+    module.main([*data, "--folder", str(tmp_path / "once"), *options])
+    for _ in range(3):
+        module.main([*data, "--folder", str(tmp_path / "twice"), *options, "--stop-after", "2"])
+    once, twice = (load_file(tmp_path / n / "average.safetensors") for n in ("once", "twice"))
+    assert once.keys() == twice.keys()
+    for name, value in once.items():
+        assert torch.equal(value, twice[name]), name
+    start = build_model(json.loads((tmp_path / "once" / "spec.json").read_text())).state_dict()
+    assert start.keys() == once.keys()
+    assert not list((tmp_path / "twice").glob("*.part"))
+
+
+def test_a_resume_with_other_options_is_refused(packed, tmp_path):
+    arguments = ["--data", str(packed), "--folder", str(tmp_path / "run"), *CLASSIFIER, "--stop-after", "1"]
+    classifier.main(arguments)
+    with pytest.raises(ValueError, match="expected a run with"):
+        classifier.main([*arguments, "--rate", "0.7"])
+
+
+def test_trained_evaluated_and_finished(packed, tmp_path):
+    folder = tmp_path / "run"
+    classifier.main(["--data", str(packed), "--folder", str(folder), *CLASSIFIER])
+    weights, spec = folder / "average.safetensors", folder / "spec.json"
+    where = ["--weights", str(weights), "--spec", str(spec), "--threads", "1", "--device", "cpu"]
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (90, 60), "orange").save(tmp_path / "photos" / "a.png")
+    where += ["--photos", str(tmp_path / "photos")]
+    evaluate.main(["classifier", "--data", str(packed), *where, "--size", "64", "--out", str(folder / "m.json")])
+    metrics = json.loads((folder / "m.json").read_text())
+    assert sum("ROC-AUC within rings" in name for name in metrics) == 3
+    assert sum("flattened costs" in name for name in metrics) == 3
+    assert metrics["photos that are none of Imagenette's categories but are called one (%), 1 photos, 64 px"] in (
+        0,
+        100,
+    )
+    about = dict.fromkeys(finish.WRITTEN_BY_PEOPLE, "x")
+    card = finish.finish(
+        weights=weights, spec=json.loads(spec.read_text()), metrics=metrics, about=about, name="t", out=tmp_path
+    )
+    written = json.loads(card.read_text())
+    half = load_file(tmp_path / written["file"])
+    assert {v.dtype for v in half.values()} == {torch.float16, torch.int64}
+    assert written["bytes"] == (tmp_path / "t.safetensors").stat().st_size
+    with pytest.raises(ValueError, match="title"):
+        finish.finish(weights=weights, spec={}, metrics={}, about={"titel": 1}, name="u", out=tmp_path)
+    assert not (tmp_path / "u.safetensors").exists()
+
+
+def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
+    folder = tmp_path / "run"
+    segmentation.main(["--data", str(packed), "--folder", str(folder), *SEGMENTATION])
+    spec = json.loads((folder / "spec.json").read_text())
+    net = evaluate.load_trained(folder / "average.safetensors", spec, torch.device("cpu"))
+    before = net.gammas
+    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), None)
+    assert net.gammas == before
+    assert before["position"] > 0.5
+    assert 0 <= found["total variation between rows, mean (0 to 1), 2 CamVid test pictures, 360 x 480"] <= 1
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def bam_net():
+    spec = {
+        "architecture": "BamResNet",
+        "trunk": {"depth": 18, "width": 4},
+        "bams": [{"hidden": 2, "dilation": 1, "padding_mode": "replicate"}] * 3,
+        "num_classes": 3,
+    }
+    return build_model(spec)
+
+
+def test_gate_heads_answer_as_the_network_does():
+    net = bam_net().eval()
+    x = torch.randn(2, 3, 64, 48)
+    logits, extra = GateHeads(net, [2, 3]).eval()(x)
+    assert torch.allclose(logits, net(x), atol=1e-6)
+    assert {k: tuple(v.shape) for k, v in extra.items()} == {"2": (2, 3), "3": (2, 3)}
+
+
+def test_gate_pooled_by_hand():
+    features = torch.tensor([[[[1.0, 3.0]]]])
+    spatial = torch.tensor([[[[0.0, torch.log(torch.tensor(0.25 / 0.75))]]]])  # gates 1/2 and 1/4
+    assert gate_pooled(features, spatial).item() == pytest.approx((2 * 1 + 1 * 3) / 3)
+
+
+def test_flattening_takes_the_place_out_of_a_gate():
+    net = bam_net().eval()
+    x = torch.randn(1, 3, 64, 64)
+    with evaluate.output_replaced(net.bam2.gate, evaluate.flattened):
+        flat = net(x)
+    assert not torch.allclose(flat, net(x))
+    assert not net.bam2.gate._forward_hooks
+    gate = torch.rand(2, 3, 4, 5)
+    assert torch.allclose(evaluate.flattened(gate)[1, 2, 0, 0], gate[1, 2].mean())
+
+
+def test_start_from_takes_all_but_the_prefixes_left(tmp_path):
+    torch.manual_seed(1)
+    given, net = bam_net(), bam_net()
+    save_file(given.state_dict(), tmp_path / "w.safetensors")
+    fresh = classifier.start_from(net, tmp_path / "w.safetensors", leave=("bam",))
+    assert fresh
+    assert all(name.startswith("bam") for name in fresh)
+    assert torch.equal(net.fc.weight, given.fc.weight)
+    assert not torch.equal(net.bam1.spatial_att.gate_s[0].weight, given.bam1.spatial_att.gate_s[0].weight)
+    save_file({"fc.weight": given.fc.weight.detach()}, tmp_path / "half.safetensors")
+    with pytest.raises(ValueError, match=r"conv1\.weight"):
+        classifier.start_from(net, tmp_path / "half.safetensors", leave=("bam",))
+
+
+def test_gates_learn_fast_and_without_decay():
+    groups = classifier.parameter_groups(GateHeads(bam_net(), [3]), rate=0.1, decay=0.01, fast=3)
+    assert [(round(g["lr"], 3), g["weight_decay"]) for g in groups] == [(0.3, 0.0), (0.1, 0.01), (0.1, 0.0)]
+    assert sum(len(g["params"]) for g in groups) == len(list(GateHeads(bam_net(), [3]).parameters()))
+
+
+def test_own_class_loss_by_hand():
+    rows = torch.tensor([[[0.5, 0.25, 0.25], [1.0, 0.0, 0.0], [0.1, 0.1, 0.8]]])
+    labels = torch.tensor([[0, 0, 255]])
+    loss = own_class_loss(rows, labels, torch.tensor([0, 2]))  # the second query has no class
+    assert loss.item() == pytest.approx(-torch.log(torch.tensor(0.75)).item())
+
+
+def test_schedule():
+    assert one_cycle(0.0) == pytest.approx(0.1)
+    assert one_cycle(0.04) == pytest.approx(1.0)
+    assert one_cycle(1.0) == pytest.approx(0.0)
+    assert [phase_at(p, [(0.0, 64), (0.5, 128)]) for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 128, 128]
+    with pytest.raises(ValueError, match="either steps or seconds"):
+        Budget(steps=3, seconds=4)
+
+
+def test_average_of_two_updates_by_hand():
+    net = torch.nn.Linear(1, 1, bias=False)
+    net.weight.data.fill_(0.0)
+    average = WeightAverage(net, decay=0.9)
+    net.weight.data.fill_(1.0)
+    average.update(net)  # decay 2 / 11
+    average.update(net)  # decay 3 / 12
+    assert average.values["weight"].item() == pytest.approx(1 - 2 / 11 * 3 / 12)
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path, monkeypatch):
+    net = torch.nn.Linear(1, 1)
+    run = Run(net, torch.optim.SGD(net.parameters(), lr=1), WeightAverage(net, 0.9), Budget(steps=1), {})
+    run.save(tmp_path / "c.pt")
+    before = (tmp_path / "c.pt").read_bytes()
+
+    def broken(state, stream):
+        stream.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", broken)
+    with pytest.raises(OSError, match="disk full"):
+        run.save(tmp_path / "c.pt")
+    assert (tmp_path / "c.pt").read_bytes() == before
