@@ -197,5 +197,6 @@ def _encode(frames: Sequence[Image.Image], durations: Sequence[int], file_format
 
 def _reduce(frame: Image.Image) -> Image.Image:
     """A frame in 256 colours of its own; diffusing the error keeps small details (an eye) in their own colour."""
-    palette = frame.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    sample = frame.resize((frame.width // 2, frame.height // 2), Image.Resampling.NEAREST)  # a quarter of the work
+    palette = sample.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=1)
     return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from attnviz.errors import OptionError
+from attnviz.reduce.normalise import Scope
+from attnviz.reduce.upsample import Interpolation
 from attnviz.render.colormaps import DEFAULT, colormap
 from attnviz.render.overlay import checked_opacity
-from attnviz.render.placement import Interpolation
-
-Scaling = Literal["each", "shared"]
 
 MAX_PANELS = 64
 MAX_PINS = 12
@@ -45,7 +44,7 @@ class FigureOptions:
     pins: tuple[tuple[float, float], ...] = ()
     columns: int | None = None
     colormap: str = DEFAULT
-    scaling: Scaling = "each"
+    scaling: Scope = "each"
     map_opacity: float = 0.6
     interpolation: Interpolation = "nearest"
     width_mm: float = 180.0
@@ -57,7 +56,7 @@ class FigureOptions:
     def __post_init__(self) -> None:
         """Check every option and bring it to plain types, so that it can go into JSON and come back equal."""
         colormap(self.colormap)
-        _choice("scaling", self.scaling, get_args(Scaling))
+        _choice("scaling", self.scaling, get_args(Scope))
         _choice("interpolation", self.interpolation, get_args(Interpolation))
         for name in ("title", "caption"):
             if not isinstance(getattr(self, name), bool):

@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attnviz.inputs.geometry import Geometry
+from attnviz.reduce.upsample import upsample
 from attnviz.render.colormaps import table
 from attnviz.render.options import FigureOptions
 from attnviz.render.overlay import colorize, overlay
 from attnviz.render.palette import class_colours
 from attnviz.render.panels import Panel
-from attnviz.render.placement import place
 from attnviz.render.scales import Scale
 from attnviz.results import ByteArray, FloatArray
 
@@ -54,7 +54,7 @@ def panel_pixels(
     values = scale.apply(panel.values)
     if panel.bare:
         return colorize(_matrix_at(values, size), table(options.colormap))
-    placed = place(values, geometry, size, options.interpolation).clip(0.0, 1.0)
+    placed = upsample(values, geometry, size, how=options.interpolation).clip(0.0, 1.0)
     return overlay(photo, placed, options.colormap, options.map_opacity)
 
 
@@ -68,13 +68,13 @@ def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]
     """A matrix as a picture: cells where there is room for them, else the mean of those that share a pixel."""
     height, width = size
     if values.shape[0] <= height and values.shape[1] <= width:
-        return place(values, Geometry(size, (0, 0, width, height), size), size)
+        return upsample(values, Geometry(size, (0, 0, width, height), size), size)
     means = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)
     return np.asarray(means, dtype=np.float32).clip(0.0, 1.0)
 
 
 def _classes_over(photo: ByteArray, classes: ByteArray, geometry: Geometry, opacity: float) -> ByteArray:
-    placed = place(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
+    placed = upsample(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
     seen = ~np.isnan(placed)
     colours = class_colours(256)[np.where(seen, placed, 0).astype(np.intp)]
     mixed = np.floor((1.0 - opacity) * photo.astype(np.float64) + opacity * colours + 0.5).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
-from attnviz.render.options import Scaling
+from attnviz.reduce.normalise import Scope, normalise
 from attnviz.render.panels import Panel
 from attnviz.results import FloatArray
 
@@ -38,11 +38,10 @@ class Scale:
         """
         if self.high <= self.low:
             return np.zeros(values.shape, dtype=np.float32)
-        scaled = (values.astype(np.float64) - self.low) / (self.high - self.low)
-        return scaled.clip(0.0, 1.0).astype(np.float32)
+        return normalise([values], bounds=(self.low, self.high))[0].values
 
 
-def find_scales(panels: Sequence[Panel], scaling: Scaling) -> tuple[Scale, ...]:
+def find_scales(panels: Sequence[Panel], scaling: Scope) -> tuple[Scale, ...]:
     """One scale per map, or one per kind of quantity.
 
     Args:
