@@ -1,0 +1,1 @@
+"""Attention modules, networks built with them, and where their weights come from."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
@@ -31,8 +32,13 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     Raises:
         OSError: The file cannot be read.
     """
-    digest = hashlib.new(algorithm)
     with path.open("rb") as stream:
-        while block := stream.read(_CHUNK):
-            digest.update(block)
+        return hash_of_stream(stream, algorithm)
+
+
+def hash_of_stream(stream: IO[bytes], algorithm: str = "sha256") -> str:
+    """Hash of all that is left in a stream, hexadecimal."""
+    digest = hashlib.new(algorithm)
+    while block := stream.read(_CHUNK):
+        digest.update(block)
     return digest.hexdigest()
