@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench figure package clean
+.PHONY: help run test lint format bench pictures package clean
 
 PORT ?= 7860
 PYTHON ?=
@@ -39,8 +39,8 @@ format: $(TOOLS) ## let ruff mend what it can
 bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
 
-figure: $(RUNTIME) ## make the picture of the README again
-	@$(PY) -m benchmarks.readme_figure
+pictures: $(TOOLS) ## make the figure and the screenshots of the README again
+	@$(PY) -m docs.make_pictures
 
 package: $(TOOLS) ## build the wheel into dist/
 	@$(PY) -m hatchling build -t wheel

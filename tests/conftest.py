@@ -1,7 +1,6 @@
 """Fixtures for all tests: one served page, a watched Chromium, sample pictures, small seeded networks, no network."""
 
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,22 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.page_watch import LOCAL_HOSTS, PageWatch
+from tests.page_watch import CHROMIUM_FLAGS, CHROMIUM_NAMES, LOCAL_HOSTS, PageWatch, find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Without the networking flags Chromium looks its maker's hosts up at every start.
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-)
 BROWSER_FIXTURES = {"browser", "context", "new_context", "page"}
 
 
@@ -121,7 +107,7 @@ def demo_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of Chromium. Without one the browser tests are skipped, but in CI they fail."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    found = find_chromium()
     if found is None:
         reason = f"no Chromium on PATH (looked for {', '.join(CHROMIUM_NAMES)}; CHROMIUM=/path/to/it names another)"
         if os.environ.get("CI"):

@@ -1,11 +1,32 @@
-"""What a page may not do while a test looks at it: complain on the console, or ask anyone but this machine."""
+"""Chromium as the tests run it, and what a page may not do there: complain on the console, or ask other machines."""
 
+import os
 import re
+import shutil
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Route
 
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Without the networking flags Chromium looks its maker's hosts up at every start.
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def find_chromium() -> str | None:
+    """Path of the Chromium that ``CHROMIUM`` names, or of the first on PATH; None where there is none."""
+    wanted = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else CHROMIUM_NAMES
+    return next(filter(None, map(shutil.which, wanted)), None)
 
 
 def is_local(url: str) -> bool:

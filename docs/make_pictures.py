@@ -1,0 +1,82 @@
+"""Make the pictures of the README again: the figure with the program itself, the screenshots of the page in Chromium.
+
+make pictures
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from attnviz.pipeline import explain
+from attnviz.render.figure import plan_figure, render_figure
+from attnviz.render.options import FigureOptions
+from attnviz.serve.ui import build_ui, launch_options
+from tests.page_watch import CHROMIUM_FLAGS, find_chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURE = ROOT / "assets" / "figure.png"
+SCREENSHOTS = ROOT / "docs" / "images"
+PHOTO = ROOT / "assets" / "cat.jpg"
+PORT = 7877
+PANELS = ("photo", "stage1.gain", "stage2.gain", "stage3.gain")
+SHOTS: dict[str, dict[str, Any]] = {
+    "page-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
+    "page-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
+    "page-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
+}
+READY = "[data-ready='1']"  # the viewer sets it once it has drawn
+
+
+def make_figure() -> None:
+    """The stages of the default model on a sample photo, as one PNG of 1,500 pixels in width."""
+    options = FigureOptions(panels=PANELS, columns=4, dpi=212, width_mm=180, map_opacity=0.65)
+    plan = plan_figure(explain(PHOTO), options, photo_name=PHOTO.name)
+    FIGURE.write_bytes(render_figure(plan, "png"))
+
+
+def make_screenshots(chromium: str) -> None:
+    """The page with its first sample picture: light, dark, and as wide as a phone."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        for name, options in SHOTS.items():
+            context = browser.new_context(**options)
+            photograph(context.new_page(), address, SCREENSHOTS / f"{name}.png")
+            context.close()
+        browser.close()
+
+
+def photograph(page: Page, address: str, file: Path) -> None:
+    """Wait until the page has drawn its first explanation, and take what is in the window."""
+    page.goto(address)
+    page.locator(READY).first.wait_for(state="visible", timeout=120_000)
+    page.wait_for_timeout(1500)  # fonts and the last transition
+    page.screenshot(path=file)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The page on this machine; gives its address."""
+    demo = build_ui()
+    _, address, _ = demo.launch(**{**launch_options(port=PORT), "prevent_thread_lock": True, "quiet": True})
+    yield str(address)
+    demo.close()
+
+
+def main() -> int:
+    """Make all of them; without Chromium the figure alone."""
+    make_figure()
+    chromium = find_chromium()
+    if chromium is None:
+        sys.stderr.write("no Chromium found: the screenshots are as they were\n")
+        return 1
+    make_screenshots(chromium)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
