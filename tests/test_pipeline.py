@@ -108,6 +108,7 @@ def test_random_weights_say_so() -> None:
     assert not attnviz.explain(CAT, model=net, device="cpu", size=64).model.trained
     net.train()(torch.randn(2, 3, 64, 64))
     assert attnviz.explain(CAT, model=net, device="cpu", size=64).model.trained
+    assert all(module.training for module in net.modules())
 
 
 def test_damaged_weights_are_said() -> None:

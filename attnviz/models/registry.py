@@ -102,8 +102,12 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
 
 
 def from_network(net: nn.Module, *, name: str = "network", device: str = "auto", trained: bool = False) -> LoadedModel:
-    """A network of one's own, with ImageNet's preprocessing and numbered categories."""
-    place = pick_device(device)
+    """A network of one's own, with ImageNet's preprocessing and numbered categories.
+
+    Its mode is left as it is, and with device "auto" it stays where it is.
+    """
+    parameter = next(net.parameters(), None)
+    place = parameter.device if device == "auto" and parameter is not None else pick_device(device)
     spec: dict[str, Any] = getattr(net, "spec", {})
     segmentation = spec.get("architecture") == "DANet"
     entry = WeightsEntry(
@@ -120,7 +124,7 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
         categories=tuple(f"class {i}" for i in range(int(spec.get("num_classes", 0)))),
         source="given as a network or a file",
     )
-    return LoadedModel(entry, net.to(place).eval(), place, trained)
+    return LoadedModel(entry, net.to(place), place, trained)
 
 
 def was_trained(net: nn.Module) -> bool:
