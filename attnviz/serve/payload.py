@@ -15,7 +15,8 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
     stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     position      {grid, channels, stride, gamma, query, key, lse, received: label}
     channel       {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
-    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid, shares: name -> [[class, share]]}
+    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid,
+                  shares: name -> [[class, share]]}
 """
 
 import base64
@@ -194,7 +195,7 @@ def _segmentation(segmentation: Segmentation) -> JSON:
         "heads": {head: _label_url(labels, colours) for head, labels in segmentation.labels.items()},
         "cells": _bytes(segmentation.cells),
         "grid": list(segmentation.cells.shape),
-        "shares": {head: list(segmentation.shares(head).items()) for head in segmentation.labels},
+        "shares": {head: [list(pair) for pair in segmentation.shares(head).items()] for head in segmentation.labels},
     }
 
 
@@ -205,7 +206,7 @@ def _label_url(labels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> str:
     return _data_url(_encoded(picture, "PNG", optimize=True), "png")
 
 
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own options
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     picture.save(file, format=kind, **options)
     return file.getvalue()

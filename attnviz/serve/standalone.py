@@ -57,9 +57,7 @@ def page(data: JSON, *, title: str) -> str:
     Returns:
         HTML, UTF-8.
     """
-    return _PAGE.substitute(
-        policy=_POLICY, title=html.escape(title), data=_script_safe(data), script=viewer_script()
-    )
+    return _PAGE.substitute(policy=_POLICY, title=html.escape(title), data=_script_safe(data), script=viewer_script())
 
 
 def notebook_html(explanation: Explanation, *, height: int = 760) -> str:

@@ -10,8 +10,7 @@ Only the forms used in `viewer/` are understood: ``import { a, b } from "./file.
 
 import re
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from attnviz.errors import ExportError
 
@@ -47,12 +46,11 @@ def viewer_script() -> str:
 @cache
 def viewer_style() -> str:
     """The viewer's style sheet; every rule is about elements inside ``.attnviz``."""
-    sheets = sorted((f for f in _folder().iterdir() if f.name.endswith(".css")), key=lambda f: f.name)
-    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(_folder().glob("*.css")))
 
 
-def _folder() -> Traversable:
-    return files("attnviz.serve") / "viewer"
+def _folder() -> Path:
+    return Path(__file__).parent / "viewer"
 
 
 def _source(name: str) -> str:
@@ -74,8 +72,8 @@ def _wrapped(name: str) -> str:
     source = _source(name)
     exports = [match[1] for match in _EXPORT.finditer(source)]
     body = _EXPORT.sub("", _IMPORT.sub(lambda m: f"const {{ {m[1]} }} = {_variable(m[2])};\n", source))
-    if (left := _LEFT_OVER.search(body)) or "</script" in body:
-        raise ExportError(f"expected plain named imports and exports in {name}, got {left[0] if left else '</script'!r}")
+    if left := _LEFT_OVER.search(body) or re.search("</script", body):
+        raise ExportError(f"expected plain named imports and exports in {name}, got {left[0]!r}")
     return f"// {name}\nconst {_variable(name)} = (() => {{\n{body}return {{ {', '.join(exports)} }};\n}})();"
 
 

@@ -25,7 +25,7 @@ def photo(height, width, seed=0):
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     waves = [128 + 90 * np.sin(x / (9 + 7 * i) + i) * np.cos(y / (13 - 2 * i)) for i in range(3)]
-    return np.clip(np.stack(waves, axis=-1) + 8 * rng.standard_normal((height, width, 3)), 0, 255).astype(np.uint8)
+    return np.clip(np.stack(waves, axis=-1) + 2 * rng.standard_normal((height, width, 3)), 0, 255).astype(np.uint8)
 
 
 def model_info(**changes):
@@ -41,9 +41,7 @@ def stage(rng, number, grid, channels, fusion="sum"):
     stride = 2 ** (number + 1)
     spatial = floats(rng, *grid)
     logit = floats(rng, channels)
-    fused = (
-        spatial[None] + logit[:, None, None] if fusion == "sum" else spatial[None] * logit[:, None, None]
-    )
+    fused = spatial[None] + logit[:, None, None] if fusion == "sum" else spatial[None] * logit[:, None, None]
     gain = (1 + 1 / (1 + np.exp(-fused))).mean(axis=0).astype(np.float32)
     told = {"stage": number, "stride": stride}
     return StageAttention(
@@ -99,5 +97,7 @@ def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, 
             gamma=0.31,
             stride=8,
         ),
-        segmentation=Segmentation(categories=names, labels={"fused": labels, "position": labels, "channel": labels}, cells=cells),
+        segmentation=Segmentation(
+            categories=names, labels=dict.fromkeys(("fused", "position", "channel"), labels), cells=cells
+        ),
     )

@@ -2,10 +2,10 @@
 
 import { createAppearance } from "./appearance.js";
 import { chooser, segmented, slider } from "./controls.js";
-import { difference, sameShape, valueAt, whyNot } from "./difference.js";
+import { difference, differenceUnit, sameShape, valueAt, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { number, percent, range, withUnit } from "./format.js";
+import { percent, range, withUnit } from "./format.js";
 import { createBar, createPicture } from "./picture.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, symmetric } from "./scale.js";
@@ -235,7 +235,7 @@ function createReadout(signal) {
       });
       const said = values.map((v, i) => `${"AB"[i]}: ${Number.isNaN(v) ? "outside what the network saw" : withUnit(v, maps[i].unit)}`);
       const comparable = !whyNot(...maps) && values.every((v) => !Number.isNaN(v));
-      line.textContent = [...said, comparable ? `B − A: ${number(values[1] - values[0])}` : ""].filter(Boolean).join(" · ");
+      line.textContent = [...said, comparable ? `B − A: ${withUnit(values[1] - values[0], differenceUnit(maps[1].unit))}` : ""].filter(Boolean).join(" · ");
       announcer.say(line.textContent);
     },
   };

@@ -23,6 +23,11 @@ export function valueAt({ values, grid: [rows, columns] }, u, v) {
   return values[row * columns + column];
 }
 
+/** The unit of a difference: that of the two, but a difference of gains is a plain number. */
+export function differenceUnit(unit) {
+  return unit === "x" ? "" : unit;
+}
+
 /** b - a on the finer of the two grids; a coarser map's cells are repeated, nothing is interpolated. */
 export function difference(a, b) {
   const rows = Math.max(a.grid[0], b.grid[0]);
@@ -35,5 +40,5 @@ export function difference(a, b) {
       values[i] = valueAt(b, u, v) - valueAt(a, u, v);
     }
   }
-  return { values, grid: [rows, columns], extent: extent(values), unit: b.unit };
+  return { values, grid: [rows, columns], extent: extent(values), unit: differenceUnit(b.unit) };
 }

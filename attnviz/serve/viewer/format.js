@@ -25,9 +25,9 @@ export function percent(share) {
   if (!Number.isFinite(share)) return "not a number";
   if (share === 0) return "0 %";
   const value = 100 * share;
-  if (value < 1) return `${number(Number(value.toPrecision(2)))} %`;
-  if (value < 10) return `${value.toFixed(1)} %`;
-  return value > 99.5 && value < 100 ? `${value.toFixed(1)} %` : `${Math.round(value)} %`;
+  if (value < 1 && value > -1) return `${number(Number(value.toPrecision(2)))} %`;
+  const round = Math.abs(value) >= 10 && !(value > 99.5 && value < 100);
+  return `${value.toFixed(round ? 0 : 1).replace("-", "−")} %`;
 }
 
 /** How to write both ends of a range alike: with as many decimals as tell them apart, at most six. */
@@ -62,5 +62,5 @@ export function mean(values) {
 }
 
 function isGain(unit) {
-  return unit === "x" || unit === "×";
+  return unit === "x";
 }

@@ -11,7 +11,7 @@ const HINT = "Click the photo to pin a location and keep its attention here, nex
 const FULL = "Six pins at most: remove one to place another.";
 
 /** The number of a pin, in its colour. */
-export function badge(pin) {
+function badge(pin) {
   const node = el("span", { class: "av-badge" }, `#${pin.number}`);
   node.style.background = pin.colour;
   node.style.color = inkOn(pin.colour);

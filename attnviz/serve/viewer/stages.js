@@ -34,7 +34,7 @@ export function stagesView(context) {
 }
 
 /** Maps that belong to no BAM. */
-export function otherMaps(data) {
+function otherMaps(data) {
   const used = new Set(data.stages.flatMap((s) => [s.spatial.label, s.gain.label]));
   return [...data.maps.values()].filter((m) => !used.has(m.label) && m.kind !== "position_received");
 }
