@@ -28,10 +28,13 @@ test: $(TOOLS) ## install what the tests need and run them all
 	@.ci/system-packages
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-lint: $(TOOLS) ## ruff (rules and format) and mypy --strict
+lint: $(TOOLS) ## ruff (rules and format), mypy --strict, the scripts' syntax
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@if type -P node >/dev/null; then \
+	  for script in attnviz/serve/viewer/*.js attnviz/serve/page/*.js; do node --check $$script || exit 1; done; \
+	else echo "No Node.js: the scripts are not checked."; fi
 
 format: $(TOOLS) ## let ruff mend what it can
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
