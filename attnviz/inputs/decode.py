@@ -188,6 +188,8 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         with os.fdopen(os.open(path, flags), "rb") as file:
             _check_regular(os.fstat(file.fileno()), shown)
             data = file.read(MOST_BYTES + 1) or b""
+    except ImageError:  # is a ValueError too
+        raise
     except OSError as error:
         raise ImageError(f"expected a picture file that can be read, got {shown}: {_reason(error)}") from error
     except ValueError as error:  # a NUL or a lone surrogate in the name

@@ -1,6 +1,7 @@
 """From a photo to a network's input, without losing what of the photo that was."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -45,17 +46,15 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         """Check every number, and make plain tuples of lists read from JSON."""
-        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
-        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        object.__setattr__(self, "mean", _three("mean", self.mean))
+        object.__setattr__(self, "std", _three("std", self.std))
         for name in ("size", "multiple"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PIXELS:
                 raise OptionError(f"expected {name} to be a whole number of at least 1, got {value!r}")
         if self.fit not in _FITS:
             raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
-        if len(self.mean) != 3 or not all(math.isfinite(value) for value in self.mean):
-            raise OptionError(f"expected mean of three finite numbers, got {self.mean}")
-        if len(self.std) != 3 or not all(math.isfinite(value) and value > 0 for value in self.std):
+        if min(self.std) <= 0:
             raise OptionError(f"expected std of three positive numbers, got {self.std}")
 
 
@@ -129,6 +128,16 @@ def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
     mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.tensor(preprocessing.std, dtype=torch.float32).view(1, 3, 1, 1)
     return x.sub_(mean).div_(std)
+
+
+def _three(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
+        raise OptionError(f"expected {name} of three finite numbers, got {values!r}")
+    return numbers
 
 
 def _crop(height: int, width: int, fit: str) -> tuple[int, int, int, int]:

@@ -1,0 +1,195 @@
+"""From photo to network input: sizes, the exact normalisation, and the geometry that goes with them."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnviz.errors import ImageError, OptionError
+from attnviz.inputs.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, normalise, plan, preprocess
+from attnviz.inputs.torchvision_ops import torchvision
+from tests.inputs import files
+
+
+def test_the_whole_photo_is_kept_in_its_proportions():
+    x, seen, geometry = preprocess(files.photo(300, 500), Preprocessing(size=96, multiple=32))
+    assert geometry.crop == (0, 0, 500, 300)
+    assert geometry.whole
+    assert geometry.network_size == (96, 160)
+    assert seen.shape == (96, 160, 3)
+    assert x.shape == (1, 3, 96, 160)
+    assert x.dtype == torch.float32
+    assert x.is_contiguous()
+    assert x.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("photo", "options", "expected"),
+    [
+        ((480, 640), {"size": 224, "multiple": 32}, (224, 288)),  # 298.67 is nearest to 288
+        ((640, 480), {"size": 224, "multiple": 32}, (288, 224)),
+        ((480, 640), {"size": 224, "multiple": 1}, (224, 299)),
+        ((100, 100), {"size": 100, "multiple": 32}, (96, 96)),
+        ((100, 100), {"size": 112, "multiple": 32}, (128, 128)),  # exactly half way: up
+        ((100, 100), {"size": 8, "multiple": 32}, (32, 32)),  # never nothing
+        ((100, 800), {"size": 64, "multiple": 1}, (64, 512)),  # eight to one, just kept
+        ((100, 1600), {"size": 64, "multiple": 1}, (32, 512)),  # beyond eight to one, the short side gives
+        ((1600, 100), {"size": 64, "multiple": 1}, (512, 32)),
+        ((480, 640), {"size": 224, "multiple": 32, "fit": "squash"}, (224, 224)),
+        ((480, 640), {"size": 100, "multiple": 32, "fit": "squash"}, (96, 96)),
+        ((480, 640), {"size": 224, "multiple": 32, "fit": "crop"}, (224, 224)),
+    ],
+)
+def test_network_sizes_by_hand(photo, options, expected):
+    assert plan(photo, Preprocessing(**options)).network_size == expected
+
+
+def test_the_central_square():
+    photo = files.photo(100, 161)
+    x, seen, geometry = preprocess(photo, Preprocessing(size=100, multiple=1, fit="crop"))
+    assert geometry.crop == (30, 0, 130, 100)
+    assert not geometry.whole
+    np.testing.assert_array_equal(seen, photo[:, 30:130])  # same size: no pixel changes
+    assert geometry.photo_to_cell(29.9, 50, (5, 5)) is None
+    assert geometry.photo_to_cell(30.0, 50, (5, 5)) == (2, 0)
+
+
+def test_nothing_is_resampled_at_its_own_size():
+    photo = files.photo(64, 96)
+    _, seen, _ = preprocess(photo, Preprocessing(size=64))
+    np.testing.assert_array_equal(seen, photo)
+    assert not np.shares_memory(seen, photo)
+
+
+def test_reduction_does_not_alias():
+    """A one-pixel chequerboard becomes even grey; picking pixels would give black or white."""
+    y, x = np.mgrid[0:512, 0:512]
+    board = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    _, seen, _ = preprocess(board, Preprocessing(size=64))
+    inner = seen[2:-2, 2:-2].astype(int)
+    assert abs(inner - 127.5).max() <= 1
+
+
+def test_the_input_derives_from_what_was_seen_bit_for_bit():
+    x, seen, _ = preprocess(files.photo(77, 130), Preprocessing(size=64))
+    functional = torchvision.transforms.functional
+    expected = functional.normalize(functional.to_tensor(seen), IMAGENET_MEAN, IMAGENET_STD)[None]
+    assert torch.equal(x, expected)
+
+
+def test_normalisation_by_hand():
+    seen = np.array([[[0, 51, 255]]], np.uint8)
+    x = normalise(seen, Preprocessing(size=1, multiple=1, mean=(0.5, 0.0, 0.25), std=(0.5, 0.1, 0.25)))
+    assert x.flatten().tolist() == pytest.approx([-1.0, 2.0, 3.0], rel=1e-6)
+
+
+def test_squashing_moves_points_with_the_pixels():
+    """A bright dot at a known place of the photo is where the geometry says in what was seen."""
+    photo = np.zeros((120, 400, 3), np.uint8)
+    photo[88:96, 296:312] = 255
+    for fit in ("keep", "squash", "crop"):
+        _, seen, geometry = preprocess(photo, Preprocessing(size=64, multiple=8, fit=fit))
+        u, v = geometry.photo_to_network(304, 92)
+        if geometry.photo_to_cell(304, 92, (1, 1)) is None:
+            assert fit == "crop"
+            assert seen.max() == 0
+            continue
+        rows, columns = np.nonzero(seen[..., 0] > seen.max() / 2)
+        assert rows.mean() + 0.5 == pytest.approx(v, abs=0.6)
+        assert columns.mean() + 0.5 == pytest.approx(u, abs=0.6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 6000),
+    st.integers(1, 6000),
+    st.integers(1, 600),
+    st.sampled_from([1, 8, 32]),
+    st.sampled_from(["keep", "squash", "crop"]),
+)
+def test_any_plan_is_sound(height, width, size, multiple, fit):
+    geometry = plan((height, width), Preprocessing(size=size, multiple=multiple, fit=fit))
+    h, w = geometry.network_size
+    assert h % multiple == w % multiple == 0
+    assert min(h, w) >= multiple
+    assert max(h, w) <= 8 * size + multiple
+    if fit != "crop":
+        assert geometry.whole
+    if fit == "keep" and max(height, width) <= 8 * min(height, width):
+        assert min(h, w) == plan((9, 9), Preprocessing(size=size, multiple=multiple)).network_size[0]
+        assert abs(max(h, w) - size * max(height, width) / min(height, width)) <= max(multiple / 2, multiple)
+
+
+@pytest.mark.parametrize("shape", [(31, 200), (200, 31), (1, 1)])
+def test_a_photo_smaller_than_the_network_takes_is_refused_with_both_sizes(shape):
+    photo = np.zeros((*shape, 3), np.uint8)
+    with pytest.raises(ImageError, match=f"at least 32 x 32 pixels.+, got {shape[1]} x {shape[0]}$"):
+        preprocess(photo, Preprocessing(size=64), smallest_input=32)
+    _, seen, _ = preprocess(photo, Preprocessing(size=64), smallest_input=min(shape))
+    assert min(seen.shape[:2]) >= 32
+
+
+def test_a_small_photo_may_be_enlarged():
+    _, seen, geometry = preprocess(files.photo(33, 40), Preprocessing(size=128), smallest_input=32)
+    assert seen.shape == (128, 160, 3)
+    assert geometry.photo_size == (33, 40)
+
+
+def test_a_strip_whose_short_side_gets_too_short_is_refused():
+    photo = np.zeros((40, 2000, 3), np.uint8)
+    with pytest.raises(ImageError, match="picture of 2000 x 40 pixels that becomes at least 32 x 32 .+, got 512 x 10"):
+        preprocess(photo, Preprocessing(size=64, multiple=1), smallest_input=32)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((3, 8, 8), np.uint8),
+        torch.zeros(8, 8, 3, dtype=torch.uint8),
+        None,
+    ],
+)
+def test_anything_but_an_rgb_array_is_refused(image):
+    with pytest.raises(ImageError, match=r"expected an RGB array, uint8 of shape \(H, W, 3\), got "):
+        preprocess(image, Preprocessing(size=64))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 0},
+        {"size": -5},
+        {"size": 64.0},
+        {"size": True},
+        {"size": "64"},
+        {"size": 64, "multiple": 0},
+        {"size": 64, "fit": "stretch"},
+        {"size": 64, "fit": None},
+        {"size": 64, "mean": (0.5, 0.5)},
+        {"size": 64, "mean": (0.5, 0.5, float("nan"))},
+        {"size": 64, "mean": 0.5},
+        {"size": 64, "std": (0.5, 0.5, 0.0)},
+        {"size": 64, "std": (0.5, 0.5, -1.0)},
+        {"size": 64, "std": "abc"},
+    ],
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(OptionError, match=r"^expected .+, got "):
+        Preprocessing(**options)
+
+
+def test_an_input_beyond_all_memory_is_refused():
+    with pytest.raises(OptionError, match="at most 50 megapixels"):
+        plan((100, 100), Preprocessing(size=20_000))
+
+
+def test_options_survive_json():
+    options = Preprocessing(size=96, fit="crop", multiple=8)
+    assert Preprocessing(**json.loads(json.dumps(asdict(options)))) == options
