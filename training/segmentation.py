@@ -185,7 +185,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--trunk-rate", type=float, default=0.5, help="rate of the trunk over the head's")
-    parser.add_argument("--fast", type=float, default=10, help="rate of the gammas over the head's")
+    parser.add_argument("--fast", type=float, default=3, help="rate of the gammas over the head's")
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--balance", type=float, default=0.4, help="0: all pixels count alike; 1: all classes do")
     parser.add_argument("--auxiliary", type=float, default=0.3, help="weight of the losses of PAM and CAM alone")
