@@ -128,16 +128,16 @@ def _frame(
     _dots(draw, number, count, (width - _MARGIN, top + 9))
     room = width - 2 * _MARGIN - 16 * count
     draw.text(
-        (_MARGIN, top), _fitting(step.title, room, _FONT), fill=INK if number is not None else MUTED, font=_font()
+        (_MARGIN, top), _fitting(step.title, room, _FONT), fill=INK if number is not None else MUTED, font=label_font()
     )
     if step.scale is not None:
         _scale_bar(canvas, draw, step.scale, options.colormap, (_MARGIN, top + 24))
     elif number == 0:
-        draw.text((_MARGIN, top + 22), _fitting(explanation.model.name, room, 12), fill=MUTED, font=_font(12))
+        draw.text((_MARGIN, top + 22), _fitting(explanation.model.name, room, 12), fill=MUTED, font=label_font(12))
     if not explanation.model.trained:
         x = width - _MARGIN - text_width(RANDOM_WEIGHTS, 12, bold=True)
         draw.rectangle((x - 4, 4, width - _MARGIN + 4, 22), fill="white")
-        draw.text((x, 5), RANDOM_WEIGHTS, fill=ALARM, font=_font(12, bold=True))
+        draw.text((x, 5), RANDOM_WEIGHTS, fill=ALARM, font=label_font(12, bold=True))
     return canvas
 
 
@@ -150,9 +150,9 @@ def _scale_bar(
     low, high = format_ends(scale.low, scale.high)
     high = f"{high} {unit_text(scale.unit)}".strip()
     y = corner[1] + 11
-    draw.text((corner[0], y), low, fill=MUTED, font=_font(12))
+    draw.text((corner[0], y), low, fill=MUTED, font=label_font(12))
     if not flat:
-        draw.text((corner[0] + width, y), high, fill=MUTED, font=_font(12), anchor="ra")
+        draw.text((corner[0] + width, y), high, fill=MUTED, font=label_font(12), anchor="ra")
 
 
 def _dots(draw: ImageDraw.ImageDraw, number: int | None, count: int, right: tuple[int, int]) -> None:
@@ -168,7 +168,8 @@ def _fitting(text: str, room: float, size: int) -> str:
 
 
 @cache
-def _font(size: int = _FONT, bold: bool = False) -> ImageFont.FreeTypeFont:
+def label_font(size: int = _FONT, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The figures' font for labels drawn by Pillow; size in pixels."""
     return ImageFont.truetype(str(font_file(bold)), size, layout_engine=ImageFont.Layout.BASIC)
 
 
