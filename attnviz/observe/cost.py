@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from attnviz.errors import DeviceError
 from attnviz.models.build import build_model
+from attnviz.models.dual_attention import PositionAttention
 
 _FLOAT = 4  # bytes
 _QUERIES_PER_CHUNK = 1024  # rows of the N x N matrix made at once, as in models.dual_attention
@@ -140,7 +141,8 @@ def _walk(spec: str, height: int, width: int) -> _Walked:
         x = torch.empty(1, 3, height, width)
     tally = _Tally()
     handles = [module.register_forward_hook(tally.count) for module in net.modules()]
-    sites = {site.module for site in net.sites()}
+    watched: Any = net  # every network that build_model makes has sites
+    sites = {site.module for site in watched.sites()}
     handles += [net.get_submodule(name).register_forward_hook(tally.keep) for name in sites]
     try:
         with torch.no_grad():
@@ -174,9 +176,9 @@ class _Tally:
 
     def _matrix(self, module: nn.Module, inputs: tuple[Any, ...]) -> int:
         """Bytes of the attention over positions; adds its multiplications."""
-        if not hasattr(module, "query_conv") or not inputs:
+        if not isinstance(module, PositionAttention) or not inputs:
             return 0
-        channels, height, width = inputs[0].shape[1:]
+        channels, height, width = (int(n) for n in inputs[0].shape[1:])
         locations = height * width
         self.multiplications += locations * locations * (channels + module.query_conv.out_channels)
         return min(locations, _QUERIES_PER_CHUNK) * locations * _FLOAT * _MATRICES_PER_CHUNK

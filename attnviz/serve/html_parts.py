@@ -18,7 +18,16 @@ View = Literal["stages", "position", "channel", "compare"]
 State = Literal["idle", "working", "done", "error"]
 
 _SCRIPTS = Path(__file__).parent / "page"
-SCRIPT_FILES = ("bridge.js", "lists.js", "sheet.js", "paste.js", "access.js")
+SCRIPT_FILES = (
+    "tabs.js",
+    "bridge.js",
+    "lists.js",
+    "choose.js",
+    "downloads.js",
+    "sheet.js",
+    "paste.js",
+    "access.js",
+)
 
 # The page's scripts stand in the document's head, but Gradio may add it after the first components are there.
 _WHEN_READY = """
@@ -35,19 +44,39 @@ def page_script() -> str:
 def masthead() -> gr.HTML:
     """Name and purpose, once, at the top."""
     return _static(
-        '<header class="av-masthead"><h1>attnviz</h1>'
+        '<header class="page-masthead"><h1>attnviz</h1>'
         "<p>Where a network looks: the attention of BAM-ResNet and DANet on your photo.</p></header>"
     )
 
 
 def caption(text: str) -> gr.HTML:
     """A quiet line above a control; `text` is the program's own."""
-    return _static(f'<p class="av-caption">{text}</p>')
+    return _static(f'<p class="page-caption">{text}</p>')
 
 
 def text_block(markup: str) -> gr.HTML:
     """Longer text of the program's own, as HTML."""
-    return _static(f'<div class="av-text">{markup}</div>')
+    return _static(f'<div class="page-text">{markup}</div>')
+
+
+def tabs_part(tabs: Sequence[tuple[str, str]]) -> gr.HTML:
+    """The list of tabs; each opens the column with the id ``page-panel-`` and its name.
+
+    Args:
+        tabs: (name, label), the first of them open at the start.
+    """
+    return gr.HTML(
+        value=[{"id": name, "label": label} for name, label in tabs],
+        html_template='<div class="page-tabs" role="tablist" aria-label="Views"></div>',
+        js_on_load=_WHEN_READY + "whenReady((page) => page.tabs(element, props.value));",
+        apply_default_css=False,
+        elem_id="page-tabs",
+    )
+
+
+def tab_panel(name: str) -> gr.Column:
+    """The column that a tab opens."""
+    return gr.Column(elem_id=f"page-panel-{name}", elem_classes=["page-panel"])
 
 
 def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
@@ -62,7 +91,7 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
         html_template='<div hidden aria-hidden="true"></div>',
         js_on_load=_watched(f"page.{receiver}(props.value)"),
         elem_id=elem_id,
-        elem_classes=["av-hidden"],
+        elem_classes=["page-hidden"],
     )
 
 
@@ -70,9 +99,10 @@ def view_part(view: View) -> gr.HTML:
     """Where the viewer draws one view."""
     return gr.HTML(
         value=None,
-        html_template='<div class="av-view"></div>',
-        js_on_load=_WHEN_READY + f'whenReady((page) => page.attach(element.querySelector(".av-view"), "{view}"));',
-        elem_id=f"av-view-{view}",
+        html_template='<div class="page-view"></div>',
+        js_on_load=_WHEN_READY + f'whenReady((page) => page.attach(element.querySelector(".page-view"), "{view}"));',
+        apply_default_css=False,
+        elem_id=f"page-view-{view}",
     )
 
 
@@ -81,8 +111,8 @@ def status_part(elem_id: str) -> gr.HTML:
     return gr.HTML(
         value=status("idle", ""),
         html_template=(
-            '<div class="av-status" role="status" aria-live="polite">'
-            '<span class="av-dot" aria-hidden="true"></span><span class="av-words"></span></div>'
+            '<div class="page-status" role="status" aria-live="polite">'
+            '<span class="page-dot" aria-hidden="true"></span><span class="page-words"></span></div>'
         ),
         js_on_load=_watched("page.status(element, props.value)"),
         elem_id=elem_id,
@@ -100,20 +130,7 @@ def status(state: State, text: str, busies: Sequence[View] = ("stages", "positio
     return {"state": state, "text": text, "busies": list(busies)}
 
 
-def predictions_part() -> gr.HTML:
-    """The most probable categories with bars; value: ``[{"category": str, "probability": float}]``."""
-    return gr.HTML(
-        value=[],
-        html_template=(
-            '<section class="av-panel" hidden aria-label="Predictions"><p class="av-caption">Top predictions</p>'
-            '<ol class="av-predictions"></ol></section>'
-        ),
-        js_on_load=_watched("page.predictions(element, props.value)"),
-        elem_id="av-predictions",
-    )
-
-
-def line_part(elem_id: str, css_class: str = "av-cost") -> gr.HTML:
+def line_part(elem_id: str, css_class: str = "page-cost") -> gr.HTML:
     """One quiet line of text; value: str."""
     return gr.HTML(
         value="",
@@ -123,14 +140,81 @@ def line_part(elem_id: str, css_class: str = "av-cost") -> gr.HTML:
     )
 
 
+def model_select(label: str, elem_id: str, groups: Sequence[dict[str, Any]], value: str) -> gr.HTML:
+    """The browser's own select, in groups; as an input its value is the model's name; fires ``input``.
+
+    Args:
+        label: Above the select.
+        elem_id: Its id in the page.
+        groups: ``[{"label": str, "models": [{"name": str, "title": str, "note": str | None}]}]``; a model with a
+            note (how to get it) can be looked at, but fires nothing.
+        value: Name of the model chosen first.
+    """
+    return gr.HTML(
+        value=value,
+        html_template=(
+            f'<div class="page-select"><label for="{elem_id}-select">{label}</label>'
+            f'<select id="{elem_id}-select"></select><p class="page-note" role="status" hidden></p></div>'
+        ),
+        js_on_load=_watched(
+            "page.models(element, props.groups, props.value, "
+            "(name, ready) => { props.value = name; if (ready) trigger('input'); })"
+        ),
+        label=label,
+        elem_id=elem_id,
+        apply_default_css=False,
+        groups=list(groups),
+    )
+
+
+def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
+    """A few options of which one is chosen, as joined radio buttons; as an input its value is the option's name.
+
+    Args:
+        label: Above the buttons.
+        elem_id: Its id in the page.
+        options: (name, label).
+        value: Name of the option chosen first.
+    """
+    return gr.HTML(
+        value=value,
+        html_template=f'<fieldset class="page-segments"><legend>{label}</legend><div></div></fieldset>',
+        js_on_load=_watched(
+            "page.segments(element, props.options, props.value, (name) => { props.value = name; trigger('input'); })"
+        ),
+        label=label,
+        elem_id=elem_id,
+        apply_default_css=False,
+        options=[{"name": name, "label": text} for name, text in options],
+    )
+
+
+def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
+    """The browser's own select; as an input its value is the option's name. Arguments as for `segments`."""
+    listed = [{"name": name, "title": text, "note": None} for name, text in options]
+    return model_select(label, elem_id, [{"label": "", "models": listed}], value)
+
+
+def figure_part() -> gr.HTML:
+    """A built figure with its files; value as `attnviz.serve.export_tab` sends it."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="page-figure" data-state="empty"></div>',
+        js_on_load=_watched("page.figure(element, props.value)"),
+        elem_id="page-figure",
+        apply_default_css=False,
+    )
+
+
 def samples_part(samples: Sequence[Sample]) -> gr.HTML:
     """Sample pictures as buttons; fires ``select`` with ``{"name": str}``."""
     value = [{"name": s.name, "description": s.description, "url": thumbnail_url(s)} for s in samples]
     return gr.HTML(
         value=value,
-        html_template='<div class="av-samples" role="group" aria-label="Sample pictures"></div>',
+        html_template='<div class="page-samples" role="group" aria-label="Sample pictures"></div>',
         js_on_load=_watched("page.samples(element, props.value, (name) => trigger('select', { name }))"),
-        elem_id="av-samples",
+        elem_id="page-samples",
+        apply_default_css=False,
     )
 
 
@@ -138,9 +222,10 @@ def sheet_part() -> gr.HTML:
     """The contact sheet of a batch; value as `attnviz.serve.batch_tab` sends it."""
     return gr.HTML(
         value=None,
-        html_template='<div class="av-sheet"></div>',
+        html_template='<div class="page-sheet"></div>',
         js_on_load=_watched("page.sheet(element, props.value)"),
-        elem_id="av-sheet",
+        elem_id="page-sheet",
+        apply_default_css=False,
     )
 
 

@@ -42,6 +42,7 @@ _OPEN_PATHS = frozenset(
         "/gradio_api/queue/join",
         "/gradio_api/queue/status",
         "/gradio_api/reset",
+        "/gradio_api/run/predict",
         "/gradio_api/startup-events",
         "/gradio_api/theme.css",
         "/gradio_api/token",

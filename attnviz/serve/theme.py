@@ -39,16 +39,16 @@ def build_theme() -> gr.themes.Base:
 
 
 _COLOURS = {
-    "body_background_fill": "*neutral_50",
+    "body_background_fill": "white",
     "body_background_fill_dark": "*neutral_950",
     "body_text_color": "*neutral_800",
     "body_text_color_dark": "*neutral_100",
     "body_text_color_subdued": "*neutral_600",
     "body_text_color_subdued_dark": "*neutral_400",
     "background_fill_primary": "white",
-    "background_fill_primary_dark": "*neutral_900",
+    "background_fill_primary_dark": "*neutral_950",
     "background_fill_secondary": "*neutral_50",
-    "background_fill_secondary_dark": "*neutral_950",
+    "background_fill_secondary_dark": "*neutral_900",
     "block_background_fill": "white",
     "block_background_fill_dark": "*neutral_900",
     "block_label_background_fill": "transparent",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attnviz.errors import AttnvizError
 from attnviz.results import Explanation
 
 MAX_VISITS = 64
@@ -26,11 +28,13 @@ class Visit:
     Attributes:
         photo: The photo on the page that was last explained; None before the first.
         explanations: What was last computed, by its place: ``"main"``, ``"left"``, ``"right"``.
+        note: Why the last request was refused, until it is read.
         seen: When the page last asked for something, in seconds of the store's clock.
     """
 
     photo: Path | None = None
     explanations: dict[str, Explanation] = field(default_factory=dict)
+    note: str | None = None
     seen: float = 0.0
 
     @property
@@ -90,6 +94,28 @@ class VisitStore:
         with self._lock:
             visit = self._fresh(session)
             return None if visit is None else visit.photo
+
+    @contextmanager
+    def noting(self, session: str) -> Iterator[None]:
+        """Within it, the sentence of a refusal is kept for the page of a session."""
+        try:
+            yield
+        except AttnvizError as error:
+            with self._lock:
+                visit = self._visits.setdefault(session, Visit())
+                visit.note = str(error)
+                self._touch(session, visit)
+                self._forget_old(session)
+            raise
+
+    def take_note(self, session: str) -> str | None:
+        """The sentence kept by `noting`, once."""
+        with self._lock:
+            visit = self._fresh(session)
+            if visit is None:
+                return None
+            words, visit.note = visit.note, None
+            return words
 
     def forget(self, session: str) -> None:
         """Drop everything about a visitor whose page was closed."""

@@ -9,7 +9,7 @@
     for (const button of root.querySelectorAll("button[title]:not([aria-label])")) {
       if (!button.textContent.trim()) button.setAttribute("aria-label", button.title);
     }
-    for (const input of root.querySelectorAll("#av-photo input[type=file]:not([aria-label])")) {
+    for (const input of root.querySelectorAll("#page-photo input[type=file]:not([aria-label])")) {
       input.setAttribute("aria-label", "Photo file");
     }
   }

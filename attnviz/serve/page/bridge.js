@@ -8,21 +8,21 @@
       "Coarse to fine shows the bottleneck attention modules of a BAM-ResNet, and {name} has none; choose a BAM model to see it.",
     position: "Position attention is a module of DANet, and {name} has none; choose a DANet model to see it.",
     channel: "Channel attention is a module of DANet, and {name} has none; choose a DANet model to see it.",
-    compare: "Choose what to compare with, then press Compare.",
+    compare: "Compare lays attention maps beside each other, and {name} has none.",
   };
   const views = new Map();
-  let current = null;
+  const latest = { main: null, compare: null }; // what the server sent last; a tab that opens later starts from it
 
   const applies = {
     stages: (p) => p.stages.length > 0 || (p.maps.length > 0 && !p.position),
     position: (p) => Boolean(p.position),
     channel: (p) => Boolean(p.channel),
-    compare: (p) => Boolean(p.left && p.right),
+    compare: (p) => p.left.maps.length > 0,
   };
 
   function message(element, text) {
     const box = document.createElement("div");
-    box.className = "av-message";
+    box.className = "page-message";
     const paragraph = document.createElement("p");
     paragraph.textContent = text;
     box.append(paragraph);
@@ -30,18 +30,9 @@
   }
 
   function whyNot(view, payload) {
-    if (!payload) return view === "compare" ? WHY_NOT.compare : EMPTY;
-    const name = payload.model ? payload.model.title || payload.model.name : "this network";
+    if (!payload) return EMPTY;
+    const { name } = (payload.left || payload).model;
     return WHY_NOT[view].replace("{name}", () => name);
-  }
-
-  function warning(payload) {
-    const models = payload.left ? [payload.left.model, payload.right.model] : [payload.model];
-    if (models.every((model) => model.trained)) return null;
-    const line = document.createElement("p");
-    line.className = "av-warning";
-    line.textContent = "The weights of this network are random: its maps and predictions show its structure, not anything it learned.";
-    return line;
   }
 
   // A view draws only while it is on screen: a canvas in a hidden tab has no size.
@@ -64,7 +55,7 @@
     } else {
       if (entry.handle) entry.handle.destroy();
       const host = document.createElement("div");
-      element.replaceChildren(...[warning(payload), host].filter(Boolean));
+      element.replaceChildren(host);
       entry.handle = window.attnviz.mount(host, payload, { view });
       entry.model = modelName(payload);
     }
@@ -72,11 +63,12 @@
   }
 
   function modelName(payload) {
-    return payload.left ? `${payload.left.model.name}|${payload.right.model.name}` : payload.model.name;
+    const names = payload.left ? [payload.left, payload.right] : [payload];
+    return names.map((side) => (side ? side.model.name : "")).join("|");
   }
 
   function attach(element, view) {
-    const entry = { element, view, payload: view === "compare" ? null : current, handle: null, model: "", dirty: true };
+    const entry = { element, view, payload: view === "compare" ? compared() : latest.main, handle: null, model: "", dirty: true };
     views.set(view, entry);
     new ResizeObserver(() => draw(entry)).observe(element);
     draw(entry);
@@ -96,20 +88,27 @@
     const visible = order.find((view) => views.has(view) && views.get(view).element.offsetWidth > 0);
     if (!visible || applies[visible](payload)) return;
     const wanted = order.find((view) => applies[view](payload));
-    const tab = wanted && document.querySelector(`#av-tab-${wanted}-button`);
-    if (tab) tab.click();
+    if (wanted) window.attnvizPage.open(wanted);
   }
 
   function receive(value) {
     const payload = value && value.model ? value : null;
-    if (payload && current && payload.id === current.id) return;
-    current = payload;
+    if (payload && latest.main && payload.id === latest.main.id) return;
+    latest.main = payload;
     for (const view of ["stages", "position", "channel"]) show(view, payload);
+    latest.compare = null; // it was beside another photo
+    show("compare", compared());
     if (payload) openFirstThatApplies(payload);
   }
 
+  // Before a second side was asked for: the maps of the one photo.
+  function compared() {
+    return latest.compare || (latest.main && { left: latest.main, right: null });
+  }
+
   function receiveCompare(value) {
-    show("compare", value && value.left ? value : null);
+    latest.compare = value && value.left ? value : null;
+    show("compare", compared());
   }
 
   function busy(isBusy, names = ["stages", "position", "channel"]) {

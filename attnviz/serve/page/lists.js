@@ -4,42 +4,24 @@
 
   function status(element, value) {
     const state = (value && value.state) || "idle";
-    const line = element.querySelector(".av-status");
+    const line = element.querySelector(".page-status");
     line.dataset.state = state;
-    line.querySelector(".av-words").textContent = (value && value.text) || "";
+    line.querySelector(".page-words").textContent = (value && value.text) || "";
     if (value && value.busies) window.attnvizPage.busy(state === "working", value.busies);
   }
 
-  function predictions(element, value) {
-    const list = element.querySelector(".av-predictions");
-    const rows = (value || []).map(({ category, probability }) => {
-      const row = document.createElement("li");
-      const name = document.createElement("span");
-      const share = document.createElement("span");
-      const bar = document.createElement("span");
-      const fill = document.createElement("i");
-      name.className = "av-name";
-      share.className = "av-share";
-      bar.className = "av-bar";
-      name.textContent = category;
-      share.textContent = percent(probability);
-      fill.style.width = `${Math.max(0, Math.min(1, probability)) * 100}%`;
-      bar.append(fill);
-      row.append(name, share, bar);
-      return row;
-    });
-    list.replaceChildren(...rows);
-    element.querySelector(".av-panel").hidden = rows.length === 0;
-  }
-
-  function percent(probability) {
-    const value = probability * 100;
-    return `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} %`;
+  // Said at once, before the server answers: it may be busy with somebody else's photo.
+  function waiting(where = "#page-status", views = undefined) {
+    const line = document.querySelector(`${where} .page-status`);
+    if (!line) return;
+    line.dataset.state = "working";
+    line.querySelector(".page-words").textContent = "Waiting for the network";
+    window.attnvizPage.busy(true, views);
   }
 
   // samples: [{name, description, url}]
   function samples(element, value, choose) {
-    const strip = element.querySelector(".av-samples");
+    const strip = element.querySelector(".page-samples");
     const buttons = (value || []).map(({ name, description, url }) => {
       const button = document.createElement("button");
       const image = document.createElement("img");
@@ -61,7 +43,7 @@
 
   // Which sample is on the page; null when the photo is the visitor's own.
   function mark(name) {
-    for (const button of document.querySelectorAll(".av-samples button")) {
+    for (const button of document.querySelectorAll(".page-samples button")) {
       button.setAttribute("aria-pressed", String(button.dataset.sample === name));
     }
   }
@@ -70,5 +52,5 @@
     element.firstElementChild.textContent = value || "";
   }
 
-  window.attnvizPage = { ...(window.attnvizPage || {}), status, predictions, samples, mark, text };
+  window.attnvizPage = { ...(window.attnvizPage || {}), status, waiting, samples, mark, text };
 })();

@@ -4,7 +4,7 @@
 
   document.addEventListener("paste", (event) => {
     const file = [...((event.clipboardData && event.clipboardData.files) || [])].find((f) => f.type.startsWith("image/"));
-    const input = document.querySelector("#av-photo input[type=file]");
+    const input = document.querySelector("#page-photo input[type=file]");
     if (!file || !input) return;
     event.preventDefault();
     const transfer = new DataTransfer();

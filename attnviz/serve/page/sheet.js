@@ -4,7 +4,7 @@
 
   // value: {run, total, done, tiles: [{index, name, url, caption, failed}]}; tiles are those finished since the last value
   function sheet(element, value) {
-    const host = element.querySelector(".av-sheet");
+    const host = element.querySelector(".page-sheet");
     if (!value) {
       host.replaceChildren();
       delete host.dataset.run;
@@ -17,8 +17,8 @@
     const bar = host.querySelector("progress");
     bar.max = value.total || 1;
     bar.value = value.done;
-    host.querySelector(".av-progress-words").textContent = `${value.done} of ${value.total}`;
-    const tiles = host.querySelector(".av-tiles");
+    host.querySelector(".page-progress-words").textContent = `${value.done} of ${value.total}`;
+    const tiles = host.querySelector(".page-tiles");
     for (const item of value.tiles || []) {
       if (tiles.querySelector(`[data-index="${Number(item.index)}"]`)) continue;
       tiles.append(tile(item));
@@ -29,16 +29,16 @@
     const line = document.createElement("div");
     const bar = document.createElement("progress");
     const words = document.createElement("span");
-    line.className = "av-progress";
+    line.className = "page-progress";
     bar.setAttribute("aria-label", "Photos finished");
-    words.className = "av-progress-words";
+    words.className = "page-progress-words";
     line.append(bar, words);
     return line;
   }
 
   function grid() {
     const tiles = document.createElement("ul");
-    tiles.className = "av-tiles";
+    tiles.className = "page-tiles";
     return tiles;
   }
 

@@ -1,0 +1,230 @@
+"""The figure builder: which panels, how they look, and the files to take away."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from attnviz.errors import OptionError
+from attnviz.observe.cost import in_words
+from attnviz.render.colormaps import names as colormap_names
+from attnviz.render.figure import FigurePlan, plan_figure
+from attnviz.render.options import FigureOptions
+from attnviz.render.panels import default_pins, panel_names, resolve
+from attnviz.results import Explanation
+from attnviz.serve.events import AT_ONCE, ON_FIGURE, say_why, session_of
+from attnviz.serve.explain_tab import Stage
+from attnviz.serve.export import FILES, build_files, checked_formats
+from attnviz.serve.file_cache import linked, shown
+from attnviz.serve.guard import in_plain_words
+from attnviz.serve.html_parts import figure_part, segments, select, status, status_part
+from attnviz.serve.recipe import PhotoSource
+from attnviz.serve.visits import VisitStore
+from attnviz.serve.whole_files import add_to_zip
+
+_FORMATS = {
+    "PNG": "png",
+    "PDF": "pdf",
+    "SVG": "svg",
+    "Raw maps (NPZ)": "npz",
+    "Interactive page (HTML)": "html",
+    "GIF": "gif",
+    "WebP": "webp",
+}
+_FIRST_FORMATS = ["png", "pdf", "svg", "npz"]
+_COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
+_SCALINGS = [("each", "Each"), ("shared", "Shared")]
+_LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
+_EXTRAS = {"Heading": "title", "Caption": "caption"}
+_TEXT_LIMIT = 40  # characters of a photo's name in a file's name
+_drawing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ExportTab:
+    """The controls, in the order in which `FigureOptions` is made from them."""
+
+    panels: gr.CheckboxGroup
+    columns: gr.HTML
+    colormap: gr.HTML
+    scaling: gr.HTML
+    opacity: gr.Slider
+    interpolation: gr.HTML
+    width: gr.Number
+    dpi: gr.Number
+    font: gr.Number
+    extras: gr.CheckboxGroup
+    formats: gr.CheckboxGroup
+    build: gr.Button
+    download: gr.DownloadButton
+    status: gr.HTML
+    figure: gr.HTML
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What a figure is made from."""
+        return [
+            *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
+            *(self.width, self.dpi, self.font, self.extras, self.formats),
+        ]
+
+
+def build() -> ExportTab:
+    """Lay the tab out."""
+    with gr.Row(elem_classes=["page-builder"]):
+        with gr.Column(scale=0, min_width=300, elem_classes=["page-form"]):
+            panels = gr.CheckboxGroup(choices=[], value=[], label="Panels, in this order", elem_id="page-export-panels")
+            with gr.Row(elem_classes=["page-pair"]):
+                columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
+                colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
+            with gr.Row(elem_classes=["page-pair"]):
+                scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
+                look = segments("Locations", "page-export-look", _LOOKS, "nearest")
+            opacity = gr.Slider(0, 1, value=0.6, step=0.05, label="Map opacity", elem_id="page-export-opacity")
+            with gr.Row(elem_classes=["page-triple"]):
+                width = gr.Number(
+                    180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width"
+                )
+                dpi = gr.Number(
+                    300,
+                    label="Dots per inch",
+                    minimum=50,
+                    maximum=1200,
+                    precision=0,
+                    min_width=80,
+                    elem_id="page-export-dpi",
+                )
+                font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+            extras = gr.CheckboxGroup(list(_EXTRAS.items()), value=["title"], label="Text", elem_id="page-export-text")
+            formats = gr.CheckboxGroup(
+                list(_FORMATS.items()), value=_FIRST_FORMATS, label="Files", elem_id="page-export-formats"
+            )
+            button = gr.Button("Build", variant="primary", elem_id="page-export-build")
+            download = gr.DownloadButton("Download everything (zip)", interactive=False, elem_id="page-export-download")
+        with gr.Column(scale=1, min_width=300):
+            state = status_part("page-export-status")
+            figure = figure_part()
+    return ExportTab(
+        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, formats),
+        *(button, download, state, figure),
+    )
+
+
+def wire(tab: ExportTab, stage: Stage, visits: VisitStore) -> None:
+    """Connect the tab; it exports what the rail last explained."""
+    results = [tab.status, tab.figure, tab.download]
+    stage.bridge.change(_offered(visits), None, [tab.panels, *results], **AT_ONCE)
+    built = tab.build.click(_handler(visits), tab.inputs, results, **ON_FIGURE)
+    built.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
+
+
+def _offered(visits: VisitStore) -> Callable[..., Any]:
+    """After a new explanation: its panels to choose from, and nothing left of the last export."""
+
+    def offered(request: gr.Request) -> tuple[Any, ...]:
+        explanation = visits.explanation(session_of(request))
+        off = gr.update(value=None, interactive=False)
+        if explanation is None:
+            return gr.update(choices=[], value=[]), status("idle", "", []), None, off
+        pins = default_pins(explanation)
+        titles = [(panel.title, panel.name) for panel in resolve(explanation, panel_names(explanation), pins)]
+        first = [panel.name for panel in resolve(explanation, (), pins)]
+        hint = status("idle", "Press Build to draw the figure; the download follows.", [])
+        return gr.update(choices=_distinct(titles), value=first), hint, None, off
+
+    return offered
+
+
+def _handler(visits: VisitStore) -> Callable[..., Iterator[Any]]:
+    @in_plain_words
+    def build_export(*given: Any, request: gr.Request) -> Iterator[Any]:  # the values of ExportTab.inputs
+        session = session_of(request)
+        with visits.noting(session):
+            explanation = visits.explanation(session)
+            if explanation is None:
+                raise OptionError("expected a photo that was explained, got none yet: choose one first")
+            yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
+            photo = visits.photo(session)
+            yield _exported(explanation, photo, *given)
+
+    return build_export
+
+
+def _exported(explanation: Explanation, photo: Path | None, *given: Any) -> tuple[Any, ...]:
+    *looks, formats = given
+    wanted = checked_formats(formats or [])
+    source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
+    with _drawing, tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
+        plan = plan_figure(explanation, _options(*looks), photo_name=source.name)
+        files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
+        preview = Path(folder, "figure.png")
+        preview.write_bytes(files[FILES["png"]])
+        picture = linked(preview)
+        if "png" not in wanted:
+            files = build_files(plan, wanted, source=source)
+        archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
+        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
+        done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])
+        return done, value, gr.update(value=shown(archive), interactive=True)
+
+
+def _zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            add_to_zip(archive, name, content)
+    return path
+
+
+def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
+    found = []
+    for name, content in files.items():
+        path = folder / name
+        path.write_bytes(content)
+        found.append({**linked(path), "words": in_words(len(content))})
+    return found
+
+
+def _described(plan: FigurePlan) -> dict[str, str]:
+    return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
+
+
+def _options(*looks: Any) -> FigureOptions:
+    """Options from what the page sent; `FigureOptions` checks every one."""
+    panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
+    if columns != "auto" and not str(columns).isdecimal():
+        raise OptionError(f"expected a number of columns, got {str(columns)[:40]!r}")
+    if not panels:
+        raise OptionError("expected at least one panel, got none: tick what the figure should show")
+    return FigureOptions(
+        panels=tuple(panels),
+        columns=None if columns == "auto" else int(columns),
+        colormap=str(colormap),
+        scaling=scaling,
+        map_opacity=opacity,
+        interpolation=interpolation,
+        width_mm=width,
+        dpi=dpi,
+        font_size=font,
+        title="title" in extras,
+        caption="caption" in extras,
+    )
+
+
+def _distinct(titles: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Panels under titles that differ: of two with one title the first is kept."""
+    return list({title: (title, name) for title, name in reversed(titles)}.values())[::-1]
+
+
+def _stem(explanation: Explanation, source: PhotoSource) -> str:
+    """Name of the zip, of characters that every file system takes."""
+    photo = re.sub(r"[^\w-]+", "-", Path(source.name or "photo").stem, flags=re.ASCII).strip("-")[:_TEXT_LIMIT]
+    model = re.sub(r"[^\w-]+", "-", explanation.model.name, flags=re.ASCII)[:_TEXT_LIMIT]
+    return f"{photo or 'photo'}-{model}"

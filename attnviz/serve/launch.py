@@ -1,0 +1,80 @@
+"""How the page is served: on this machine only, nothing recorded, nothing looked up elsewhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from attnviz.serve.html_parts import page_script
+from attnviz.serve.security import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, Doorman
+from attnviz.serve.theme import PAGE_CSS, build_theme
+from attnviz.serve.viewer_script import viewer_script
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 7860
+SECONDS_BETWEEN_SWEEPS = 1800
+SECONDS_FILES_KEPT = 6 * 3600  # longer than a visit is remembered: an open page never loses its pictures
+MAX_WAITING = 32
+THREADS = 16
+
+
+def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[str, Any]:
+    """Keyword arguments for `gradio.Blocks.launch`.
+
+    Args:
+        host: Address to listen on. A server that listens beyond this machine answers to any name.
+        port: TCP port; None lets Gradio take the first free one from 7860.
+    """
+    return {
+        "server_name": host,
+        "server_port": port,
+        "share": False,
+        "theme": build_theme(),
+        "css": PAGE_CSS.read_text(encoding="utf-8"),
+        "head": _head(),
+        "run_history": False,
+        "enable_monitoring": False,
+        "footer_links": [],
+        "max_file_size": MAX_PHOTO_BYTES,
+        "max_threads": THREADS,
+        "show_error": False,
+        "strict_cors": True,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "state_session_capacity": 256,
+        "app_kwargs": {
+            "middleware": [Middleware(Doorman, hosts=LOOPBACK_HOSTS if is_loopback(host) else None)],
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    }
+
+
+def serve(
+    demo: gr.Blocks, host: str = DEFAULT_HOST, port: int | None = DEFAULT_PORT, *, open_browser: bool = False
+) -> None:
+    """Serve the page until it is interrupted."""
+    demo.launch(**launch_options(host, port), inbrowser=open_browser)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _head() -> str:
+    """What the page's head carries: the viewer and the page's own scripts, both from this package."""
+    return (
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<script>{viewer_script()}</script>\n<script>{page_script()}</script>"
+    )
