@@ -25,6 +25,8 @@ from attnviz.inputs.preprocess import Preprocessing, preprocess
 from attnviz.models.registry import LoadedModel, entries, load_model
 from attnviz.observe.recorder import record
 from attnviz.pipeline import explain
+from attnviz.reduce.normalise import normalise
+from attnviz.reduce.upsample import upsample
 from attnviz.render.overlay import overlay
 from attnviz.results import Explanation
 from attnviz.serve.payload import payload
@@ -58,14 +60,14 @@ class Line:
     high: float
 
 
-def cases(loaded: LoadedModel) -> list[Case]:
+def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
     """What is compared for one network; the bare forward pass comes first."""
     photo = decode(PHOTO)
     entry = loaded.entry
-    options = Preprocessing(size=entry.size, multiple=entry.multiple, mean=entry.mean, std=entry.std)
+    options = Preprocessing(size=size or entry.size, multiple=entry.multiple, mean=entry.mean, std=entry.std)
     x, _, _ = preprocess(photo, options, smallest_input=entry.smallest_input)
     x = x.to(loaded.device)
-    shown = explain(photo, loaded)
+    shown = explain(photo, loaded, size=size)
 
     def bare() -> None:
         with torch.no_grad():
@@ -79,8 +81,8 @@ def cases(loaded: LoadedModel) -> list[Case]:
     return [
         (BARE, bare),
         ("forward pass with every site recorded", hooked),
-        ("explain(), photo decoded already", lambda: explain(photo, loaded)),
-        ("explain(), from the file", lambda: explain(PHOTO, loaded)),
+        ("explain(), photo decoded already", lambda: explain(photo, loaded, size=size)),
+        ("explain(), from the file", lambda: explain(PHOTO, loaded, size=size)),
         ("payload for the viewer", lambda: payload(shown)),
         ("self-contained HTML file", lambda: standalone_html(shown)),
         *_drawing_cases(shown),
@@ -88,14 +90,11 @@ def cases(loaded: LoadedModel) -> list[Case]:
 
 
 def _drawing_cases(shown: Explanation) -> list[Case]:
-    from attnviz.reduce.normalise import normalise
-    from attnviz.reduce.upsample import upsample
-
     attention = next(reversed(shown.maps.values()))
 
     def draw() -> None:
-        (values,), _ = normalise([attention.values])
-        overlay(shown.photo, upsample(values, shown.geometry, how="bilinear"))
+        (spread,) = normalise([attention.values])
+        overlay(shown.photo, upsample(spread.values, shown.geometry, how="bilinear"))
 
     found: list[Case] = [("one overlay on the whole photo", draw)]
     position = shown.position
@@ -154,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=None, help="torch's threads (default: torch's own choice)")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default: %(default)s)")
     parser.add_argument("--model", action="append", help="only this one; may be repeated")
+    parser.add_argument("--size", type=int, default=None, help="shorter side of the input (default: as trained)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.repeats < 2:
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped = [name for name, entry in entries().items() if entry.status == "shipped"]
     measured: list[Line] = []
     for name in options.model or shipped:
-        measured += lines(name, measure(cases(load_model(name, options.device)), options.repeats))
+        measured += lines(name, measure(cases(load_model(name, options.device), options.size), options.repeats))
     machine: dict[str, Any] = {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

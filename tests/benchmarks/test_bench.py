@@ -30,7 +30,7 @@ def test_the_table_names_each_model_once_and_every_case():
 
 
 def test_every_shipped_model_is_measured(capsys):
-    assert bench.main(["--repeats", "2", "--json"]) == 0
+    assert bench.main(["--repeats", "2", "--size", "64", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     shipped = {name for name, entry in bench.entries().items() if entry.status == "shipped"}
     assert {line["model"] for line in found["lines"]} == shipped
