@@ -1,0 +1,215 @@
+"""The command line. Nothing heavy is imported before a command needs it: ``--help`` loads no torch."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import attnviz
+from attnviz.errors import AttnvizError
+from attnviz.serve.terminal import (
+    INTERRUPTED,
+    SOME_REFUSED,
+    close_quietly,
+    one_line,
+    prepare_streams,
+    refuse,
+    say,
+    unexpected,
+    warn,
+)
+from attnviz.serve.weights_cli import weights_app
+
+app = typer.Typer(
+    name="attnviz",
+    help="See where the attention of vision models looks. Exit codes: 0 all done, 1 something was refused (the rest is "
+    "done), 2 wrong usage.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(weights_app)
+
+ColormapName = Literal[
+    "viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"
+]  # as attnviz.render.colormaps.names(), without its import of matplotlib
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"attnviz {attnviz.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The options of the program itself; its help text is the application's."""
+
+
+@app.command("explain")
+def explain_photos(
+    photos: Annotated[list[str], typer.Argument(metavar="PHOTO", help="Picture files.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("attnviz-out"),
+    formats: Annotated[
+        list[str], typer.Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
+    ] = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
+    html: Annotated[bool, typer.Option("--html", help="Also the interactive viewer in one file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    size: Annotated[
+        int | None, typer.Option(min=1, max=16384, help="Shorter side the network sees, pixels; else as trained.")
+    ] = None,
+    fit: Annotated[
+        Literal["keep", "squash", "crop"],
+        typer.Option(help="keep: whole photo; squash: made square; crop: its middle."),
+    ] = "keep",
+    top: Annotated[int, typer.Option(min=1, help="Predictions to keep.")] = 5,
+    at: Annotated[
+        list[str], typer.Option("--at", metavar="X,Y", help="Pixel whose position attention is shown; can be repeated.")
+    ] = [],  # noqa: B006 - typer copies it
+    panels: Annotated[
+        str, typer.Option(help="Panels with commas, for example photo,stage1.gain or stages; else the usual ones.")
+    ] = "",
+    columns: Annotated[int | None, typer.Option(min=1, help="Panels side by side.")] = None,
+    colormap: Annotated[ColormapName, typer.Option(help="turbo and jet show edges that are not there.")] = "viridis",
+    scaling: Annotated[
+        Literal["each", "shared"], typer.Option(help="Colours span each map's range, or one shared by like maps.")
+    ] = "each",
+    opacity: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the maps over the photo.")] = 0.6,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Smooth between the network's own cells.")] = False,
+    width: Annotated[float, typer.Option(min=30.0, max=600.0, help="Of the figure, mm.")] = 180.0,
+    dpi: Annotated[int, typer.Option(min=50, max=1200, help="Dots per inch.")] = 300,
+    font_size: Annotated[float, typer.Option(min=4.0, max=24.0, help="In points.")] = 7.0,
+    title: Annotated[bool, typer.Option(help="Print a heading.")] = True,
+    caption: Annotated[bool, typer.Option(help="Print the caption too.")] = False,
+) -> None:
+    """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
+    from attnviz.serve.explain_command import ExplainRequest, run_explain
+
+    chosen = [name.strip().lower() for group in formats for name in group.split(",") if name.strip()]
+    request = ExplainRequest(
+        photos=photos,
+        model=model,
+        out=out,
+        formats=[*chosen, "html"] if html else chosen,
+        as_json=as_json,
+        device=device,
+        size=size,
+        fit=fit,
+        top=top,
+        figure={
+            "panels": tuple(name.strip() for name in panels.split(",") if name.strip()) if panels else (),
+            "pins": tuple(_pin(text) for text in at),
+            "columns": columns,
+            "colormap": colormap,
+            "scaling": scaling,
+            "map_opacity": opacity,
+            "interpolation": "bilinear" if smooth else "nearest",
+            "width_mm": width,
+            "dpi": dpi,
+            "font_size": font_size,
+            "title": title,
+            "caption": caption,
+        },
+    )
+    raise typer.Exit(run_explain(request))
+
+
+def _pin(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"expected X,Y in photo pixels, got {text!r}", param_hint="--at") from error
+    return x, y
+
+
+@app.command("replay")
+def replay_manifest(
+    manifest: Annotated[Path, typer.Argument(help="A manifest.json that was written with a figure.")],
+    photo: Annotated[Path | None, typer.Option(help="The photo, where it is not where it was.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the new files; else replay/.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint, where its name is not known.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute; else as then.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")] = False,
+) -> None:
+    """Make a figure again and say whether its maps are identical; exit code 1 where they differ beyond rounding."""
+    import json
+
+    from attnviz.serve.replay import replay
+
+    try:
+        report = replay(manifest, photo=photo, out_dir=out, model=model, device=device)
+    except AttnvizError as error:
+        refuse(error, code=SOME_REFUSED)
+    if as_json:
+        say(json.dumps(report.to_json(), indent=1))
+    else:
+        for note in report.notes:
+            warn(note)
+        say(report.sentence())
+        if report.figure_identical is not None:
+            say(f"figure.png: {'the same bytes' if report.figure_identical else 'not the same bytes'}")
+        say(f"written to {one_line(str(report.files[0].parent))}")
+    raise typer.Exit(0 if report.close else SOME_REFUSED)
+
+
+@app.command("models")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, and nothing else.")] = False,
+) -> None:
+    """List the models that can be used, with what their cards say."""
+    from attnviz.serve.model_list import models_as_json, models_as_text
+
+    try:
+        text = models_as_json() if as_json else models_as_text()
+    except AttnvizError as error:
+        refuse(error)
+    say(text)
+
+
+@app.command("serve")
+def serve_page(
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is reached from this machine only.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 7860,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve the page."""
+    from attnviz.serve.ui import build_ui, serve
+
+    try:
+        serve(build_ui(), host=host, port=port, open_browser=open_browser)
+    except AttnvizError as error:
+        refuse(error)
+    except OSError as error:
+        warn(f"expected to be able to listen on {host} port {port}, got: {error}")
+        raise typer.Exit(SOME_REFUSED) from error
+
+
+def main() -> None:
+    """Run the command line; ends the process, and never with a traceback."""
+    prepare_streams()
+    code: int | str | None = 0
+    try:
+        app(prog_name="attnviz")
+    except SystemExit as stop:
+        code = stop.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except AttnvizError as error:
+        warn(str(error))
+        code = SOME_REFUSED
+    except Exception as error:
+        code = unexpected(error)
+    sys.exit(close_quietly() or code)
