@@ -107,7 +107,7 @@ def record(net: nn.Module, x: Tensor, sites: Sequence[Site] | None = None) -> Re
         raise RecordError(f"expected an input of shape (B, 3, H, W), got {tuple(x.shape)}")
     parameter = next(net.parameters(), x)
     kept: dict[str, Tensor] = {}
-    with _lock(net), evaluating(net), watching(net, sites, kept), torch.no_grad():
+    with lock_of(net), evaluating(net), watching(net, sites, kept), torch.no_grad():
         output = net(x.to(parameter.device, parameter.dtype))
     for site in sites:
         if site.label not in kept:
@@ -168,6 +168,6 @@ def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Mo
     return keep
 
 
-def _lock(net: nn.Module) -> threading.RLock:
+def lock_of(net: nn.Module) -> threading.RLock:
     with _locks_guard:
         return _locks.setdefault(net, threading.RLock())

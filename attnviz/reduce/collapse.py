@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from attnviz.errors import OptionError
+from attnviz.errors import InputError, OptionError
 from attnviz.reduce.maps import FloatArray, checked
 
 How = Literal["mean", "max", "min", "absolute", "norm"]
@@ -27,7 +27,7 @@ def collapse(values: FloatArray, how: How = "mean") -> FloatArray:
         float32 (h, w), summed in double precision.
 
     Raises:
-        InputError: Not a finite float32 (C, h, w).
+        InputError: Not a finite float32 (C, h, w), or a length beyond float32.
         OptionError: `how` is none of these.
     """
     reduction = _REDUCTIONS.get(how)
@@ -45,7 +45,10 @@ def _absolute(values: FloatArray) -> FloatArray:
 
 
 def _norm(values: FloatArray) -> FloatArray:
-    return np.asarray(np.sqrt(np.square(values, dtype=np.float64).sum(axis=0)), dtype=np.float32)
+    lengths = np.sqrt(np.square(values, dtype=np.float64).sum(axis=0))
+    if lengths.max() > np.finfo(np.float32).max:
+        raise InputError(f"expected an activation whose length float32 can hold, got {lengths.max():g}")
+    return np.asarray(lengths, dtype=np.float32)
 
 
 _REDUCTIONS: dict[str, Callable[[FloatArray], FloatArray]] = {

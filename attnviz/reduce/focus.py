@@ -157,7 +157,7 @@ def _covered(count: int, start: int, stop: int, span: tuple[float, float]) -> ND
     """How much of each of `count` even intervals over [start, stop] lies in the span, in [0, 1]."""
     edges = start + np.arange(count + 1) * ((stop - start) / count)
     overlap = np.minimum(edges[1:], span[1]) - np.maximum(edges[:-1], span[0])
-    return (overlap / np.diff(edges)).clip(0.0, 1.0)
+    return np.asarray(overlap / np.diff(edges)).clip(0.0, 1.0)
 
 
 def _check_box(box: Box) -> None:

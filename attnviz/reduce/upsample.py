@@ -82,4 +82,5 @@ def _between(values: NDArray[np.float64], positions: NDArray[np.float64], *, axi
     centred = (np.nan_to_num(positions) - 0.5).clip(0.0, last)  # a cell's value belongs to its centre
     lower = centred.astype(np.intp)
     weight = np.expand_dims(centred - lower, 1 - axis)
-    return values.take(lower, axis) * (1.0 - weight) + values.take(np.minimum(lower + 1, last), axis) * weight
+    low, high = values.take(lower, axis), values.take(np.minimum(lower + 1, last), axis)
+    return np.asarray(low * (1.0 - weight) + high * weight)

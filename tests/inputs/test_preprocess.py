@@ -50,7 +50,7 @@ def test_network_sizes_by_hand(photo, options, expected):
 
 def test_the_central_square():
     photo = files.photo(100, 161)
-    x, seen, geometry = preprocess(photo, Preprocessing(size=100, multiple=1, fit="crop"))
+    _, seen, geometry = preprocess(photo, Preprocessing(size=100, multiple=1, fit="crop"))
     assert geometry.crop == (30, 0, 130, 100)
     assert not geometry.whole
     np.testing.assert_array_equal(seen, photo[:, 30:130])  # same size: no pixel changes
@@ -141,7 +141,7 @@ def test_a_small_photo_may_be_enlarged():
 
 def test_a_strip_whose_short_side_gets_too_short_is_refused():
     photo = np.zeros((40, 2000, 3), np.uint8)
-    with pytest.raises(ImageError, match="picture of 2000 x 40 pixels that becomes at least 32 x 32 .+, got 512 x 10"):
+    with pytest.raises(ImageError, match=r"picture of 2000 x 40 pixels that becomes at least 32 x 32 .+, got 512 x 10"):
         preprocess(photo, Preprocessing(size=64, multiple=1), smallest_input=32)
 
 
