@@ -5,7 +5,7 @@ import { chooser, segmented, slider } from "./controls.js";
 import { difference, differenceUnit, sameShape, valueAt, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { percent, range, withUnit } from "./format.js";
+import { percent, range, rawLine, withUnit } from "./format.js";
 import { createBar, createPicture } from "./picture.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, symmetric } from "./scale.js";
@@ -130,7 +130,7 @@ function createSide(context, model, name, index, zoom) {
       const table = context.palettes.get(settings.get("palette")).table;
       paintMap(canvas, map.values, map.grid, scale, table);
       bar.paint(scale, table, map.unit);
-      note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · raw ${range(map.extent.low, map.extent.high, map.unit)}`;
+      note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · ${rawLine(map)}`;
       const [u, v] = model.pointOn(index);
       cross.hidden = !model.pointed || u < 0 || u > 1 || v < 0 || v > 1;
       cross.style.left = `${100 * u}%`;

@@ -1,5 +1,6 @@
 // The difference of two maps, where there is one.
 
+import { isGain } from "./format.js";
 import { extent } from "./scale.js";
 
 /** Why two maps have no difference, in a sentence; empty when they have one. */
@@ -25,7 +26,7 @@ export function valueAt({ values, grid: [rows, columns] }, u, v) {
 
 /** The unit of a difference: that of the two, but a difference of gains is a plain number. */
 export function differenceUnit(unit) {
-  return unit === "x" ? "" : unit;
+  return isGain(unit) ? "" : unit;
 }
 
 /** b - a on the finer of the two grids; a coarser map's cells are repeated, nothing is interpolated. */

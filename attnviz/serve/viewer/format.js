@@ -54,6 +54,13 @@ export function withUnit(value, unit, write = number) {
   return unit ? `${write(value)} ${unit}` : write(value);
 }
 
+/** A map's own numbers, in one line: "raw ×1.00 to ×1.30, mean ×1.02". */
+export function rawLine({ values, extent, unit }) {
+  const write = writerFor(extent.low, extent.high);
+  const bare = isGain(unit) || unit === "share" ? unit : "";
+  return `raw ${range(extent.low, extent.high, unit)}, mean ${withUnit(mean(values), bare, write)}`;
+}
+
 /** Arithmetic mean. */
 export function mean(values) {
   let total = 0;
@@ -61,6 +68,7 @@ export function mean(values) {
   return total / values.length;
 }
 
-function isGain(unit) {
-  return unit === "x";
+/** Whether a unit is that of a gain: what something is multiplied by. */
+export function isGain(unit) {
+  return unit === "x" || unit === "×";
 }

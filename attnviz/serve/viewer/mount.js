@@ -57,6 +57,7 @@ export function mount(element, payload, options = {}) {
       life.abort();
       element.replaceChildren();
       element.classList.remove("attnviz");
+      element.style.removeProperty("--av-opacity");
       for (const name of ["ready", "theme", "smooth"]) delete element.dataset[name];
     },
   };

@@ -3,7 +3,7 @@
 import { gradient } from "./colour.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { withUnit, writerFor } from "./format.js";
+import { isGain, withUnit, writerFor } from "./format.js";
 
 /** A photo to put layers on. */
 export function createPicture(photo, alt) {
@@ -51,7 +51,7 @@ export function createBar() {
     root,
     /** `write` puts an end's number in words; by default both ends get as many decimals as tell them apart. */
     paint(scale, table, unit, write = null) {
-      const words = write || ((value) => withUnit(value, unit, writerFor(scale.low, scale.high)));
+      const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", writerFor(scale.low, scale.high)));
       low.textContent = words(scale.low);
       high.textContent = words(scale.high);
       strip.style.background = gradient(table);

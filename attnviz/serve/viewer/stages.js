@@ -6,7 +6,7 @@ import { segmented } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { mean, number, percent, range, withUnit } from "./format.js";
+import { number, percent, range, rawLine } from "./format.js";
 import { createBar, createPanel, createPicture } from "./picture.js";
 import { createPlayer } from "./player.js";
 import { scaleFor } from "./scale.js";
@@ -190,10 +190,6 @@ function stageRow(context, stage, index) {
     ),
     el("div", { class: "av-stage__panels" }, photo.root, spatial.root, bars, gate.root, gain.root),
   );
-}
-
-function rawLine(map) {
-  return `raw ${range(map.extent.low, map.extent.high, map.unit)}, mean ${withUnit(mean(map.values), map.unit)}`;
 }
 
 function channelPanel(context, stage, index) {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { colourIndex, colourise } from "../../../attnviz/serve/viewer/colour.js";
 import { bytes, floats, fromHalf, halves } from "../../../attnviz/serve/viewer/decode.js";
-import { mean, number, percent, range, withUnit } from "../../../attnviz/serve/viewer/format.js";
+import { mean, number, percent, range, rawLine, withUnit } from "../../../attnviz/serve/viewer/format.js";
 import { extent, scaleFor, symmetric, union } from "../../../attnviz/serve/viewer/scale.js";
 
 const base64 = (typed) => Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength).toString("base64");
@@ -82,6 +82,8 @@ test("both ends of a range are written alike, with what tells them apart", () =>
   assert.equal(withUnit(1.5, "x"), "×1.5");
   assert.equal(withUnit(-0.25, "logit"), "−0.25 logit");
   assert.equal(mean([1, 2, 6]), 3);
+  assert.equal(rawLine({ values: [1, 1.5], extent: { low: 1, high: 1.5 }, unit: "×" }), "raw ×1.000 to ×1.500, mean ×1.250");
+  assert.equal(rawLine({ values: [-1, 2], extent: { low: -1, high: 2 }, unit: "logit" }), "raw −1.00 to 2.00 logit, mean 0.50");
 });
 
 test("scaling is per picture, shared among peers, or all that is possible", () => {
