@@ -1,10 +1,11 @@
 """Give a network exactly the tensors of a file: each one, none else, of the right shape, all finite; or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from attnviz.errors import CheckpointError, OptionError
 from attnviz.models.build import build_model
@@ -14,6 +15,21 @@ from attnviz.models.dialects.scheme import Scheme, Shape, Shapes, same_name, sam
 _SHOWN = 3  # differing names that a message lists of each sort
 # Of batches a batch norm was trained on; PyTorch before 0.4.1 did not count, and 1 says that it was trained.
 _COUNTER = "num_batches_tracked"
+
+
+class _WithoutDrawing(TorchFunctionMode):
+    """Leaves random initialisation out: on tensors without memory it only imports PyTorch's compiler, for seconds."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def fit(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, scheme: Scheme | None = None) -> nn.Module:
@@ -82,7 +98,7 @@ def _skeleton(spec: Mapping[str, Any], name: str) -> nn.Module:
         CheckpointError: No network has such a description.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutDrawing():
             return build_model(spec)
     except (OptionError, RuntimeError, OverflowError) as error:
         raise CheckpointError(f"expected {name} to describe a network, but {str(error).splitlines()[0]}") from error

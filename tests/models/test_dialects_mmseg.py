@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from attnviz.errors import CheckpointError
+from attnviz.models.checkpoint import load_checkpoint
+from tests.models import foreign
+
+
+def saved(path, state):
+    """As mmcv's runner does it, in the format of 2020."""
+    meta = {
+        "mmseg_version": "0.5.1",
+        "config": "model = dict(...)",
+        "CLASSES": ["road", "sidewalk"],
+        "PALETTE": [[1, 2, 3]],
+    }
+    torch.save({"meta": meta, "state_dict": state}, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+def small(**options):
+    return foreign.filled(foreign.mmseg_danet(50, width=16, channels=32, queries=8, **options))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 104)])
+def test_it_computes_what_mmsegmentation_describes(tmp_path, size):
+    state = small()
+    net = load_checkpoint(saved(tmp_path / "x.pth", state))
+    x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for ours, theirs in zip(net.heads(x), foreign.forward_mmseg_danet(state, x), strict=True):
+            assert foreign.relative(ours, theirs) < 1e-4
+    assert net.spec["align_corners"] is False
+    assert net.spec["trunk"]["deep_stem"] == (8, 8, 16)
+    assert net.gammas == {"position": pytest.approx(0.6), "channel": pytest.approx(0.6)}
+
+
+def test_the_published_shape(tmp_path):
+    net = load_checkpoint(saved(tmp_path / "x.pth", foreign.filled(foreign.mmseg_danet(50, classes=150))))
+    assert net.spec["num_classes"] == 150
+    assert (net.spec["head_channels"], net.spec["query_channels"]) == (512, 64)
+
+
+def test_the_auxiliary_head_may_be_missing(tmp_path):
+    state = {name: value for name, value in small().items() if not name.startswith("auxiliary_head")}
+    assert load_checkpoint(saved(tmp_path / "x.pth", state)).spec["num_classes"] == 19
+
+
+@pytest.mark.parametrize(
+    "name", ["auxiliary_head.other.weight", "auxiliary_head.conv_seg.scale", "aux.conv_seg.bias", "ema_x"]
+)
+def test_nothing_but_the_known_auxiliary_head_is_left_out(tmp_path, name):
+    state = {**small(), name: torch.zeros(3)}
+    with pytest.raises(CheckpointError, match=f"has unexpected {name}"):
+        load_checkpoint(saved(tmp_path / "x.pth", state))
