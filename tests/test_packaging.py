@@ -24,7 +24,15 @@ import attnviz
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RANGES = {canonicalize_name(r.name): r for r in map(Requirement, PROJECT["dependencies"])}
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def by_name(lines: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+PACKAGE_NEEDS = by_name(PROJECT["dependencies"])
+RANGES = PACKAGE_NEEDS | by_name(EXTRAS["training"])
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CARDS = sorted((ROOT / "weights").glob("*.json"))
 
@@ -99,13 +107,28 @@ def imported_libraries(folder: str) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"attnviz", "training", "tests", "benchmarks"}
 
 
-def test_the_package_imports_what_it_depends_on_and_nothing_else():
+def distributions(folder: str) -> set[str]:
+    """Names, as package indexes know them, of what the code in a folder imports."""
     homes = packages_distributions()
-    used = {canonicalize_name(homes[name][0]) for name in imported_libraries("attnviz")}
+    return {canonicalize_name(homes[name][0]) for name in imported_libraries(folder)}
+
+
+def test_the_package_imports_what_it_depends_on_and_nothing_else():
     # The page's server is what Gradio is made of: importing those parts needs no second pin.
-    brought_by_gradio = {canonicalize_name(Requirement(line).name) for line in requires("gradio") or []}
-    assert used - set(RANGES) <= brought_by_gradio
-    assert set(RANGES) <= used
+    brought_by_gradio = by_name(requires("gradio") or [])
+    used = distributions("attnviz")
+    assert used - set(PACKAGE_NEEDS) <= set(brought_by_gradio) & distributions("attnviz/serve")
+    assert set(PACKAGE_NEEDS) <= used
+
+
+def test_training_needs_what_its_extra_says():
+    assert distributions("training") - set(PACKAGE_NEEDS) == set(by_name(EXTRAS["training"]))
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks", "docs"])
+def test_all_that_the_tests_import_is_pinned(folder):
+    pinned = set(pins_for("3.11")) | set(pins_for("3.11", "requirements-test.txt"))
+    assert distributions(folder) <= pinned
 
 
 # --- the wheel ------------------------------------------------------------------------------------------------------
@@ -174,8 +197,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "MIT"
     assert licence.startswith("MIT License")
-    listed = {canonicalize_name(Requirement(line).name) for line in metadata.get_all("Requires-Dist", [])}
-    assert listed == set(RANGES)
+    assert set(by_name(metadata.get_all("Requires-Dist", []))) == set(RANGES)
 
 
 def test_the_installed_program_finds_its_weights(installed):
