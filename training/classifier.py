@@ -120,7 +120,7 @@ def make_loss(
             labels.append(categories)
             sharp = len(images) if images.shape[1] > COMMON_SIDE else 0
         x, y = torch.cat(crops), torch.cat(labels)
-        model.train()
+        train_unfrozen(model)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
             logits, extra = model(x.contiguous(memory_format=torch.channels_last))
         loss = joint_loss(logits, y, sharp, own, options.smoothing)
@@ -129,6 +129,31 @@ def make_loss(
         return loss
 
     return compute
+
+
+@torch.no_grad()
+def freeze(model: GateHeads, average: WeightAverage, parts: Sequence[str]) -> None:
+    """Train parts of the network no further, at their averaged weights: early layers learn early and cost most.
+
+    Raises:
+        ValueError: The network has no part of that name.
+    """
+    children = dict(model.net.named_children())
+    for part in parts:
+        if part not in children:
+            raise ValueError(f"expected a part of the network to freeze ({', '.join(children)}), got {part!r}")
+        children[part].requires_grad_(False)
+        for name, value in children[part].state_dict().items():
+            value.copy_(average.values[f"net.{part}.{name}"])
+
+
+def train_unfrozen(model: nn.Module) -> None:
+    """Set training mode, except in modules whose weights are all frozen: their norms keep their statistics."""
+    model.train()
+    for module in model.modules():
+        weights = list(module.parameters())
+        if weights and not any(w.requires_grad for w in weights):
+            module.eval()
 
 
 def plain_then_sharp(batches: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
@@ -249,6 +274,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--auxiliary", type=float, nargs="*", default=[0.1, 0.3], help="weight of each stage's loss")
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--smallest-crop", type=float, default=0.5)
+    parser.add_argument("--freeze", nargs="*", default=[], help="parts no longer trained, such as conv1 bn1 layer1")
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -270,6 +296,7 @@ NOT_OF_THE_RUN = (
     "threads",
     "save_every",
     "stop_after",
+    "freeze",
     "phases",
     "minutes",
     "steps",
@@ -295,6 +322,7 @@ def prepare(options: argparse.Namespace, device: torch.device, categories: int) 
     if checkpoint.exists():
         run.resume(checkpoint)
         log.info("resumed at step %d, %.1f minutes", run.budget.step, run.budget.spent / 60)
+    freeze(model, run.average, options.freeze)
     return run, spec
 
 

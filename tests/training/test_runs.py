@@ -23,7 +23,7 @@ SEGMENTATION = [
 ]
 
 
-@pytest.mark.parametrize("module, options", [(classifier, CLASSIFIER), (segmentation, SEGMENTATION)])
+@pytest.mark.parametrize(("module", "options"), [(classifier, CLASSIFIER), (segmentation, SEGMENTATION)])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(packed, tmp_path, module, options):
     data = ["--data", str(packed)]
     module.main([*data, "--folder", str(tmp_path / "once"), *options])
@@ -182,3 +182,17 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         run.save(tmp_path / "c.pt")
     assert (tmp_path / "c.pt").read_bytes() == before
+
+
+def test_frozen_parts_stay_as_they_are(packed, tmp_path):
+    arguments = ["--data", str(packed), "--folder", str(tmp_path / "run"), *CLASSIFIER]
+    classifier.main([*arguments, "--stop-after", "3"])
+    average = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["average"]["values"]
+    classifier.main([*arguments, "--freeze", "conv1", "bn1", "layer1"])
+    after = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"]
+    frozen = [n for n in after if n.startswith(("net.conv1", "net.bn1", "net.layer1"))]
+    assert "net.bn1.running_mean" in frozen
+    assert all(torch.equal(after[n], average[n]) for n in frozen)
+    assert not torch.equal(after["net.layer2.0.conv1.weight"], average["net.layer2.0.conv1.weight"])
+    with pytest.raises(ValueError, match="layer9"):
+        classifier.main([*arguments, "--freeze", "layer9"])
