@@ -159,8 +159,9 @@ def format_ends(low: float, high: float) -> tuple[str, str]:
     if span <= 0:
         return (_plain(f"{low:.4g}"),) * 2
     if reach >= 1e6 or reach < 1e-4:
-        return _plain(f"{low:.2e}"), _plain(f"{high:.2e}")
-    decimals = min(8, max(0, 1 - math.floor(math.log10(span) + 1e-9)))
+        digits = max(1, 1 + math.ceil(math.log10(reach / span)))
+        return _plain(f"{low:.{digits}e}"), _plain(f"{high:.{digits}e}")
+    decimals = max(0, 1 - math.floor(math.log10(span) + 1e-9))
     return _rounded(low, decimals), _rounded(high, decimals)
 
 

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from attnviz.errors import OptionError
+from attnviz.inputs.geometry import Geometry
+from attnviz.render.panels import GROUPS, default_pins, panel_names, pin_cell, resolve
+from tests.explanations import attention, bam, danet
+
+
+def names_of(explanation, *names, pins=()):
+    return [panel.name for panel in resolve(explanation, names, pins)]
+
+
+def test_the_usual_panels_of_each_network():
+    assert names_of(bam()) == ["photo", "stage1.gain", "stage2.gain", "stage3.gain"]
+    pins = ((10.0, 10.0), (20.0, 80.0))
+    assert names_of(danet(), pins=pins) == ["photo", "row:1", "row:2", "position.received", "segmentation"]
+
+
+def test_a_network_with_other_modules_shows_the_last_map_of_each_stage():
+    maps = tuple(attention(f"stage{s}.block{b}", np.ones((2, 2)), kind="spatial_gate") for s in (1, 2) for b in (0, 1))
+    assert names_of(bam(stages=(), extra_maps=maps)) == ["photo", "stage1.block1", "stage2.block1"]
+
+
+def test_every_listed_panel_can_be_had():
+    for explanation in (bam(), danet()):
+        pins = ((10.0, 10.0), (20.0, 80.0))
+        assert names_of(explanation, *panel_names(explanation), pins=pins) == list(panel_names(explanation))
+
+
+def test_a_row_panel_is_the_row_of_its_pin():
+    explanation = danet()
+    panel = resolve(explanation, ("row:1",), ((70.0, 20.0),))[0]
+    # the grid is 8 x 10 over 96 x 128 pixels: cells of 12 x 12.8 pixels
+    assert (panel.values == explanation.position.row(1, 5)).all()
+    assert panel.title == "Pin 1 (sky) · where it looks"
+    assert panel.values.sum() == pytest.approx(1, abs=1e-5)
+    column = resolve(explanation, ("column:1",), ((70.0, 20.0),))[0]
+    assert (column.values == explanation.position.column(1, 5)).all()
+
+
+def test_gates_and_channels_by_number():
+    explanation = bam()
+    assert (resolve(explanation, ("gate:2:7",), ())[0].values == explanation.stages[1].gate(7)).all()
+    both = danet()
+    assert (resolve(both, ("channel:11",), ())[0].values == both.channel.output[11]).all()
+
+
+def test_the_channel_group_shows_the_two_strongest():
+    explanation = danet()
+    first, second = np.argsort(-explanation.channel.effect)[:2]
+    assert names_of(explanation, "channel") == ["photo", "channel_matrix", f"channel:{first}", f"channel:{second}"]
+
+
+def test_a_name_given_twice_comes_once():
+    assert names_of(bam(), "stages", "photo", "stage1.gain") == ["photo", "stage1.gain", "stage2.gain", "stage3.gain"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "nothing", "row:1", "row:0", "stage4.gain", "gate:1:8", "gate:4:0", "gate:-1:0", "channel:0", "position",
+     "segmentation", "photo ", "gate:1:٣", "channel", "gate:1:" + "9" * 30],
+)  # fmt: skip
+def test_panels_that_are_not_there_are_refused(name):
+    with pytest.raises(OptionError, match="expected"):
+        resolve(bam(), (name,), ())
+
+
+@pytest.mark.parametrize("name", ["row:3", "column:99", "channel:12", "segmentation:nose", "stages"])
+def test_panels_that_a_danet_lacks_are_refused(name):
+    with pytest.raises(OptionError, match="expected"):
+        resolve(danet(), (name,), ((1.0, 1.0), (2.0, 2.0)))
+
+
+def test_default_pins_sit_inside_the_two_largest_classes():
+    explanation = danet()
+    cells = [pin_cell(explanation, explanation.position, pin) for pin in default_pins(explanation)]
+    assert [int(explanation.segmentation.cells[cell]) for cell in cells] == [0, 2]
+    assert all(0 < row < 7 and 0 < column < 9 for row, column in cells)  # away from the borders
+
+
+def test_one_class_everywhere_makes_one_pin_in_the_middle():
+    explanation = danet()
+    whole = explanation.segmentation.__class__(("sky",), {"fused": np.zeros((64, 80), np.uint8)}, np.zeros((8, 10), np.uint8))
+    pins = default_pins(danet(segmentation=whole))
+    assert len(pins) == 1
+    assert pin_cell(explanation, explanation.position, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}
+
+
+def test_a_pin_outside_of_what_the_network_saw_is_refused():
+    explanation = danet(geometry=Geometry((96, 128), (16, 0, 112, 96), (64, 80)))
+    with pytest.raises(OptionError, match=r"within x 16 to 112 and y 0 to 96.*got \(5, 5\)"):
+        resolve(explanation, ("row:1",), ((5.0, 5.0),))
+
+
+def test_groups_have_names_of_their_own():
+    assert not set(GROUPS) & {*panel_names(bam()), *panel_names(danet())}
