@@ -90,21 +90,24 @@ def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: n
 def _integrated_gradients(
     logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int
 ) -> Tensor:
-    batch = _at_once(x)
-    found = IntegratedGradients(logits).attribute(x, 0.0, target, n_steps=_STEPS, internal_batch_size=batch)
-    return _one_number_per_pixel(found, Tensor.sum)
+    attributor: Any = IntegratedGradients(logits)
+    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=_STEPS, internal_batch_size=_at_once(x))
+    return found[0].sum(dim=0)
 
 
 def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int) -> Tensor:
-    return _one_number_per_pixel(Saliency(logits).attribute(x, target), Tensor.amax)
+    attributor: Any = Saliency(logits)
+    found: Tensor = attributor.attribute(x, target)
+    return found[0].amax(dim=0)
 
 
 def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int) -> Tensor:
     short = min(x.shape[2:])
     side = min(short, max(_LEAST_WINDOW, round(short / _WINDOWS_PER_SIDE)))
     step = max(1, side // 2)
+    attributor: Any = Occlusion(logits)
     with torch.no_grad():
-        found = Occlusion(logits).attribute(
+        found = attributor.attribute(
             x.detach(),
             sliding_window_shapes=(3, side, side),
             strides=(3, step, step),
@@ -114,10 +117,6 @@ def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: 
         )
     first_colour: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
     return first_colour
-
-
-def _one_number_per_pixel(found: Tensor, reduction: Callable[..., Tensor]) -> Tensor:
-    return reduction(found[0], dim=0)
 
 
 def _at_once(x: Tensor) -> int:

@@ -87,7 +87,7 @@ def test_occlusion_tells_sides_apart():
 
 
 def test_grad_cam_by_hand():
-    """Channel means of the gradient are fc / 2 where the ReLU lets it through at both locations, times the activation."""
+    """Mean gradient per channel, fc / 2 where the ReLU lets it through and 0 elsewhere, times the activation."""
     x = torch.zeros(1, 3, 2, 4)
     x[0, 0, :, :2], x[0, 0, :, 2:] = 0.25, 0.75  # channel 0 is 1 and 3
     x[0, 1, :, :2], x[0, 1, :, 2:] = 0.5, -0.5  # channel 1 is -2 and 2: the ReLU stops the left one
@@ -101,18 +101,18 @@ def test_grad_cam_by_hand():
 # --- on real networks ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def net():
-    from attnviz.models.build import build_model
+@pytest.fixture
+def net(tiny_bam):
+    return tiny_bam
 
-    torch.manual_seed(0)
-    spec = {
-        "architecture": "BamResNet",
-        "trunk": {"depth": 18, "width": 8},
-        "bams": [{}, {}, {}],
-        "num_classes": 5,
-    }
-    return build_model(spec).eval()
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Many small forward passes: threads would wait for each other more than work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -148,24 +148,24 @@ def test_integrated_gradients_add_up_to_the_change_of_the_logit(net):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_batches_are_only_about_memory(net, method, monkeypatch):
-    expected = attribute(net, picture(64, 64), 1, method).values
-    monkeypatch.setattr("attnviz.observe.attributions._PIXELS_AT_ONCE", 1)
-    np.testing.assert_allclose(attribute(net, picture(64, 64), 1, method).values, expected, atol=1e-5, rtol=1e-3)
+    expected = attribute(net, picture(32, 40), 1, method).values
+    monkeypatch.setattr("attnviz.observe.attributions._PIXELS_AT_ONCE", 3 * 32 * 40)
+    np.testing.assert_allclose(attribute(net, picture(32, 40), 1, method).values, expected, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("outside", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 def test_it_works_wherever_gradients_are_on_or_off(net, method, outside):
-    expected = attribute(net, picture(64, 64), 1, method).values
+    expected = attribute(net, picture(32, 40), 1, method).values
     with outside():
-        x = picture(64, 64)
+        x = picture(32, 40)
         np.testing.assert_array_equal(attribute(net, x, 1, method).values, expected)
         assert not x.requires_grad
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_is_left_behind(net, method):
-    x = picture(64, 64)
+    x = picture(32, 40)
     before = x.clone()
     state = {name: value.clone() for name, value in net.state_dict().items()}
     net.train()
@@ -173,22 +173,17 @@ def test_nothing_is_left_behind(net, method):
     net.fc.weight.requires_grad_(False)
     net.conv1.weight.grad = torch.ones_like(net.conv1.weight)
     flags = [module.training for module in net.modules()]
-    try:
-        attribute(net, x, 1, method)
-        assert [module.training for module in net.modules()] == flags
-        assert hooks(net) == 0
-        assert torch.equal(x, before)
-        assert x.grad is None
-        assert not x.requires_grad
-        assert not net.fc.weight.requires_grad
-        assert net.conv1.weight.requires_grad
-        assert torch.equal(net.conv1.weight.grad, torch.ones_like(net.conv1.weight))
-        assert all(p.grad is None for name, p in net.named_parameters() if name != "conv1.weight")
-        assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
-    finally:
-        net.eval()
-        net.conv1.weight.grad = None
-        net.fc.weight.requires_grad_(True)
+    attribute(net, x, 1, method)
+    assert [module.training for module in net.modules()] == flags
+    assert hooks(net) == 0
+    assert torch.equal(x, before)
+    assert x.grad is None
+    assert not x.requires_grad
+    assert not net.fc.weight.requires_grad
+    assert net.conv1.weight.requires_grad
+    assert torch.equal(net.conv1.weight.grad, torch.ones_like(net.conv1.weight))
+    assert all(p.grad is None for name, p in net.named_parameters() if name != "conv1.weight")
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -214,7 +209,7 @@ def test_frozen_networks_have_attributions_too():
 
 def test_threads_take_turns(net):
     """Without turns captum's hook on the shared network would keep whichever thread's activation came last."""
-    pictures = [picture(64, 64) * scale for scale in (0.1, 1.0, 3.0)]
+    pictures = [picture(32, 40) * scale for scale in (0.1, 1.0, 3.0)]
     expected = [attribute(net, x, 1).values for x in pictures]
     wrong = []
 
