@@ -3,13 +3,14 @@
 make pictures
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from attnviz.pipeline import explain
 from attnviz.render.figure import plan_figure, render_figure
@@ -23,12 +24,13 @@ SCREENSHOTS = ROOT / "docs" / "images"
 PHOTO = ROOT / "assets" / "cat.jpg"
 PORT = 7877
 PANELS = ("photo", "stage1.gain", "stage2.gain", "stage3.gain")
+SEGMENTING = "danet_resnet18_w32_camvid"
 SHOTS: dict[str, dict[str, Any]] = {
     "page-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "page-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
     "page-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
 }
-READY = "[data-ready='1']"  # the viewer sets it once it has drawn
+SLOW = 120_000  # milliseconds: a forward pass on a busy machine
 
 
 def make_figure() -> None:
@@ -53,9 +55,30 @@ def make_screenshots(chromium: str) -> None:
 def photograph(page: Page, address: str, file: Path) -> None:
     """Wait until the page has drawn its first explanation, and take what is in the window."""
     page.goto(address)
-    page.locator(READY).first.wait_for(state="visible", timeout=120_000)
+    _drawn(page, "stages")
+    if "dark" in file.stem:
+        _show_position_attention(page)
     page.wait_for_timeout(1500)  # fonts and the last transition
     page.screenshot(path=file)
+
+
+def _show_position_attention(page: Page) -> None:
+    """DANet on the photo with a man, a lawn and houses; one location pinned on the man and one on the lawn."""
+    page.locator("[data-sample=photographer]").click()
+    expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("photographer"), timeout=SLOW)
+    page.get_by_label("Model", exact=True).select_option(SEGMENTING)
+    page.get_by_role("tab", name="Position attention").click()
+    _drawn(page, "position")
+    photo = page.locator("#page-view-position [role=application]")
+    box = photo.bounding_box()
+    if box is None:
+        raise RuntimeError("expected the photo of the position view on the page, got none")
+    for across, down in ((0.8, 0.75), (0.25, 0.5)):
+        photo.click(position={"x": across * box["width"], "y": down * box["height"]})
+
+
+def _drawn(page: Page, view: str) -> None:
+    expect(page.locator(f"#page-view-{view} .attnviz[data-ready='1']")).to_be_visible(timeout=SLOW)
 
 
 @contextmanager
