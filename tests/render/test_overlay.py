@@ -15,9 +15,7 @@ def picture(*colours):
 
 def test_the_blend_by_hand():
     # viridis begins with (68, 1, 84) and ends with (253, 231, 36); 0.5 has colour number 128: (32, 144, 140)
-    result = overlay(
-        picture((10, 20, 30), (10, 20, 30), (255, 0, 255)), np.array([[0.0, 1.0, 0.5]]), map_opacity=0.25
-    )
+    result = overlay(picture((10, 20, 30), (10, 20, 30), (255, 0, 255)), np.array([[0.0, 1.0, 0.5]]), map_opacity=0.25)
     # 0.75 * 10 + 0.25 * 68 = 24.5 -> 25; 0.75 * 20 + 0.25 * 1 = 15.25 -> 15; 0.75 * 30 + 0.25 * 84 = 43.5 -> 44
     assert result[0, 0].tolist() == [25, 15, 44]
     # 70.75 -> 71; 72.75 -> 73; 31.5 -> 32

@@ -81,7 +81,9 @@ def test_default_pins_sit_inside_the_two_largest_classes():
 
 def test_one_class_everywhere_makes_one_pin_in_the_middle():
     explanation = danet()
-    whole = explanation.segmentation.__class__(("sky",), {"fused": np.zeros((64, 80), np.uint8)}, np.zeros((8, 10), np.uint8))
+    whole = explanation.segmentation.__class__(
+        ("sky",), {"fused": np.zeros((64, 80), np.uint8)}, np.zeros((8, 10), np.uint8)
+    )
     pins = default_pins(danet(segmentation=whole))
     assert len(pins) == 1
     assert pin_cell(explanation, explanation.position, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}

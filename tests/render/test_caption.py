@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from attnviz.render.caption import caption, findings, legend, percent
+from attnviz.render.options import FigureOptions
+from attnviz.render.panels import default_pins, resolve
+from attnviz.results import Segmentation
+from tests.explanations import bam, danet, untrained
+
+
+def text_of(explanation, **options):
+    looks = FigureOptions(**options)
+    return caption(
+        explanation, resolve(explanation, looks.panels, default_pins(explanation)), looks, photo_name="x.jpg"
+    )
+
+
+def test_a_caption_says_what_a_reader_must_know():
+    explanation = bam()
+    text = text_of(explanation)
+    low, high = explanation.stages[2].gain.raw_range
+    for part in (
+        "tiny_bam (BAM-ResNet18, width 8) on the photo x.jpg (128 × 96 pixels, seen at 80 × 64)",
+        f"Stage 3, effective gain: {low:.2f} to {high:.2f} ×",
+        "arXiv:1807.06514",
+        "Colours (viridis): the colours of every map span its own range",
+        "60\u00a0% opaque",
+        "Predicted: Egyptian cat 87\u00a0%, tabby, tabby cat 6.0\u00a0%.",
+        "Weights: sha256 0123456789ab.",
+    ):
+        assert part in text
+
+
+def test_shared_ranges_are_given_once_for_all():
+    assert "maps of one quantity share one scale (effective gain 1." in text_of(bam(), scaling="shared")
+
+
+def test_even_attention_is_named_beside_a_row():
+    text = text_of(danet())
+    assert "all 80 locations" in text
+    assert "even attention would be 0.013 everywhere" in text
+
+
+def test_random_weights_are_told():
+    assert "random weights: it was not trained" in text_of(untrained(bam()))
+
+
+def test_findings_of_both_kinds():
+    assert findings(bam()) == ["Egyptian cat 87\u00a0%", "tabby, tabby cat 6.0\u00a0%"]
+    assert findings(danet(), 2) == ["sky 50\u00a0%", "road 45\u00a0%"]
+
+
+@pytest.mark.parametrize("share, text", [(1, "100"), (0.87, "87"), (0.0994, "9.9"), (0.004, "0.4"), (0.0, "<0.1")])
+def test_percent(share, text):
+    assert percent(share) == f"{text}\u00a0%"
+
+
+def test_a_legend_names_what_occurs_largest_first():
+    explanation = danet()
+    panels = resolve(explanation, ("segmentation",), ())
+    assert legend(explanation, panels) == {0: "sky 50\u00a0%", 2: "road 45\u00a0%", 4: "car 5.0\u00a0%"}
+    assert legend(explanation, resolve(explanation, ("photo",), ())) == {}
+
+
+def test_a_long_legend_is_cut_and_says_so():
+    labels = np.arange(40, dtype=np.uint8).reshape(5, 8)
+    segmentation = Segmentation(tuple(f"c{i}" for i in range(40)), {"fused": labels}, labels)
+    explanation = danet(segmentation=segmentation, position=None)
+    found = legend(explanation, resolve(explanation, ("segmentation",), ()))
+    assert len(found) == 25
+    assert found[-1] == "and 16 more"
+
+
+def test_a_class_without_a_name_has_its_number():
+    labels = np.array([[7]], np.uint8)
+    explanation = danet(segmentation=Segmentation(("sky",), {"fused": labels}, labels), position=None)
+    assert legend(explanation, resolve(explanation, ("segmentation",), ())) == {7: "class 7 100\u00a0%"}

@@ -1,0 +1,88 @@
+import numpy as np
+
+from attnviz.inputs.geometry import Geometry
+from attnviz.render.colormaps import table
+from attnviz.render.options import FigureOptions
+from attnviz.render.palette import class_colours
+from attnviz.render.panels import Panel
+from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.scales import Scale, find_scales
+from tests.explanations import photo
+
+CROP = Geometry((4, 8), (2, 0, 6, 4), (32, 32))
+WHOLE = Geometry((4, 8), (0, 0, 8, 4), (32, 64))
+BARE = FigureOptions(map_opacity=1.0)
+
+
+def drawn(panel, geometry, options=BARE, size=(4, 8)):
+    picture = np.full((*size, 3), 100, np.uint8)
+    scale = next(iter(find_scales([panel], "each")), None)
+    return panel_pixels(panel, picture, geometry, scale=scale, options=options)
+
+
+def test_a_photo_at_its_own_size_is_itself():
+    picture = photo(30, 40)
+    assert photo_at(picture, (30, 40)) is picture
+
+
+def test_a_resized_photo_keeps_its_brightness():
+    picture = np.full((60, 40, 3), (10, 200, 90), np.uint8)
+    for size in ((7, 5), (120, 80), (1, 1)):
+        assert (photo_at(picture, size) == (10, 200, 90)).all()
+        assert photo_at(picture, size).shape == (*size, 3)
+
+
+def test_cells_lie_where_the_network_saw_them_and_the_rest_stays_photo():
+    panel = Panel("m", "m", "gain", "x", np.array([[0.0, 1.0], [1.0, 0.0]], np.float32))
+    low, high = table("viridis")[[0, 255]].tolist()
+    grey = [100, 100, 100]
+    result = drawn(panel, CROP).tolist()
+    assert result[0] == [grey, grey, low, low, high, high, grey, grey]
+    assert result[3] == [grey, grey, high, high, low, low, grey, grey]
+
+
+def test_nearest_shows_cells_and_bilinear_smooths_between_their_centres():
+    panel = Panel("m", "m", "gain", "x", np.array([[0.0, 1.0]], np.float32))
+    assert len(np.unique(drawn(panel, WHOLE).reshape(-1, 3), axis=0)) == 2
+    smooth = drawn(panel, WHOLE, FigureOptions(map_opacity=1.0, interpolation="bilinear"))
+    # centres of the cells at x = 2 and 6: pixels at 2.5, 3.5, 4.5, 5.5 are 1/8, 3/8, 5/8 and 7/8 of the way
+    expected = table("viridis")[[0, 0, 32, 96, 160, 224, 255, 255]]
+    assert (smooth[0] == expected).all()
+
+
+def test_classes_are_drawn_in_their_colours():
+    classes = np.array([[0, 3]], np.uint8)
+    result = drawn(Panel("s", "s", "classes", classes=classes), WHOLE)
+    assert (result[:, :4] == class_colours(4)[0]).all()
+    assert (result[:, 4:] == class_colours(4)[3]).all()
+    outside = drawn(Panel("s", "s", "classes", classes=classes), CROP)
+    assert (outside[:, :2] == 100).all()
+
+
+def test_a_small_matrix_is_drawn_bare_cell_by_cell():
+    panel = Panel("c", "c", "channel_matrix", values=np.eye(2, dtype=np.float32), bare=True)
+    low, high = table("viridis")[[0, 255]].tolist()
+    result = drawn(panel, WHOLE, FigureOptions(map_opacity=0.1), size=(4, 4)).tolist()
+    assert result[0] == [high, high, low, low]
+    assert result[3] == [low, low, high, high]
+
+
+def test_a_matrix_larger_than_its_picture_is_averaged():
+    matrix = np.zeros((64, 64), np.float32)
+    matrix[:, ::2] = 1.0
+    panel = Panel("c", "c", "channel_matrix", values=matrix, bare=True)
+    result = drawn(panel, WHOLE, size=(8, 8))
+    assert (result == table("viridis")[128]).all()  # half of them 1: a sample would show all or nothing
+
+
+def test_a_bar_runs_through_all_colours():
+    bar = bar_pixels("magma", (3, 256))
+    assert (bar == table("magma")[None]).all()
+    assert (bar_pixels("magma", (2, 5), flat=True) == table("magma")[0]).all()
+
+
+def test_a_shared_scale_is_used_as_it_is():
+    panel = Panel("m", "m", "gain", "x", np.array([[1.0]], np.float32))
+    scale = Scale("gain", "x", 0.0, 2.0, ("m", "n"))
+    result = panel_pixels(panel, np.zeros((4, 8, 3), np.uint8), WHOLE, scale=scale, options=BARE)
+    assert (result == table("viridis")[128]).all()
