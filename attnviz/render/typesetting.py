@@ -151,7 +151,7 @@ def format_ends(low: float, high: float) -> tuple[str, str]:
         high: Finite, not below `low`.
 
     Returns:
-        The numbers with two significant digits of their difference, with a real minus sign; equal numbers come out
+        The numbers with at least two significant digits of their difference, with a real minus sign; equal numbers come out
         as equal texts.
     """
     span = high - low
@@ -161,7 +161,7 @@ def format_ends(low: float, high: float) -> tuple[str, str]:
     if reach >= 1e6 or reach < 1e-4:
         digits = max(1, 1 + math.ceil(math.log10(reach / span)))
         return _plain(f"{low:.{digits}e}"), _plain(f"{high:.{digits}e}")
-    decimals = max(0, 1 - math.floor(math.log10(span) + 1e-9))
+    decimals = max(int(reach < 100), 1 - math.floor(math.log10(span) + 1e-9))
     return _rounded(low, decimals), _rounded(high, decimals)
 
 

@@ -23,7 +23,7 @@ def frames_of(content):
         return found, film.info.get("loop")
 
 
-@pytest.mark.parametrize("file_format, tolerance", [("gif", 12), ("webp", 12)])
+@pytest.mark.parametrize(("file_format", "tolerance"), [("gif", 12), ("webp", 12)])
 def test_photo_and_stages_in_order_over_and_over(file_format, tolerance):
     explanation = bam(300, 400)
     frames, loop = frames_of(animate(explanation, file_format, fades=2))

@@ -50,7 +50,7 @@ def test_findings_of_both_kinds():
     assert findings(danet(), 2) == ["sky 50\u00a0%", "road 45\u00a0%"]
 
 
-@pytest.mark.parametrize("share, text", [(1, "100"), (0.87, "87"), (0.0994, "9.9"), (0.004, "0.4"), (0.0, "<0.1")])
+@pytest.mark.parametrize(("share", "text"), [(1, "100"), (0.87, "87"), (0.0994, "9.9"), (0.004, "0.4"), (0.0, "<0.1")])
 def test_percent(share, text):
     assert percent(share) == f"{text}\u00a0%"
 

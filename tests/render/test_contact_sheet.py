@@ -15,7 +15,7 @@ def test_the_deepest_map_is_the_last_stage_or_the_attention_received():
     assert deepest_panel(bam(stages=())).name == "photo"
 
 
-@pytest.mark.parametrize("size, expected", [((400, 800), (80, 160)), ((90, 30), (90, 30)), ((3000, 3), (160, 1))])
+@pytest.mark.parametrize(("size", "expected"), [((400, 800), (80, 160)), ((90, 30), (90, 30)), ((3000, 3), (160, 1))])
 def test_thumbnails_are_small(size, expected):
     photo, overlay = thumbnails(bam(*size), FigureOptions())
     assert photo.shape == overlay.shape == (*expected, 3)
@@ -36,7 +36,7 @@ def test_a_refused_photo_has_its_reason_in_red():
     assert (sheet[..., 0] > sheet[..., 1] + 100).sum() > 100
 
 
-@pytest.mark.parametrize("count, columns, across", [(1, None, 1), (5, None, 3), (50, None, 4), (50, 10, 10)])
+@pytest.mark.parametrize(("count", "columns", "across"), [(1, None, 1), (5, None, 3), (50, None, 4), (50, 10, 10)])
 def test_columns(count, columns, across):
     sheet = contact_sheet([Tile("x", RED, BLUE, "")] * count, columns=columns, heading="model")
     assert sheet.shape[1] == 14 + across * (324 + 14)
@@ -47,7 +47,7 @@ def test_hostile_names_do_not_break_it():
     assert contact_sheet([Tile(name, RED, BLUE, name) for name in names]).ndim == 3
 
 
-@pytest.mark.parametrize("tiles, columns", [(0, None), (501, None), (1, 0), (1, 21)])
+@pytest.mark.parametrize(("tiles", "columns"), [(0, None), (501, None), (1, 0), (1, 21)])
 def test_impossible_sheets_are_refused(tiles, columns):
     with pytest.raises(OptionError, match="expected 1 to"):
         contact_sheet([Tile("x", RED, BLUE, "")] * tiles, columns=columns)

@@ -32,7 +32,7 @@ def svg_texts(plan):
     return ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-@pytest.mark.parametrize("width, dpi", [(85, 100), (85, 300), (123.4, 96), (180, 72), (31, 57)])
+@pytest.mark.parametrize(("width", "dpi"), [(85, 100), (85, 300), (123.4, 96), (180, 72), (31, 57)])
 def test_a_png_holds_the_very_pixels_of_its_panels(width, dpi):
     explanation = bam()
     plan = plan_figure(explanation, FigureOptions(width_mm=width, dpi=dpi, columns=1, scaling="shared"))

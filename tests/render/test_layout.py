@@ -85,7 +85,7 @@ def test_the_order_is_the_reading_order():
     assert pictures[0].x == pictures[2].x < pictures[1].x
 
 
-@pytest.mark.parametrize("scaling, bars", [("each", 3), ("shared", 1)])
+@pytest.mark.parametrize(("scaling", "bars"), [("each", 3), ("shared", 1)])
 def test_one_colour_bar_per_scale(scaling, bars):
     page = plan(bam(), scaling=scaling).page
     assert sum(isinstance(item, Bar) for item in page.items) == bars

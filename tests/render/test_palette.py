@@ -34,7 +34,7 @@ def test_pins_repeat_their_colours():
 
 
 @pytest.mark.parametrize(
-    "colour, text", [("#ffffff", "#000000"), ("#000000", "#ffffff"), ("#0072b2", "#ffffff"), ("#e69f00", "#000000")]
+    ("colour", "text"), [("#ffffff", "#000000"), ("#000000", "#ffffff"), ("#0072b2", "#ffffff"), ("#e69f00", "#000000")]
 )
 def test_text_on_a_colour_is_black_or_white(colour, text):
     assert readable_on(colour) == text
