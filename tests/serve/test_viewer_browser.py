@@ -257,6 +257,24 @@ class TestStages:
         expect(layers.nth(0)).not_to_have_class(re.compile("av-layer--off"))
         page.get_by_role("button", name="Pause").click()
 
+    def test_the_pointer_reads_its_place_in_every_picture(self, opened, bam):
+        page = opened(bam)
+        picture = page.locator('section.av-stage[aria-label="Stage 1"] .av-picture').first
+        box = picture.bounding_box()
+        picture.hover(position={"x": 0.3 * box["width"], "y": 0.6 * box["height"]})
+        for i, stage in enumerate(bam.stages):
+            section = page.locator(f'section.av-stage[aria-label="Stage {i + 1}"]')
+            rows, columns = stage.gain.values.shape
+            value = stage.gain.values[int(0.6 * rows), int(0.3 * columns)]
+            expect(section.locator(".av-panel__value").last).to_have_text(f"×{value:.3g}".rstrip("0"))
+        assert page.locator(".av-stage .av-cross").evaluate_all("all => all.every((c) => !c.hidden)")
+        page.mouse.move(2, 2)
+        expect(page.locator(".av-panel__value").last).to_have_text("")
+        theatre = page.locator(".av-theatre .av-picture")
+        theatre.press("Shift+ArrowRight")
+        expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+        expect(page.locator('.av-view--stages [aria-live="polite"]').first).to_contain_text("stage 3: gain")
+
     def test_reduced_motion_has_no_cross_fade(self, opened, bam):
         fade = "c => getComputedStyle(c).transitionDuration"
         assert opened(bam).locator(".av-layer").first.evaluate(fade) == "0.35s"

@@ -2,13 +2,14 @@
 
 import { createAppearance } from "./appearance.js";
 import { chooser, segmented, slider } from "./controls.js";
-import { difference, differenceUnit, sameShape, valueAt, whyNot } from "./difference.js";
+import { difference, differenceUnit, sameShape, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent, range, rawLine, withUnit } from "./format.js";
 import { createBar, createPicture } from "./picture.js";
+import { createCross, steppedPoint } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
-import { scaleFor, symmetric } from "./scale.js";
+import { scaleFor, symmetric, valueAt } from "./scale.js";
 import { acrossPhotos, firstChoices, sidesOf } from "./sides.js";
 import { createZoom } from "./zoom.js";
 
@@ -21,7 +22,6 @@ const LAYOUTS = [
   { value: "wipe", label: "Wipe" },
   { value: "difference", label: "Difference" },
 ];
-const STEP = 0.02;
 
 /** The view of {left, right} data; returns its root. */
 export function compareView(context) {
@@ -103,8 +103,8 @@ function createSide(context, model, name, index, zoom) {
   const data = model.datas[index];
   const picture = createPicture(data.photo, `${name}: photo with the chosen map over it`);
   const canvas = picture.layer();
-  const cross = el("span", { class: "av-cross", "aria-hidden": "true", hidden: true });
-  picture.root.append(cross);
+  const cross = createCross();
+  picture.root.append(cross.root);
   const bar = createBar();
   const note = el("p", { class: "av-panel__note" });
   const choice = chooser({
@@ -131,10 +131,9 @@ function createSide(context, model, name, index, zoom) {
       paintMap(canvas, map.values, map.grid, scale, table);
       bar.paint(scale, table, map.unit);
       note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · ${rawLine(map)}`;
-      const [u, v] = model.pointOn(index);
-      cross.hidden = !model.pointed || u < 0 || u > 1 || v < 0 || v > 1;
-      cross.style.left = `${100 * u}%`;
-      cross.style.top = `${100 * v}%`;
+      const point = model.pointed ? model.pointOn(index) : null;
+      cross.place(point);
+      bar.mark(point && inside(point) ? valueAt(map, ...point) : null, scale);
     },
   };
 }
@@ -150,11 +149,9 @@ function listen(node, frame, model, index, zoom, signal, name) {
     model.moveTo(index, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }, { signal });
   frame.addEventListener("keydown", (event) => {
-    const far = event.shiftKey ? 5 * STEP : STEP;
-    const step = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
-    if (step) {
-      const [u, v] = model.pointOn(index);
-      model.moveTo(index, u + step[0], v + step[1]);
+    const next = steppedPoint(model.pointOn(index), event.key, event.shiftKey);
+    if (next) {
+      model.moveTo(index, ...next);
       zoom.reveal(...model.pointOn(index));
     } else if (!zoom.onKey(event.key)) return;
     event.preventDefault();
@@ -221,6 +218,10 @@ function notes(a, b, result, datas) {
   return list;
 }
 
+function inside(point) {
+  return point.every((x) => x >= 0 && x <= 1);
+}
+
 function createReadout(signal) {
   const line = el("p", { class: "av-readout__line" }, "Move the pointer over a picture to read both values.");
   const announcer = createAnnouncer(signal);
@@ -230,8 +231,8 @@ function createReadout(signal) {
       if (!model.pointed) return;
       const maps = model.maps();
       const values = maps.map((map, i) => {
-        const [u, v] = model.pointOn(i);
-        return u >= 0 && u <= 1 && v >= 0 && v <= 1 ? valueAt(map, u, v) : NaN;
+        const point = model.pointOn(i);
+        return inside(point) ? valueAt(map, ...point) : NaN;
       });
       const said = values.map((v, i) => `${"AB"[i]}: ${Number.isNaN(v) ? "outside what the network saw" : withUnit(v, maps[i].unit)}`);
       const comparable = !whyNot(...maps) && values.every((v) => !Number.isNaN(v));

@@ -1,7 +1,7 @@
 // The difference of two maps, where there is one.
 
 import { isGain } from "./format.js";
-import { extent } from "./scale.js";
+import { extent, valueAt } from "./scale.js";
 
 /** Why two maps have no difference, in a sentence; empty when they have one. */
 export function whyNot(a, b) {
@@ -15,13 +15,6 @@ export function whyNot(a, b) {
 /** Whether two width-to-height ratios are the same within two percent. */
 export function sameShape(one, other) {
   return Math.abs(Math.log(one / other)) < 0.02;
-}
-
-/** Value of a map at a point of the unit square, that of the cell it lies in. */
-export function valueAt({ values, grid: [rows, columns] }, u, v) {
-  const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
-  const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
-  return values[row * columns + column];
 }
 
 /** The unit of a difference: that of the two, but a difference of gains is a plain number. */

@@ -4,6 +4,8 @@ import { gradient } from "./colour.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { isGain, withUnit, writerFor } from "./format.js";
+import { createCross } from "./probe.js";
+import { valueAt } from "./scale.js";
 
 /** A photo to put layers on. */
 export function createPicture(photo, alt) {
@@ -45,10 +47,16 @@ export function cellAt(event, node, grid) {
 export function createBar() {
   const low = el("span", { class: "av-bar__end" });
   const high = el("span", { class: "av-bar__end" });
-  const strip = el("span", { class: "av-bar__strip", "aria-hidden": "true" });
+  const tick = el("span", { class: "av-bar__tick", hidden: true });
+  const strip = el("span", { class: "av-bar__strip", "aria-hidden": "true" }, tick);
   const root = el("div", { class: "av-bar" }, low, strip, high);
   return {
     root,
+    /** Marks a value on the bar; null takes the mark away. */
+    mark(value, scale) {
+      tick.hidden = value === null || !(scale.high > scale.low);
+      if (!tick.hidden) tick.style.left = `${100 * Math.min(Math.max((value - scale.low) / (scale.high - scale.low), 0), 1)}%`;
+    },
     /** `write` puts an end's number in words; by default both ends get as many decimals as tell them apart. */
     paint(scale, table, unit, write = null) {
       const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", writerFor(scale.low, scale.high)));
@@ -63,17 +71,21 @@ export function createBar() {
 export function createPanel({ title, photo, alt, withMap = true }) {
   const picture = createPicture(photo, alt);
   const heading = el("span", { class: "av-panel__title" }, title);
+  const here = el("span", { class: "av-panel__value" });
+  const cross = createCross();
   const note = el("span", { class: "av-panel__note" });
   const bar = withMap ? createBar() : null;
   const root = el(
     "figure",
     { class: "av-panel" },
-    el("figcaption", { class: "av-panel__caption" }, heading),
+    el("figcaption", { class: "av-panel__caption" }, heading, here),
     picture.root,
     bar ? bar.root : null,
     note,
   );
   const canvas = withMap ? picture.layer() : null;
+  let drawn = null;
+  picture.root.append(cross.root);
   return {
     root,
     picture,
@@ -83,6 +95,15 @@ export function createPanel({ title, photo, alt, withMap = true }) {
       paintMap(canvas, values, grid, scale, table);
       bar.paint(scale, table, unit);
       note.textContent = text;
+      drawn = { values, grid, unit, scale };
+    },
+    /** Says the value at a point of the unit square; null says none. */
+    show(point) {
+      cross.place(point);
+      if (!drawn) return;
+      const value = point ? valueAt(drawn, ...point) : null;
+      bar.mark(value, drawn.scale);
+      here.textContent = value === null ? "" : withUnit(value, isGain(drawn.unit) ? drawn.unit : "");
     },
   };
 }

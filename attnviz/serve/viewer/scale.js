@@ -1,4 +1,4 @@
-// What the two ends of a colour bar stand for.
+// The numbers of a map: their range, what the ends of a colour bar stand for, the value at a point.
 
 /** Smallest and largest number. */
 export function extent(values) {
@@ -31,4 +31,11 @@ export function scaleFor(own, peers, bounds, mode) {
 export function symmetric({ low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
   return { low: -most, high: most };
+}
+
+/** Value of a map at a point of the unit square, that of the cell it lies in. */
+export function valueAt({ values, grid: [rows, columns] }, u, v) {
+  const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
+  const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
+  return values[row * columns + column];
 }

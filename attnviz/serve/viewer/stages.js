@@ -2,15 +2,15 @@
 
 import { createAppearance } from "./appearance.js";
 import { createBars } from "./bars.js";
-import { segmented } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
-import { paintMap } from "./draw.js";
 import { number, percent, range, rawLine } from "./format.js";
-import { createBar, createPanel, createPicture } from "./picture.js";
-import { createPlayer } from "./player.js";
-import { scaleFor } from "./scale.js";
-import { flatRemark, kindSentence, stageSentences } from "./wording.js";
+import { createPanel } from "./picture.js";
+import { createProbe } from "./probe.js";
+import { createAnnouncer } from "./readout.js";
+import { scaleFor, valueAt } from "./scale.js";
+import { createTheatre, otherMaps } from "./theatre.js";
+import { flatRemark, stageSentences } from "./wording.js";
 
 const SCALINGS = [
   { value: "each", label: "Each", title: "Each picture's own range: shows detail, hides how flat a map is" },
@@ -20,109 +20,31 @@ const SCALINGS = [
 
 /** The view; returns its root. */
 export function stagesView(context) {
-  const { data } = context;
+  const { data, settings, signal } = context;
   const gates = data.stages.map((stage) => ({ stage, channel: strongestChannel(stage) }));
   const painters = [];
-  const context2 = { ...context, gates, painters, repaint: () => painters.forEach((paint) => paint()) };
-  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), theatre(context2));
-  if (data.stages.length) root.append(legend(data.stages[0].fusion), ...data.stages.map((s, i) => stageRow(context2, s, i)));
+  const announcer = createAnnouncer(signal);
+  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(data, point)) });
+  const inner = { ...context, gates, painters, probe, repaint };
+  function repaint() {
+    painters.forEach((paint) => paint());
+    probe.again();
+  }
+  const theatre = createTheatre(inner, gates, predictions(data));
+  painters.push(theatre.paint);
+  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), theatre.root);
+  if (data.stages.length) root.append(legend(data.stages[0].fusion), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
-  if (others.length) root.append(otherSection(context2, others));
-  context.settings.subscribe((name) => ["palette", "scaling"].includes(name) && context2.repaint(), context.signal);
-  context2.repaint();
+  if (others.length) root.append(otherSection(inner, others));
+  root.append(announcer.root);
+  settings.subscribe((name) => ["palette", "scaling"].includes(name) && repaint(), signal);
+  repaint();
   return root;
 }
 
-/** Maps that belong to no BAM. */
-function otherMaps(data) {
-  const used = new Set(data.stages.flatMap((s) => [s.spatial.label, s.gain.label]));
-  return [...data.maps.values()].filter((m) => !used.has(m.label) && m.kind !== "position_received");
-}
-
-/** The quantities the one big picture can go through: [{name, maps: () => [...]}]. */
-function quantities({ data, gates }) {
-  const list = [];
-  if (data.stages.length) {
-    const words = stageSentences(data.stages[0].fusion);
-    list.push({ value: "gain", label: words.gain[0], text: words.gain[1], maps: () => data.stages.map((s) => s.gain) });
-    list.push({ value: "spatial", label: words.spatial[0], text: words.spatial[1], maps: () => data.stages.map((s) => s.spatial) });
-    list.push({ value: "gate", label: words.gate[0], text: words.gate[1], maps: () => gates.map((g) => gateOf(g.stage, g.channel)) });
-  }
-  for (const [kind, maps] of Map.groupBy ? Map.groupBy(otherMaps(data), (m) => m.kind) : grouped(otherMaps(data))) {
-    list.push({ value: kind, label: kind.replaceAll("_", " "), text: kindSentence(kind), maps: () => maps });
-  }
-  return list;
-}
-
-function grouped(maps) {
-  const groups = new Map();
-  for (const map of maps) groups.set(map.kind, [...(groups.get(map.kind) || []), map]);
-  return groups;
-}
-
-/** The big picture with its scrubber, and beside it what it shows and what the network predicts. */
-function theatre(context) {
-  const { data, settings, signal, palettes, painters } = context;
-  const choices = quantities(context);
-  if (!choices.length) return el("p", { class: "av-empty" }, "This network has no spatial attention along its trunk.");
-  let quantity = choices[0];
-  let at = quantity.maps().length - 1;
-  const picture = createPicture(data.photo, "The photo with the attention of one stage over it");
-  picture.root.classList.add("av-picture--large");
-  const bar = createBar();
-  const caption = el("p", { class: "av-theatre__caption" });
-  const sentence = el("p", { class: "av-theatre__sentence" });
-  let layers = [];
-  const playerBox = el("div");
-
-  function build() {
-    layers.forEach((canvas) => canvas.remove());
-    layers = quantity.maps().map(() => picture.layer());
-    at = Math.min(at, layers.length - 1);
-    const labels = quantity.maps().map((m, i) => `${m.stage ? `Stage ${m.stage}` : data.stages[i] ? `Stage ${data.stages[i].stage}` : m.title} · ${m.grid[0]} × ${m.grid[1]}`);
-    playerBox.replaceChildren(createPlayer({ labels, at, onStop: stop, signal }).root);
-  }
-  function stop(index) {
-    at = index;
-    show();
-  }
-  function show() {
-    const maps = quantity.maps();
-    const map = maps[at];
-    const table = palettes.get(settings.get("palette")).table;
-    layers.forEach((canvas, i) => canvas.classList.toggle("av-layer--off", i !== at));
-    const scale = scaleFor(map.extent, maps.map((m) => m.extent), map.bounds, settings.get("scaling"));
-    bar.paint(scale, table, map.unit);
-    caption.textContent = `${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
-    sentence.textContent = quantity.text;
-  }
-  painters.push(() => {
-    const maps = quantity.maps();
-    const table = palettes.get(settings.get("palette")).table;
-    maps.forEach((map, i) => {
-      const scale = scaleFor(map.extent, maps.map((m) => m.extent), map.bounds, settings.get("scaling"));
-      paintMap(layers[i], map.values, map.grid, scale, table);
-    });
-    show();
-  });
-  build();
-  const choice = segmented({
-    label: "Quantity",
-    options: choices,
-    value: quantity.value,
-    onChange: (value) => {
-      quantity = choices.find((q) => q.value === value);
-      build();
-      context.repaint();
-    },
-    signal,
-  });
-  return el(
-    "section",
-    { class: "av-theatre", "aria-label": "Stage by stage on one picture" },
-    el("div", { class: "av-theatre__picture" }, picture.root),
-    el("div", { class: "av-theatre__side" }, choices.length > 1 ? choice.root : null, playerBox, bar.root, caption, sentence, predictions(data)),
-  );
+/** The effective gains at a point, for those who do not see them. */
+function gainsAt({ stages }, point) {
+  return stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
 }
 
 function predictions(data) {
@@ -166,6 +88,7 @@ function stageRow(context, stage, index) {
   const photo = make("Photo", false);
   photo.note.textContent = `${data.photo.height} × ${data.photo.width} pixels`;
   const [spatial, gate, gain] = [make("Spatial logit"), make("Gate"), make("Effective gain")];
+  for (const panel of [photo, spatial, gate, gain]) linked(context, panel);
   const bars = channelPanel(context, stage, index);
   painters.push(() => {
     const table = palettes.get(settings.get("palette")).table;
@@ -190,6 +113,11 @@ function stageRow(context, stage, index) {
     ),
     el("div", { class: "av-stage__panels" }, photo.root, spatial.root, bars, gate.root, gain.root),
   );
+}
+
+function linked({ probe }, panel) {
+  probe.follow(panel.picture.root);
+  probe.add(panel);
 }
 
 function channelPanel(context, stage, index) {
@@ -226,6 +154,7 @@ function channelPanel(context, stage, index) {
 function otherSection(context, maps) {
   const { data, settings, palettes, painters } = context;
   const panels = maps.map((map) => createPanel({ title: map.title, photo: data.photo, alt: map.title }));
+  for (const panel of panels) linked(context, panel);
   painters.push(() => {
     const table = palettes.get(settings.get("palette")).table;
     maps.forEach((map, i) => {

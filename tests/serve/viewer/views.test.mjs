@@ -5,9 +5,12 @@ import { test } from "node:test";
 
 import { barPath, rankedChannels } from "../../../attnviz/serve/viewer/bars.js";
 import { gateOf, photoPixel, readPayload, strongestChannel } from "../../../attnviz/serve/viewer/data.js";
-import { difference, sameShape, valueAt, whyNot } from "../../../attnviz/serve/viewer/difference.js";
+import { difference, sameShape, whyNot } from "../../../attnviz/serve/viewer/difference.js";
 import { logarithms } from "../../../attnviz/serve/viewer/matrix.js";
 import { nextStop } from "../../../attnviz/serve/viewer/player.js";
+import { steppedPoint } from "../../../attnviz/serve/viewer/probe.js";
+import { valueAt } from "../../../attnviz/serve/viewer/scale.js";
+import { otherMaps, quantities } from "../../../attnviz/serve/viewer/theatre.js";
 import { createSettings } from "../../../attnviz/serve/viewer/settings.js";
 import { acrossPhotos, firstChoices } from "../../../attnviz/serve/viewer/sides.js";
 import { flatRemark, gammaSentence, stageSentences } from "../../../attnviz/serve/viewer/wording.js";
@@ -156,4 +159,28 @@ test("a product of logits is never explained as a sum", () => {
   assert.ok(sum.includes("channel + spatial") && !sum.includes("×"));
   assert.ok(product.includes("channel × spatial") && !product.includes("channel + spatial"));
   assert.match(product, /suppress/);
+});
+
+test("arrow keys move a point by two percent, with Shift by ten, and never out of the picture", () => {
+  const near = (a, b) => a.forEach((x, i) => close(x, b[i]));
+  near(steppedPoint([0.5, 0.5], "ArrowRight", false), [0.52, 0.5]);
+  near(steppedPoint([0.5, 0.5], "ArrowUp", true), [0.5, 0.4]);
+  near(steppedPoint([0.01, 0.995], "ArrowLeft", false), [0, 0.995]);
+  assert.ok(steppedPoint([0.5, 0.995], "ArrowDown", true)[1] < 1);
+  assert.equal(steppedPoint([0.5, 0.5], "Enter", false), null);
+});
+
+test("the big picture goes through every quantity a network has, gates with the channels chosen now", () => {
+  const entry = (label, kind, n) => ({ label, kind, title: label, stage: n, grid: [1, 1], values: Float32Array.from([n]) });
+  const bam = { ...stage("sum", [0], [0, Math.log(3)]), stage: 1, gain: entry("stage1.gain", "effective_gain", 1) };
+  bam.spatial = { ...bam.spatial, label: "stage1.spatial_logit" };
+  const other = entry("layer1.gate", "spatial_gate", 1);
+  const data = { stages: [bam], maps: new Map([bam.gain, bam.spatial, other, entry("r", "position_received", 1)].map((m) => [m.label, m])) };
+  const gates = [{ stage: bam, channel: 0 }];
+  const list = quantities(data, gates);
+  assert.deepEqual(list.map((q) => q.label), ["Effective gain", "Spatial logit", "Gate", "Spatial gate"]);
+  assert.deepEqual(otherMaps(data).map((m) => m.label), ["layer1.gate"]);
+  close(list[2].maps()[0].values[0], 0.5);
+  gates[0].channel = 1;
+  close(list[2].maps()[0].values[0], 0.75);
 });
