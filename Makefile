@@ -41,6 +41,7 @@ format: $(TOOLS) ## let ruff mend what it can
 
 bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
+	@$(PY) -m benchmarks.page_latency
 
 pictures: $(TOOLS) ## make the figure and the screenshots of the README again
 	@$(PY) -m docs.make_pictures
