@@ -55,8 +55,8 @@ class BamOptions:
         for name, value in numbers.items():
             if value < 1:
                 raise OptionError(f"expected {name} of at least 1, got {value}")
-        if self.convs < 0:
-            raise OptionError(f"expected 0 or more dilated convolutions, got {self.convs}")
+        if not 0 <= self.convs <= 16:
+            raise OptionError(f"expected 0 to 16 dilated convolutions, got {self.convs}")
 
     def hidden_width(self, channels: int) -> int:
         """Hidden width of both branches for features of so many channels, at least 1."""
