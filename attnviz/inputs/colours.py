@@ -50,7 +50,7 @@ def to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         profile: ICC profile of its colours; None: sRGB is assumed.
 
     Returns:
-        A picture of mode RGB in sRGB, on white where it was transparent.
+        A picture of mode RGB in sRGB, on white where it was transparent; the image itself where nothing is to do.
 
     Raises:
         ImageError: Grey values outside the range that their type declares, or not finite.
@@ -108,11 +108,16 @@ def _grey(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Colours in a mode that profiles speak about (L, RGB, CMYK, LAB), and alpha as mode L."""
     if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+        image = _in_mode(image, "LA" if image.mode in ("LA", "La") else "RGBA")
         return image.convert(image.mode.rstrip("A")), image.getchannel("A")
     if image.mode == "1":
         return image.convert("L"), None
-    return (image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")), None
+    return (image if image.mode in ("L", "CMYK", "LAB") else _in_mode(image, "RGB")), None
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Converted only where it must be: Pillow's conversion to the same mode is a copy, and pictures are large."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -126,7 +131,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
                 return _transformed(image, source, srgb)
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass  # damaged, or made for other colours: the pixels are taken for sRGB, as without a profile
-    return image.convert("RGB")
+    return _in_mode(image, "RGB")
 
 
 def _differs_from_srgb(mode: str, source: ImageCms.ImageCmsProfile, srgb: ImageCms.ImageCmsProfile) -> bool:

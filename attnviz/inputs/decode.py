@@ -126,7 +126,13 @@ def _decoded(container: Container, reader: type[ImageFile.ImageFile]) -> NDArray
         if orientation is None:  # only the decoder knows
             profile, orientation = image.info.get("icc_profile"), exif_orientation(_exif(image))
         image.load()
-        return _array(upright(to_rgb(image, profile), orientation))
+        return _array(upright(to_rgb(_with_meant_alpha(image), profile), orientation))
+
+
+def _with_meant_alpha(image: Image.Image) -> Image.Image:
+    """Without the alpha of a BMP that is 0 everywhere: programs leave these bytes unset, and none shows nothing."""
+    unset = image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+    return image.convert("RGB") if unset else image
 
 
 def _from_pillow(image: Image.Image) -> NDArray[np.uint8]:
@@ -137,7 +143,7 @@ def _from_pillow(image: Image.Image) -> NDArray[np.uint8]:
         # TIFF's reader turns the picture while loading and forgets the orientation, as do its copies.
         turned = isinstance(image, TiffImagePlugin.TiffImageFile)
         orientation = 1 if turned else exif_orientation(_exif(image))
-        return _array(upright(to_rgb(image, image.info.get("icc_profile")), orientation))
+        return _array(upright(to_rgb(_with_meant_alpha(image), image.info.get("icc_profile")), orientation))
 
 
 def _exif(image: Image.Image) -> bytes:
@@ -176,7 +182,9 @@ def _translated(kind: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError("expected a picture that fits in memory, got one that does not") from error
     except _PILLOW_ERRORS as error:
-        raise ImageError(f"expected a complete {kind} picture, got one that is damaged or cut off") from error
+        raise ImageError(
+            f"expected a whole {kind} picture of a common kind, got one that is cut off, damaged or unusual"
+        ) from error
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

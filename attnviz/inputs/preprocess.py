@@ -1,6 +1,7 @@
 """From a photo to a network's input, without losing what of the photo that was."""
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -45,13 +46,11 @@ class Preprocessing:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        """Check every number, and make plain tuples of lists read from JSON."""
+        """Check every number, and make plain numbers and tuples of NumPy's and JSON's."""
         object.__setattr__(self, "mean", _three("mean", self.mean))
         object.__setattr__(self, "std", _three("std", self.std))
         for name in ("size", "multiple"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PIXELS:
-                raise OptionError(f"expected {name} to be a whole number of at least 1, got {value!r}")
+            object.__setattr__(self, name, _positive(name, getattr(self, name)))
         if self.fit not in _FITS:
             raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
         if min(self.std) <= 0:
@@ -128,6 +127,16 @@ def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
     mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.tensor(preprocessing.std, dtype=torch.float32).view(1, 3, 1, 1)
     return x.sub_(mean).div_(std)
+
+
+def _positive(name: str, value: int) -> int:
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MOST_PIXELS:
+        raise OptionError(f"expected {name} to be a whole number of at least 1, got {value!r}")
+    return number
 
 
 def _three(name: str, values: Sequence[float]) -> tuple[float, ...]:

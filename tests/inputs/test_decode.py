@@ -199,6 +199,16 @@ def test_alpha_in_grey_arrays_and_premultiplied_modes():
     assert np.abs(decode(files.image("LA")).astype(int) - expected).max() <= 1
 
 
+def test_a_bmp_with_unset_alpha_is_opaque():
+    """32 bits with an alpha mask: clear where some of it is set, opaque where none of it is, as Windows writes it."""
+    header = struct.pack("<IiiHHIIiiII", 108, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0)
+    header += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    start = b"BM" + struct.pack("<IHHI", 14 + 108 + 8, 0, 0, 14 + 108) + header
+    np.testing.assert_array_equal(decode(start + bytes([30, 20, 10, 0] * 2)), [[[10, 20, 30]] * 2])
+    half_set = decode(start + bytes([30, 20, 10, 0, 30, 20, 10, 255]))
+    np.testing.assert_array_equal(half_set, [[[255] * 3, [10, 20, 30]]])
+
+
 def test_fully_transparent_is_white():
     assert decode(Image.new("RGBA", (3, 2), (10, 20, 30, 0))).min() == 255
     assert decode(Image.new("LA", (3, 2), (10, 0))).min() == 255

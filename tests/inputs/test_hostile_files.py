@@ -200,11 +200,11 @@ def test_arrays_that_are_no_pictures_are_refused(array):
 
 def test_pillow_images_that_cannot_be_loaded_are_refused():
     data = files.good_files()["png"]
-    refused(Image.open(BytesIO(data[: len(data) // 2])), "damaged or cut off")
+    refused(Image.open(BytesIO(data[: len(data) // 2])), "cut off, damaged or unusual")
     refused(Image.new("RGB", (0, 5)), "at least 1 x 1")
     closed = Image.open(BytesIO(data))
     closed.close()
-    refused(closed, "damaged or cut off")
+    refused(closed, "cut off, damaged or unusual")
 
 
 # --- files that are no files --------------------------------------------------------------------------------------

@@ -193,3 +193,5 @@ def test_an_input_beyond_all_memory_is_refused():
 def test_options_survive_json():
     options = Preprocessing(size=96, fit="crop", multiple=8)
     assert Preprocessing(**json.loads(json.dumps(asdict(options)))) == options
+    odd = Preprocessing(size=np.int64(96), fit="crop", multiple=np.uint8(8), mean=np.array(options.mean, np.float64))
+    assert json.loads(json.dumps(asdict(odd))) == json.loads(json.dumps(asdict(options)))
