@@ -8,6 +8,8 @@ import os
 
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",  # no table of all events after every event: nobody can see it
+    "GRADIO_ANALYTICS_MAX_EVENTS": "100",
     "GRADIO_RUN_HISTORY": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from attnviz.serve.guard import sentence
 from attnviz.serve.html_parts import View, status
 from attnviz.serve.visits import VisitStore
 
@@ -15,6 +16,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # answers without waiting for the network
 ON_NETWORK: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
 ON_FIGURE: dict[str, Any] = {**QUIET, "concurrency_id": "figure", "concurrency_limit": 1}
+UNKNOWN = "this did not work; the server's log may say why"
 ON_BATCH: dict[str, Any] = {**QUIET, "concurrency_id": "batch", "concurrency_limit": 2}
 
 
@@ -32,7 +34,6 @@ def say_why(visits: VisitStore, views: list[View]) -> Callable[..., Any]:
     """
 
     def refused(request: gr.Request) -> dict[str, Any]:
-        words = visits.take_note(session_of(request)) or "This did not work"
-        return status("error", f"{words}.", views)
+        return status("error", sentence(visits.take_note(session_of(request)) or UNKNOWN), views)
 
     return refused

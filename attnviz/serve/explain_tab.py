@@ -15,9 +15,9 @@ from attnviz.errors import ImageError
 from attnviz.models.registry import DEFAULT_MODEL
 from attnviz.results import Explanation
 from attnviz.serve import runs
-from attnviz.serve.events import AT_ONCE, ON_NETWORK, session_of
+from attnviz.serve.events import AT_ONCE, ON_NETWORK, UNKNOWN, session_of
 from attnviz.serve.file_cache import shown
-from attnviz.serve.guard import in_plain_words, plain_error
+from attnviz.serve.guard import in_plain_words, plain_error, sentence
 from attnviz.serve.html_parts import (
     line_part,
     model_select,
@@ -184,9 +184,9 @@ def _restore(visits: VisitStore) -> Callable[..., Any]:
     def restore(request: gr.Request) -> tuple[Any, Any]:
         session = session_of(request)
         photo = visits.photo(session)
-        words = visits.take_note(session) or "This did not work."
+        words = sentence(visits.take_note(session) or UNKNOWN)
         kept = " What was there before is still there." if photo is not None else ""
-        return (str(photo) if photo is not None and photo.is_file() else None), status("error", f"{words}.{kept}")
+        return (str(photo) if photo is not None and photo.is_file() else None), status("error", words + kept)
 
     return restore
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def wire(tab: ExportTab, stage: Stage, visits: VisitStore) -> None:
     """Connect the tab; it exports what the rail last explained."""
     results = [tab.status, tab.figure, tab.download]
     stage.bridge.change(_offered(visits), None, [tab.panels, *results], **AT_ONCE)
-    built = tab.build.click(_handler(visits), tab.inputs, results, **ON_FIGURE)
+    built = tab.build.click(_handler(tab, visits), set(tab.inputs), results, **ON_FIGURE)
     built.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
 
 
@@ -143,9 +143,9 @@ def _offered(visits: VisitStore) -> Callable[..., Any]:
     return offered
 
 
-def _handler(visits: VisitStore) -> Callable[..., Iterator[Any]]:
+def _handler(tab: ExportTab, visits: VisitStore) -> Callable[..., Iterator[Any]]:
     @in_plain_words
-    def build_export(*given: Any, request: gr.Request) -> Iterator[Any]:  # the values of ExportTab.inputs
+    def build_export(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:  # by the component
         session = session_of(request)
         with visits.noting(session):
             explanation = visits.explanation(session)
@@ -153,17 +153,17 @@ def _handler(visits: VisitStore) -> Callable[..., Iterator[Any]]:
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
             yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
             photo = visits.photo(session)
-            yield _exported(explanation, photo, *given)
+            yield _exported(explanation, photo, [values[part] for part in tab.inputs])
 
     return build_export
 
 
-def _exported(explanation: Explanation, photo: Path | None, *given: Any) -> tuple[Any, ...]:
+def _exported(explanation: Explanation, photo: Path | None, given: Sequence[Any]) -> tuple[Any, ...]:
     *looks, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with _drawing, tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
-        plan = plan_figure(explanation, _options(*looks), photo_name=source.name)
+        plan = plan_figure(explanation, _options(looks), photo_name=source.name)
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
@@ -196,7 +196,7 @@ def _described(plan: FigurePlan) -> dict[str, str]:
     return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
 
 
-def _options(*looks: Any) -> FigureOptions:
+def _options(looks: Sequence[Any]) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
     panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
     if columns != "auto" and not str(columns).isdecimal():

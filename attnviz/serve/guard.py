@@ -16,7 +16,6 @@ from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportErr
 
 _log = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_SECONDS_SHOWN = 12.0
 _TITLES: tuple[tuple[type[AttnvizError], str], ...] = (
     (ImageError, "This picture cannot be used"),
     (OptionError, "This setting cannot be used"),
@@ -33,9 +32,17 @@ def page_error(error: AttnvizError) -> gr.Error:
 
 
 def plain_error(message: str, title: str) -> gr.Error:
-    """A `gr.Error` whose text is shown as text: Gradio renders the message as HTML."""
+    """A `gr.Error` whose text is shown as text, where it is shown: Gradio renders the message as HTML.
+
+    Gradio's pop-up stays away: the page says the sentence in a status line, where it can be read for longer.
+    """
     text = html.escape(message, quote=False)
-    return gr.Error(text, duration=_SECONDS_SHOWN, title=title, print_exception=False)
+    return gr.Error(text, visible=False, title=title, print_exception=False)
+
+
+def sentence(message: str) -> str:
+    """An error's message as a sentence: a capital at the front, a full stop at the end."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
 
 
 def in_plain_words(function: _Function) -> _Function:

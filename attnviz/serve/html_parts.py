@@ -115,6 +115,7 @@ def status_part(elem_id: str) -> gr.HTML:
             '<span class="page-dot" aria-hidden="true"></span><span class="page-words"></span></div>'
         ),
         js_on_load=_watched("page.status(element, props.value)"),
+        apply_default_css=False,
         elem_id=elem_id,
     )
 
@@ -136,6 +137,7 @@ def line_part(elem_id: str, css_class: str = "page-cost") -> gr.HTML:
         value="",
         html_template=f'<p class="{css_class}"></p>',
         js_on_load=_watched("page.text(element, props.value)"),
+        apply_default_css=False,
         elem_id=elem_id,
     )
 
@@ -235,4 +237,4 @@ def _watched(action: str) -> str:
 
 
 def _static(markup: str) -> gr.HTML:
-    return gr.HTML(value=markup, js_on_load=None)
+    return gr.HTML(value=markup, js_on_load=None, apply_default_css=False)

@@ -62,6 +62,8 @@ _COLOURS = {
     "color_accent": "*primary_600",
     "color_accent_soft": "*primary_50",
     "color_accent_soft_dark": "*primary_900",
+    "error_text_color": "#b3261e",
+    "error_text_color_dark": "#ffb4a9",
     "link_text_color": "*primary_600",
     "link_text_color_dark": "*primary_300",
     "input_background_fill": "white",

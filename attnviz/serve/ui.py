@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from attnviz.serve import about_tab, compare_tab, explain_tab, export_tab
+from attnviz.serve import about_tab, batch_tab, compare_tab, explain_tab, export_tab
 from attnviz.serve.file_cache import private_file_cache
 from attnviz.serve.guard import explain_refusals
 from attnviz.serve.html_parts import View, masthead, tab_panel, tabs_part, view_part
@@ -27,6 +27,7 @@ TABS = (
     ("position", "Position attention"),
     ("channel", "Channel attention"),
     ("compare", "Compare"),
+    ("batch", "Batch"),
     ("export", "Export"),
     ("about", "About these maps"),
 )
@@ -35,7 +36,7 @@ TABS = (
 def build_ui() -> gr.Blocks:
     """The page, ready for ``.launch(**launch_options())``."""
     private_file_cache()
-    visits = VisitStore()
+    visits, stops = VisitStore(), batch_tab.Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",
         analytics_enabled=False,
@@ -55,22 +56,26 @@ def build_ui() -> gr.Blocks:
                         view_part(view)
                 with tab_panel("compare"):
                     compare = compare_tab.build()
+                with tab_panel("batch"):
+                    batch = batch_tab.build()
                 with tab_panel("export"):
                     export = export_tab.build()
                 with tab_panel("about"):
                     about_tab.build()
         explain_tab.wire(demo, rail, stage, visits)
         compare_tab.wire(compare, rail, visits)
+        batch_tab.wire(batch, rail, visits, stops)
         export_tab.wire(export, stage, visits)
-        demo.unload(_forget(visits))
+        demo.unload(_forget(visits, stops))
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     explain_refusals(demo)
     return demo
 
 
-def _forget(visits: VisitStore) -> Callable[..., None]:
+def _forget(visits: VisitStore, stops: batch_tab.Stops) -> Callable[..., None]:
     def forget(request: gr.Request) -> None:
         if request.session_hash:
             visits.forget(request.session_hash)
+            stops.stop(request.session_hash)
 
     return forget

@@ -2,11 +2,15 @@
 (() => {
   "use strict";
 
+  const marked = { now: null, before: null }; // a refused photo leaves the one before on the page
+
   function status(element, value) {
     const state = (value && value.state) || "idle";
     const line = element.querySelector(".page-status");
     line.dataset.state = state;
     line.querySelector(".page-words").textContent = (value && value.text) || "";
+    if (state === "error" && element.id === "page-status") mark(marked.before);
+    if (state === "done" && element.id === "page-status") marked.before = marked.now;
     if (value && value.busies) window.attnvizPage.busy(state === "working", value.busies);
   }
 
@@ -39,10 +43,12 @@
       return button;
     });
     strip.replaceChildren(...buttons);
+    if (value && value.length) mark(value[0].name); // the page opens with it
   }
 
   // Which sample is on the page; null when the photo is the visitor's own.
   function mark(name) {
+    marked.now = name;
     for (const button of document.querySelectorAll(".page-samples button")) {
       button.setAttribute("aria-pressed", String(button.dataset.sample === name));
     }

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  // value: {run, total, done, tiles: [{index, name, url, caption, failed}]}; tiles are those finished since the last value
+  // value: {run, total, done, tiles: [{index, name, pictures, caption, failed}]}; a new run starts a new sheet
   function sheet(element, value) {
     const host = element.querySelector(".page-sheet");
     if (!value) {
@@ -42,17 +42,22 @@
     return tiles;
   }
 
-  function tile({ index, name, url, caption, failed }) {
+  function tile({ index, name, pictures, caption, failed }) {
     const item = document.createElement("li");
     const words = document.createElement("span");
     item.dataset.index = String(index);
     item.dataset.failed = String(Boolean(failed));
-    if (url) {
-      const image = document.createElement("img");
-      image.src = url;
-      image.alt = `${name}: attention map`;
-      item.append(image);
-    }
+    const pair = document.createElement("div");
+    pair.className = "page-tile-pictures";
+    pair.append(
+      ...pictures.map((url, i) => {
+        const image = document.createElement("img");
+        image.src = url;
+        image.alt = i === 0 ? `${name}, the photo` : `${name}, its attention map`;
+        return image;
+      }),
+    );
+    if (pictures.length) item.append(pair);
     const title = document.createElement("strong");
     title.textContent = name;
     words.textContent = caption || "";
