@@ -9,6 +9,8 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
     model         name, architecture, task, sha256, trained, device
     predictions   [{category, probability}]
     photo         {url, width, height}: the pixels the network saw, as a data URL
+    backdrop      {url, width, height}: the same part of the photo, sharper, to draw maps over; None: `photo` will do
+    photo_id      tells photos apart: two payloads of one photo have the same, whatever each network saw of it
     geometry      {photo: [height, width], crop: [left, top, right, bottom], network: [height, width]}
     palettes      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
     maps          [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
@@ -20,6 +22,7 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
 """
 
 import base64
+import hashlib
 import io
 from typing import Any, Literal
 
@@ -41,6 +44,9 @@ from attnviz.results import (
 SCHEMA = 1
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
+_SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
+_BACKDROP = 960  # pixels, longer side of the sharper photo
+_BACKDROP_QUALITY = 88
 _OUTPUT_BYTES = 400_000  # of the channels' output maps together
 _OUTPUTS = 16  # channels with an output map, at most
 _FULL_MATRIX = 256  # channels; a larger C x C matrix is sent in half precision
@@ -63,6 +69,8 @@ def payload(explanation: Explanation) -> JSON:
         "model": _model(explanation),
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.seen),
+        "backdrop": _backdrop(explanation),
+        "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo), digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
         "palettes": _palettes(),
         "maps": [_map(m) for m in explanation.maps.values()],
@@ -103,12 +111,25 @@ def _geometry(explanation: Explanation) -> JSON:
 
 def _photo(seen: NDArray[np.uint8]) -> JSON:
     """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
-    picture = Image.fromarray(seen)
+    picture = Image.fromarray(np.ascontiguousarray(seen))
     encoded, kind = _encoded(picture, "PNG", optimize=True), "png"
     if len(encoded) > _PNG_AT_MOST:
         encoded, kind = _encoded(picture, "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"
     height, width = seen.shape[:2]
     return {"url": _data_url(encoded, kind), "width": width, "height": height}
+
+
+def _backdrop(explanation: Explanation) -> JSON | None:
+    """What the network saw, from the photo itself: a network at 128 pixels leaves little for people to recognise."""
+    seen = max(explanation.seen.shape[:2])
+    left, top, right, bottom = explanation.geometry.crop
+    size = min(_BACKDROP, max(right - left, bottom - top))
+    if seen >= _SHARP_ENOUGH or size < 1.25 * seen:
+        return None
+    picture = Image.fromarray(np.ascontiguousarray(explanation.photo[top:bottom, left:right]))
+    picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+    encoded = _encoded(picture, "JPEG", quality=_BACKDROP_QUALITY)
+    return {"url": _data_url(encoded, "jpeg"), "width": picture.width, "height": picture.height}
 
 
 def _palettes() -> list[JSON]:

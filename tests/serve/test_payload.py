@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from attnviz.inputs.geometry import Geometry
 from attnviz.render.colormaps import COLORMAPS, table
 from attnviz.render.palette import class_colours
 from attnviz.serve.payload import SCHEMA, compare_payload, payload
@@ -113,6 +114,26 @@ def test_small_photos_are_exact_and_large_ones_close():
     assert off.mean() < 3
 
 
+def test_a_small_input_is_accompanied_by_the_same_part_of_the_photo_sharper():
+    whole = made.photo(600, 800)
+    geometry = Geometry((600, 800), (100, 0, 700, 600), (128, 128))
+    seen = np.asarray(Image.fromarray(whole[:, 100:700]).resize((128, 128)))
+    data = payload(dataclasses.replace(made.bam(128, 128), photo=whole, seen=seen, geometry=geometry))
+    assert (data["backdrop"]["width"], data["backdrop"]["height"]) == (600, 600)
+    sent = np.asarray(picture(data["backdrop"]["url"])).astype(int)
+    assert np.abs(sent - whole[:, 100:700]).mean() < 6
+    assert np.abs(sent - whole[:, 200:800]).mean() > 20
+
+
+def test_a_sharp_input_and_a_photo_that_is_no_sharper_need_no_backdrop(bam):
+    assert payload(bam)["backdrop"] is None
+    large = made.bam(512, 512)
+    sharper = dataclasses.replace(
+        large, photo=made.photo(1024, 1024), geometry=Geometry((1024,) * 2, (0, 0, 1024, 1024), (512,) * 2)
+    )
+    assert payload(sharper)["backdrop"] is None
+
+
 def test_classes_come_as_a_picture_with_their_colours(danet):
     data = payload(danet)["segmentation"]
     labels = picture(data["heads"]["fused"])
@@ -146,6 +167,12 @@ def test_absent_parts_are_none_or_empty(bam, danet):
     assert (data["position"], data["channel"], data["segmentation"]) == (None, None, None)
     assert payload(danet)["stages"] == []
     assert payload(danet)["predictions"] == []
+
+
+def test_a_photo_is_known_again_whatever_the_network_saw_of_it(bam):
+    smaller = made.bam(48, 64)
+    other = dataclasses.replace(smaller, photo=bam.photo, geometry=Geometry((96, 128), (0, 0, 128, 96), (48, 64)))
+    assert payload(other)["photo_id"] == payload(bam)["photo_id"] != payload(smaller)["photo_id"]
 
 
 def test_two_explanations_make_left_and_right(bam, danet):

@@ -52,7 +52,7 @@ function scaleOf(context, map) {
 /** The output of one channel over the photo. */
 function createOutput(context) {
   const { data, settings, palettes } = context;
-  const picture = createPicture(data.photo, "The photo with the output of one channel over it");
+  const picture = createPicture(data.view, "The photo with the output of one channel over it");
   picture.root.classList.add("av-picture--large");
   const canvas = picture.layer();
   const bar = createBar();
@@ -91,7 +91,7 @@ function createRanking(context, onPick) {
   const { channel } = data;
   const most = Math.max(...channel.effect, Number.MIN_VALUE);
   const items = [...channel.outputs.values()].map((map) => {
-    const picture = createPicture(data.photo, "");
+    const picture = createPicture(data.view, "");
     const fill = el("span", { class: "av-ranking__fill" });
     fill.style.width = `${(100 * channel.effect[map.channel]) / most}%`;
     const button = el(

@@ -101,7 +101,7 @@ function createModel({ data, right }) {
 function createSide(context, model, name, index, zoom) {
   const { settings, signal } = context;
   const data = model.datas[index];
-  const picture = createPicture(data.photo, `${name}: photo with the chosen map over it`);
+  const picture = createPicture(data.view, `${name}: photo with the chosen map over it`);
   const canvas = picture.layer();
   const cross = createCross();
   picture.root.append(cross.root);
@@ -183,7 +183,7 @@ function createWipe(signal, stage) {
 
 function createDifference(context, model, zoom) {
   const { settings, palettes, signal } = context;
-  const picture = createPicture(model.datas[0].photo, "The difference of the two maps over photo A");
+  const picture = createPicture(model.datas[0].view, "The difference of the two maps over photo A");
   const canvas = picture.layer();
   const bar = createBar();
   const note = el("p", { class: "av-panel__note" });
@@ -214,7 +214,7 @@ function createDifference(context, model, zoom) {
 function notes(a, b, result, datas) {
   const list = [`Zero is in the middle. Raw range ${range(result.extent.low, result.extent.high, result.unit)}.`];
   if (a.grid[0] !== b.grid[0] || a.grid[1] !== b.grid[1]) list.push("The grids differ: the coarser map's cells are repeated.");
-  if (datas[0].photo.url !== datas[1].photo.url) list.push("The photos differ: this compares places, not objects.");
+  if (datas[0].photo_id !== datas[1].photo_id) list.push("The photos differ: this compares places, not objects.");
   return list;
 }
 

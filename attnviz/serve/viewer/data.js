@@ -15,6 +15,7 @@ export function readPayload(payload) {
   const maps = new Map(payload.maps.map((entry) => [entry.label, withExtent(readMap(entry))]));
   return {
     ...payload,
+    view: payload.backdrop ? { ...payload.photo, url: payload.backdrop.url } : payload.photo, // behind maps
     palettes: readPalettes(payload.palettes),
     maps,
     stages: payload.stages.map((stage) => readStage(stage, maps)),

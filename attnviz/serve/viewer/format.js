@@ -50,7 +50,7 @@ export function range(low, high, unit) {
 /** A number with its unit. */
 export function withUnit(value, unit, write = number) {
   if (unit === "share") return percent(value);
-  if (isGain(unit)) return `×${write(value)}`;
+  if (isGain(unit)) return `×${write === number ? value.toFixed(3) : write(value)}`;
   return unit ? `${write(value)} ${unit}` : write(value);
 }
 

@@ -49,7 +49,7 @@ export function createPinPanels(context, query) {
 }
 
 function pinPanel({ data, settings, palettes, signal }, query, pin) {
-  const picture = createPicture(data.photo, `Attention of pin ${pin.number}`);
+  const picture = createPicture(data.view, `Attention of pin ${pin.number}`);
   const canvas = picture.layer();
   picture.root.append(mark(pin, query.grid));
   const text = el("span", { class: "av-pin__text" });

@@ -58,7 +58,7 @@ function classChoice({ data, signal }, stage) {
 /** The photo with the live attention: pointer, keys and pins. */
 function createStage(context, query) {
   const { data, settings, palettes, signal } = context;
-  const picture = createPicture(data.photo, "");
+  const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });

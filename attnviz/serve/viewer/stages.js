@@ -84,7 +84,7 @@ function stageRow(context, stage, index) {
   const { grid } = stage.spatial;
   const name = `Stage ${stage.stage}`;
   const make = (title, withMap = true) =>
-    createPanel({ title, photo: data.photo, withMap, alt: `${name}: ${title.toLowerCase()}` });
+    createPanel({ title, photo: withMap ? data.view : data.photo, withMap, alt: `${name}: ${title.toLowerCase()}` });
   const photo = make("Photo", false);
   photo.note.textContent = `${data.photo.height} × ${data.photo.width} pixels`;
   const [spatial, gate, gain] = [make("Spatial logit"), make("Gate"), make("Effective gain")];
@@ -153,7 +153,7 @@ function channelPanel(context, stage, index) {
 
 function otherSection(context, maps) {
   const { data, settings, palettes, painters } = context;
-  const panels = maps.map((map) => createPanel({ title: map.title, photo: data.photo, alt: map.title }));
+  const panels = maps.map((map) => createPanel({ title: map.title, photo: data.view, alt: map.title }));
   for (const panel of panels) linked(context, panel);
   painters.push(() => {
     const table = palettes.get(settings.get("palette")).table;

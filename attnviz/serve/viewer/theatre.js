@@ -77,7 +77,7 @@ export function createTheatre(context, gates, beside) {
 
 /** The picture itself: one layer per stage, of which one shows. */
 function createScreen({ data, settings, palettes, probe }) {
-  const picture = createPicture(data.photo, "The photo with the attention of one stage over it");
+  const picture = createPicture(data.view, "The photo with the attention of one stage over it");
   const bar = createBar();
   const cross = createCross();
   const here = el("p", { class: "av-theatre__here" }, POINT);

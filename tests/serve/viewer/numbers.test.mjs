@@ -79,7 +79,7 @@ test("both ends of a range are written alike, with what tells them apart", () =>
   assert.equal(range(-0.0001, 5, ""), "0.00 to 5.00");
   assert.equal(range(2, 2, "logit"), "2 to 2 logit");
   assert.equal(range(0, 0.0312, "share"), "0 % to 3.1 %");
-  assert.equal(withUnit(1.5, "x"), "×1.5");
+  assert.equal(withUnit(1.5, "x"), "×1.500");
   assert.equal(withUnit(-0.25, "logit"), "−0.25 logit");
   assert.equal(mean([1, 2, 6]), 3);
   assert.equal(rawLine({ values: [1, 1.5], extent: { low: 1, high: 1.5 }, unit: "×" }), "raw ×1.000 to ×1.500, mean ×1.250");
