@@ -122,7 +122,7 @@ def _read(path: Path) -> object:
         raise CheckpointError(f"expected a checkpoint, got {path.name}, which is empty")
     if head.startswith(b"PK\x03\x04"):
         return _read_zip(path)
-    if path.suffix == ".safetensors" or head[8:9] == b"{":
+    if head[8:9] == b"{":  # after the header's length, which may begin with a pickle's first byte
         return load_file(path, device="cpu")
     if head.startswith(b"\x80"):
         return _unpickle(path)
