@@ -227,6 +227,8 @@ class _Archive:
     def discard(self) -> None:
         """Remove the temporary file, if it still is there."""
         with suppress(OSError, ValueError):
+            self._zip.close()  # first, or it tries to when it is collected
+        with suppress(OSError):
             self._file.close()
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)

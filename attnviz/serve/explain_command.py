@@ -80,7 +80,7 @@ def run_explain(request: ExplainRequest) -> int:
         if result["refused"] is not None:
             warn(f"{result['photo']}: {result['refused']}")
         elif not request.as_json:
-            found = ", ".join(result["found"])
+            found = "; ".join(result["found"])
             say(one_line(f"{result['photo']}: {found or 'done'} -> {result['folder']}"))
     if request.as_json:
         say(_document(loaded, results))
