@@ -14,6 +14,7 @@ from attnviz.inputs.limits import check_size
 _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MOST_ENTRIES = 4096
 _MOST_HEADERS = 16
+_LONG, _LONG8 = 4, 16
 _ORIENTATION, _PROFILE, _DNG_VERSION = 274, 34675, 50706
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _ONE_VALUE = {256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323}
@@ -46,7 +47,6 @@ class _Layout:
 @dataclass(frozen=True)
 class _Entry:
     tag: int
-    raw: bytes  # the entry as it stands in the directory
     type: int
     count: int
     data: bytes | None  # None: it would lie outside the file
@@ -85,7 +85,7 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes | None]:
         data: The whole file.
 
     Returns:
-        The file with a shortened first directory and no others; the orientation, 1 to 8; the ICC profile.
+        A plain TIFF file with one short directory; the orientation, 1 to 8; the ICC profile.
 
     Raises:
         ImageError: Damaged, cut off, a camera's raw file, or over the size limits.
@@ -109,9 +109,30 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes | None]:
             raise ImageError(_WRONG)
     if not _pixels_are_there(by_tag, layout.order, len(data)):
         raise ImageError("expected a complete TIFF picture, got a file that is cut off")
-    directory = layout.count.pack(len(needed)) + b"".join(e.raw for e in needed) + layout.offset.pack(0)
     profile = by_tag[_PROFILE].data if _PROFILE in by_tag else None
-    return data[:start] + directory + data[start + len(directory) :], _orientation(entries, layout), profile
+    try:
+        return _rewritten(data, layout.order, needed), _orientation(entries, layout), profile
+    except struct.error as error:  # an offset beyond 32 bits
+        raise ImageError(_WRONG) from error
+
+
+def _rewritten(data: bytes, order: str, entries: list[_Entry]) -> bytes:
+    """The file with a new directory behind it; BigTIFF becomes plain TIFF, as Pillow reads only half of its kinds."""
+    start = len(data) + len(data) % 2
+    behind = start + 2 + 12 * len(entries) + 4
+    directory, values = b"", b""
+    for entry in entries:
+        kind, value = entry.type, entry.data or b""
+        if kind == _LONG8:
+            kind, value = _LONG, struct.pack(f"{order}{entry.count}I", *entry.numbers(order))
+        field = value.ljust(4, b"\0")
+        if len(value) > 4:
+            field = struct.pack(order + "I", behind + len(values))
+            values += value + bytes(len(value) % 2)
+        directory += struct.pack(order + "HHI", entry.tag, kind, entry.count) + field
+    header = data[:2] + struct.pack(order + "HI", 42, start)
+    count, end = struct.pack(order + "H", len(entries)), bytes(4)
+    return b"".join((header, data[8:], bytes(start - len(data)), count, directory, end, values))
 
 
 def _pixels_are_there(by_tag: dict[int, _Entry], order: str, length: int) -> bool:
@@ -157,10 +178,9 @@ def _directory(data: bytes, layout: _Layout, start: int) -> list[_Entry]:
     count = layout.count.unpack_from(data, start)[0]
     if count > _MOST_ENTRIES:
         raise ImageError(f"expected a picture with at most {_MOST_ENTRIES} tags, got {count}")
-    entries, at, claimed = [], start + layout.count.size, 0
-    for _ in range(count):
-        raw = data[at : at + layout.entry.size]
-        tag, kind, values, inline = layout.entry.unpack(raw)
+    entries, first, claimed = [], start + layout.count.size, 0
+    for number in range(count):
+        tag, kind, values, inline = layout.entry.unpack_from(data, first + number * layout.entry.size)
         size = _BYTES_OF_TYPE.get(kind, 0) * values
         value: bytes | None = inline[:size]
         if size > len(inline):
@@ -169,8 +189,7 @@ def _directory(data: bytes, layout: _Layout, start: int) -> list[_Entry]:
             if claimed > len(data):
                 raise ImageError("expected a picture, got a file with absurd metadata")
             value = data[offset : offset + size] if offset + size <= len(data) else None
-        entries.append(_Entry(tag, raw, kind, values, value))
-        at += layout.entry.size
+        entries.append(_Entry(tag, kind, values, value))
     return entries
 
 

@@ -129,6 +129,29 @@ def test_big_endian_tiff():
     np.testing.assert_array_equal(decode(files.encoded(image, "TIFF"))[0, :, 0], [0, 7, 255])
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("orientation", [1, 2])
+def test_big_tiff(order, orientation):
+    """Two pixels of RGB, written by hand."""
+    tags = [
+        (256, 2),
+        (257, 1),
+        (258, 8),
+        (259, 1),
+        (262, 2),
+        (273, 16),
+        (274, orientation),
+        (277, 3),
+        (278, 1),
+        (279, 6),
+    ]
+    entries = b"".join(struct.pack(order + "HHQHxxxxxx", tag, 3, 1, value) for tag, value in tags)
+    header = (b"II+\0" if order == "<" else b"MM\0+") + struct.pack(order + "HHQ", 8, 0, 24)
+    data = header + bytes([1, 2, 3, 4, 5, 6, 0, 0]) + struct.pack(order + "Q", len(tags)) + entries + bytes(8)
+    expected = np.array([[[1, 2, 3], [4, 5, 6]]])
+    np.testing.assert_array_equal(decode(data), expected[:, :: 1 if orientation == 1 else -1])
+
+
 @pytest.mark.parametrize("values", [[-1, 5], [0, 65536], [0, 2**31 - 1]])
 def test_mode_i_outside_of_sixteen_bits_is_refused(values):
     image = Image.frombytes("I", (2, 1), np.array(values, dtype="<i4").tobytes())
