@@ -1,5 +1,7 @@
 """Explanations made by hand from seeded numbers, for tests that need no network."""
 
+import dataclasses
+
 import numpy as np
 
 from attnviz.inputs.geometry import Geometry
@@ -68,6 +70,20 @@ def bam(height=96, width=128, seed=0, fusion="sum", **info):
         predictions=(Prediction("tabby cat", 0.61), Prediction("lynx", 0.2), Prediction("a very long name " * 4, 0.01)),
         stages=tuple(stage(rng, i + 1, grids[i], 16 * 2**i, fusion) for i in range(3)),
     )
+
+
+def sge(height=96, width=128, seed=0, blocks=(2, 2, 2, 2), **info):
+    """A classification network with a gate in every block and no BAM."""
+    rng = np.random.default_rng(seed)
+    maps = []
+    for i, count in enumerate(blocks):
+        stride = 4 * 2**i
+        for block in range(count):
+            gate = rng.random((height // stride, width // stride), dtype=np.float32)
+            title = f"layer{i + 1}.{block}.sge (mean of groups)"
+            told = {"kind": "group_gate", "unit": "gate", "bounds": (0.0, 1.0), "stage": i + 1, "stride": stride}
+            maps.append(dataclasses.replace(a_map(f"layer{i + 1}.{block}.sge", gate, **told), title=title))
+    return dataclasses.replace(bam(height, width, seed, **info), stages=(), extra_maps=tuple(maps))
 
 
 def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, names=("road", "sky", "tree"), **info):

@@ -304,6 +304,20 @@ class TestStages:
         page.get_by_label("Colour map").select_option("jet")
         expect(warning).to_have_text("jet is not perceptually uniform: it shows edges that are not in the data.")
 
+    def test_a_network_with_other_gates_shows_each_of_them(self, opened):
+        explanation = made.sge()
+        page = opened(explanation)
+        scrubber = page.get_by_role("slider", name="Stage", exact=True)
+        expect(scrubber).to_have_attribute("aria-valuetext", "layer4.1.sge (mean of groups) · 3 × 4")
+        scrubber.press("Home")
+        expect(scrubber).to_have_attribute("aria-valuetext", "layer1.0.sge (mean of groups) · 24 × 32")
+        figures = page.locator('section[aria-label="Every map"] figure')
+        expect(figures).to_have_count(8)
+        for nth, gate in enumerate(explanation.extra_maps):
+            expect(figures.nth(nth)).to_contain_text(gate.title)
+            drawn = pixels(page, f'section[aria-label="Every map"] canvas >> nth={nth}')
+            assert differing(drawn, coloured(gate.values, gate.values.min(), gate.values.max())) < 0.01
+
     def test_random_weights_say_so(self, opened):
         expect(opened(made.bam(trained=False)).get_by_role("note")).to_contain_text("Random weights")
         expect(opened(made.bam()).get_by_role("note")).to_have_count(0)

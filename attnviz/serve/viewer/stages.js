@@ -33,7 +33,7 @@ export function stagesView(context) {
   const theatre = createTheatre(inner, gates, predictions(data));
   painters.push(theatre.paint);
   const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), theatre.root);
-  if (data.stages.length) root.append(legend(data.stages[0].fusion), ...data.stages.map((s, i) => stageRow(inner, s, i)));
+  if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
   if (others.length) root.append(otherSection(inner, others));
   root.append(announcer.root);
@@ -71,11 +71,13 @@ function predictions(data) {
   );
 }
 
-function legend(fusion) {
+function legend(data) {
+  const words = stageSentences(data.stages[0].fusion);
+  if (data.backdrop) words.photo[1] += " Maps lie over the same part of the photo, sharper.";
   return el(
     "dl",
     { class: "av-legend" },
-    Object.values(stageSentences(fusion)).map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, text))),
+    Object.values(words).map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, text))),
   );
 }
 

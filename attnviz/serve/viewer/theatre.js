@@ -19,12 +19,13 @@ export function otherMaps(data) {
   return [...data.maps.values()].filter((m) => !used.has(m.label) && m.kind !== "position_received");
 }
 
-/** The quantities to go through: [{value, label, text, maps()}]; gates depend on the channels chosen at the moment. */
+/** The quantities to go through: [{value, label, text, name(map), maps()}]; gates depend on the channels chosen at the moment. */
 export function quantities(data, gates) {
   const list = [];
   if (data.stages.length) {
     const words = stageSentences(data.stages[0].fusion);
-    const add = (value, maps) => list.push({ value, label: words[value][0], text: words[value][1], maps });
+    const name = (map) => `Stage ${map.stage}`;
+    const add = (value, maps) => list.push({ value, label: words[value][0], text: words[value][1], name, maps });
     add("gain", () => data.stages.map((s) => s.gain));
     add("spatial", () => data.stages.map((s) => s.spatial));
     add("gate", () => gates.map((g) => ({ ...gateOf(g.stage, g.channel), stage: g.stage.stage })));
@@ -32,7 +33,7 @@ export function quantities(data, gates) {
   const kinds = new Set(otherMaps(data).map((m) => m.kind));
   for (const kind of kinds) {
     const label = kind[0].toUpperCase() + kind.slice(1).replaceAll("_", " ");
-    list.push({ value: kind, label, text: kindSentence(kind), maps: () => otherMaps(data).filter((m) => m.kind === kind) });
+    list.push({ value: kind, label, text: kindSentence(kind), name: (map) => map.title, maps: () => otherMaps(data).filter((m) => m.kind === kind) });
   }
   return list;
 }
@@ -57,7 +58,8 @@ export function createTheatre(context, gates, beside) {
     const maps = quantity.maps();
     screen.load(maps);
     if (player) player.pause();
-    player = createPlayer({ labels: maps.map((m) => `${m.title && !m.stage ? m.title : `Stage ${m.stage}`} · ${m.grid[0]} × ${m.grid[1]}`), at: screen.at(), onStop: stop, signal });
+    const labels = maps.map((m) => `${quantity.name(m)} · ${m.grid[0]} × ${m.grid[1]}`);
+    player = createPlayer({ labels, at: screen.at(), onStop: stop, signal });
     playerBox.replaceChildren(player.root);
     probe.again();
   }
