@@ -14,6 +14,7 @@ from attnviz.inputs.limits import check_size
 _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MOST_ENTRIES = 4096
 _MOST_HEADERS = 16
+_SAMPLES, _MOST_SAMPLES = 277, 6  # what Pillow can read; it logs an error about more
 _LONG, _LONG8 = 4, 16
 _ORIENTATION, _PROFILE, _DNG_VERSION = 274, 34675, 50706
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
@@ -99,7 +100,7 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes | None]:
     if _DNG_VERSION in by_tag:
         raise ImageError("expected a picture, got a camera's raw file, of which only the preview could be read")
     needed = [entry for entry in entries if entry.tag in _NEEDED]
-    if any(e.data is None or e.count < 1 or (e.count > 1 and e.tag in _ONE_VALUE) for e in needed):
+    if any(e.data is None or (e.tag in _ONE_VALUE and len(e.numbers(layout.order)) != 1) for e in needed):
         raise ImageError(_WRONG)
     for width_tag, height_tag in ((_WIDTH, _HEIGHT), (_TILE_WIDTH, _TILE_HEIGHT)):
         sides = [by_tag[tag].first_number(layout.order) if tag in by_tag else None for tag in (width_tag, height_tag)]
@@ -107,6 +108,8 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes | None]:
             check_size(sides[0], sides[1])
         elif width_tag == _WIDTH:
             raise ImageError(_WRONG)
+    if _SAMPLES in by_tag and (by_tag[_SAMPLES].first_number(layout.order) or 0) > _MOST_SAMPLES:
+        raise ImageError(f"expected a picture of at most {_MOST_SAMPLES} channels, got a TIFF file with more")
     if not _pixels_are_there(by_tag, layout.order, len(data)):
         raise ImageError("expected a complete TIFF picture, got a file that is cut off")
     profile = by_tag[_PROFILE].data if _PROFILE in by_tag else None
