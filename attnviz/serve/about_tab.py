@@ -53,7 +53,9 @@ def _weights() -> str:
     for status, heading in _GROUPS.items():
         found = [entry for entry in entries().values() if entry.status == status]
         if found:
-            parts.append(f"<h2>{heading}</h2><ul>{''.join(map(_item, found))}</ul>")
+            listed = f"<ul>{''.join(map(_item, found))}</ul>"
+            folded = f"<details><summary>{heading} ({len(found)})</summary>{listed}</details>"
+            parts.append(folded if status == "available" else f"<h2>{heading}</h2>{listed}")
     return "".join(parts)
 
 

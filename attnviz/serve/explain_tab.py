@@ -76,6 +76,7 @@ def photo_input(label: str, elem_id: str) -> gr.Image:
         height=_PHOTO_HEIGHT,
         buttons=["fullscreen"],
         alt_text=label,
+        placeholder="Drop a photo here\nor click to choose one",
         elem_id=elem_id,
     )
 

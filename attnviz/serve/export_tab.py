@@ -188,7 +188,7 @@ def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
     for name, content in files.items():
         path = folder / name
         path.write_bytes(content)
-        found.append({**linked(path), "words": in_words(len(content))})
+        found.append({"file": linked(path), "name": name, "words": in_words(len(content))})
     return found
 
 

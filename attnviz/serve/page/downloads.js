@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  // value: {picture: {url}, alt, caption, files: [{url, orig_name, words}]} or null
+  // value: {picture: {url}, alt, caption, files: [{file: {url}, name, words}]} or null
   function figure(element, value) {
     const host = element.querySelector(".page-figure");
     host.replaceChildren(...(value ? [picture(value), caption(value), files(value)] : [invitation()]));
@@ -36,11 +36,11 @@
     const list = document.createElement("ul");
     list.className = "page-files";
     list.setAttribute("aria-label", "Files of this export");
-    for (const { url, orig_name: name, words } of listed) {
+    for (const { file, name, words } of listed) {
       const item = document.createElement("li");
       const link = document.createElement("a");
       const size = document.createElement("span");
-      link.href = url;
+      link.href = file.url;
       link.download = name;
       link.textContent = name;
       size.textContent = words;

@@ -1,0 +1,187 @@
+"""The page for everyone: on a phone, in the dark, by keyboard, read aloud, and beside another visitor."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+SLOW = 60_000  # milliseconds: a forward pass on a busy machine
+DANET = "danet_resnet18_w32_camvid"
+TABS = ("stages", "position", "channel", "compare", "batch", "export", "about")
+AXE_VERSION = "4.10.3"
+
+
+def open_page(page: Page, url: str) -> Page:
+    page.goto(url)
+    expect(page.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    return page
+
+
+@pytest.fixture(scope="session")
+def axe_script(tmp_path_factory) -> str:
+    """Source of axe-core from npm. Without npm the tests that need it are skipped, but in CI they fail."""
+    npm = shutil.which("npm")
+    folder = tmp_path_factory.mktemp("axe")
+    failure = "no npm on PATH"
+    if npm is not None:
+        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", f"axe-core@{AXE_VERSION}"]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
+        script = folder / "node_modules" / "axe-core" / "axe.min.js"
+        if script.is_file():
+            return script.read_text(encoding="utf-8")
+        failure = f"npm could not install axe-core: {result.stderr[-200:]}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{failure}, and in CI the page must be checked")
+    pytest.skip(failure)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("model", [None, DANET])
+def test_axe_finds_nothing_serious(new_context, demo_url, axe_script, scheme, model):
+    page = open_page(new_context(color_scheme=scheme, viewport={"width": 1440, "height": 900}).new_page(), demo_url)
+    if model:
+        page.locator("#page-model select").select_option(model)
+        expect(page.locator("#page-tab-position")).to_have_attribute("aria-selected", "true", timeout=SLOW)
+    page.evaluate(axe_script)
+    found = []
+    for tab in TABS:
+        page.locator(f"#page-tab-{tab}").click()
+        page.wait_for_timeout(300)
+        result = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+        for violation in result["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                where = [node["html"][:160] for node in violation["nodes"][:3]]
+                found.append(f"{tab}: {violation['id']}: {violation['help']}: {json.dumps(where)}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [390, 360, 768, 2560])
+def test_nothing_scrolls_sideways(new_context, demo_url, width):
+    page = open_page(new_context(viewport={"width": width, "height": 844}).new_page(), demo_url)
+    for tab in TABS:
+        page.locator(f"#page-tab-{tab}").click()
+        page.wait_for_timeout(250)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+        expect(page.locator(f"#page-panel-{tab}")).to_be_visible()
+
+
+def test_dark_mode_follows_the_system(new_context, demo_url):
+    colours = {}
+    for scheme in ("light", "dark"):
+        page = open_page(new_context(color_scheme=scheme).new_page(), demo_url)
+        colours[scheme] = page.evaluate(
+            "() => ['backgroundColor', 'color'].map((key) => getComputedStyle(document.body)[key].match(/\\d+/g)"
+            ".slice(0, 3).map(Number).reduce((a, b) => a + b))"
+        )
+    light, dark = colours["light"], colours["dark"]
+    assert light[0] > 700 > 300 > light[1]
+    assert dark[0] < 120 < 600 < dark[1]
+
+
+def test_by_keyboard_alone(new_context, demo_url):
+    page = open_page(new_context(viewport={"width": 1440, "height": 900}).new_page(), demo_url)
+
+    def tab_to(selector: str, most: int = 60) -> None:
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+                outline = page.evaluate(
+                    "() => { const s = getComputedStyle(document.activeElement);"
+                    " const next = document.activeElement.nextElementSibling;"
+                    " return s.outlineStyle !== 'none' || s.boxShadow !== 'none'"
+                    " || Boolean(next && getComputedStyle(next).outlineStyle !== 'none'); }"
+                )
+                assert outline, f"{selector} has focus and does not show it"
+                return
+        pytest.fail(f"{selector} was not reached by {most} presses of Tab")
+
+    tab_to("[data-sample=coffee]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#page-photo img")).to_have_attribute("src", lambda_contains("coffee"), timeout=SLOW)
+    expect(page.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    tab_to("#page-model select")
+    page.keyboard.press("D")
+    expect(page.locator("#page-tab-position")).to_have_attribute("aria-selected", "true", timeout=SLOW)
+    tab_to("#page-explain")
+    tab_to("#page-tab-position")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#page-tab-channel")).to_be_focused()
+    expect(page.locator("#page-panel-channel")).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.locator("#page-panel-about")).to_be_visible()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#page-panel-position")).to_be_visible()
+    tab_to("#page-view-position [tabindex='0']:not(input, select, button)")
+    before = page.locator("#page-view-position").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#page-view-position")).not_to_have_text(before)
+
+
+def lambda_contains(text: str):
+    import re
+
+    return re.compile(re.escape(text))
+
+
+def test_two_visitors_never_see_each_others_pictures(new_context, demo_url, tmp_path):
+    shapes = {"anna": (140, 280), "ben": (300, 100)}
+    expected = {"anna": "saw 256 × 128", "ben": "saw 128 × 384"}
+    pages = {name: open_page(new_context().new_page(), demo_url) for name in shapes}
+    for name, (height, width) in shapes.items():
+        pixels = np.random.default_rng(len(name)).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    for name, page in pages.items():  # both at once: the second does not wait for the first
+        page.locator("#page-photo input[type=file]").set_input_files(str(tmp_path / f"{name}.png"))
+    for name, page in pages.items():
+        other = next(key for key in shapes if key != name)
+        expect(page.locator("#page-status")).to_contain_text(expected[name], timeout=SLOW)
+        page.locator("#page-tab-export").click()
+        page.locator("#page-export-build").click()
+    for name, page in pages.items():
+        other = next(key for key in shapes if key != name)
+        state = page.locator("#page-export-status .page-status")
+        expect(state).to_have_attribute("data-state", "done", timeout=SLOW)
+        assert f"{name}.png" in page.locator("#page-figure").inner_text()
+        assert other not in page.content()
+
+
+def test_a_closed_page_is_forgotten(new_context, demo_url, monkeypatch):
+    from attnviz.serve.visits import VisitStore
+
+    forgotten = []
+    real = VisitStore.forget
+    monkeypatch.setattr(VisitStore, "forget", lambda self, session: (forgotten.append(session), real(self, session)))
+    page = open_page(new_context().new_page(), demo_url)
+    page.close()
+    for _ in range(100):
+        if forgotten:
+            break
+        import time
+
+        time.sleep(0.2)
+    assert forgotten
+
+
+def test_a_script_in_a_file_name_stays_text(new_context, demo_url, tmp_path):
+    page = open_page(new_context().new_page(), demo_url)
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / "<img src=x onerror=window.hurt=1>${window.hurt=1}{{window.hurt=1}}.png"
+    Image.fromarray(pixels).save(path)
+    page.locator("#page-photo input[type=file]").set_input_files(str(path))
+    expect(page.locator("#page-status")).to_contain_text("saw 128 × 128", timeout=SLOW)
+    page.locator("#page-tab-batch").click()
+    page.locator("#page-batch-photos input[type=file]").set_input_files(str(path))
+    expect(page.locator("#page-batch-photos tr")).to_have_count(1)
+    page.locator("#page-batch-start").click()
+    expect(page.locator("#page-batch-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    page.locator("#page-tab-export").click()
+    page.locator("#page-export-build").click()
+    expect(page.locator("#page-export-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    assert page.evaluate("window.hurt === undefined")
