@@ -93,10 +93,10 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
                 f"expected weights on this machine, got {entry.name}, which is published elsewhere: "
                 f"run `attnviz weights pull {entry.name}` first"
             )
-        return _load(entry.name, str(pick_device(device)), entry.sha256)
-    if Path(name).is_file():
+        return _load(entry.name, str(pick_device(device)), entry.sha256, entry.path)
+    if os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
         net = load_checkpoint(name)
-        return from_network(net, name=Path(name).name, device=device, trained=True)
+        return from_network(net, name=Path(name).name, device=str(pick_device(device)), trained=True)
     here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
     raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
 
@@ -139,8 +139,8 @@ def _cards() -> list[Path]:
 
 
 @cache
-def _load(name: str, device: str, sha256: str | None) -> LoadedModel:
-    """The weights of an entry; the hash is part of the key, so that a file fetched anew is loaded anew."""
+def _load(name: str, device: str, sha256: str | None, path: Path | None) -> LoadedModel:
+    """The weights of an entry; hash and path are part of the key, so that another file is loaded anew."""
     entry = entries()[name]
     check_file(entry)
     if entry.path is None:

@@ -5,6 +5,7 @@ file, as pytorchcv publishes them. Pickles go through PyTorch's `weights_only` r
 containers and refuses every other name, so that no file can run code.
 """
 
+import os
 import pickle
 import struct
 import tempfile
@@ -78,8 +79,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             is not plain data.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"expected a checkpoint file, got {path}, which is {_what_is(path)}")
+    if not os.path.isfile(path):
+        raise CheckpointError(f"expected a checkpoint file, got {str(path)[:200]}, which is {_what_is(path)}")
     try:
         return named_tensors(_read(path), path.name)
     except CheckpointError:
@@ -166,7 +167,8 @@ def _unpickle(path: Path) -> object:
     with _reading, warnings.catch_warnings(), torch.serialization.safe_globals(_PLAIN_GLOBALS):
         warnings.simplefilter("ignore")  # about containers that PyTorch itself no longer writes
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            with path.open("rb") as stream:  # given a path, torch.load decides by its ending
+                return torch.load(stream, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise CheckpointError(
                 f"expected tensors and plain data in {path.name}, got something else, which was not run: {_line(error)}"
@@ -174,7 +176,7 @@ def _unpickle(path: Path) -> object:
 
 
 def _what_is(path: Path) -> str:
-    return "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
+    return "a folder" if os.path.isdir(path) else "no regular file" if os.path.exists(path) else "not there"
 
 
 def _describe(value: object) -> str:

@@ -111,7 +111,9 @@ def pull_weights(
 
 @weights_app.command("import")
 def import_weights(
-    file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pth.tar, .pth.zip or .safetensors.")],
+    file: Annotated[
+        Path, typer.Argument(help="A checkpoint: .pth, .pth.tar, .pth.zip or .safetensors.", metavar="FILE")
+    ],
     name: Annotated[str | None, typer.Option("--as", help="What to call it; a published name checks its hash.")] = None,
     classes: Annotated[Classes | None, typer.Option("--classes", help="Whose classes it predicts.")] = None,
     precision: PrecisionOption = Precision.float32,
@@ -133,7 +135,7 @@ def import_weights(
 
 @weights_app.command("verify")
 def verify_weights(
-    name: Annotated[str | None, typer.Argument(help="Which; without it all on this machine.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Which; without it all on this machine.", metavar="[NAME]")] = None,
 ) -> None:
     """Check hashes, and that every file fits its network exactly."""
     from attnviz.models.installing import verify

@@ -143,6 +143,8 @@ def test_what_is_no_checkpoint_is_refused(written, content):
 def test_no_file_and_a_folder_are_refused(tmp_path):
     assert "not there" in refused(tmp_path / "missing.pth")
     assert "a folder" in refused(tmp_path)
+    for name in ("x" * 5000, "a\0b", ""):
+        refused(name)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
