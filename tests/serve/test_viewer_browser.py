@@ -347,6 +347,21 @@ class TestChannel:
         content.press("0")
         expect(page.locator(".av-zoom__level")).to_have_text("1×")
 
+    def test_dragging_an_enlarged_matrix_moves_it_and_chooses_nothing(self, page):
+        before = page.locator(".av-output h2").inner_text()
+        content = page.locator(".av-matrix__content")
+        content.press("+")
+        content.press("+")
+        frame = page.locator(".av-matrix .av-zoom").bounding_box()
+        start = content.bounding_box()
+        page.mouse.move(frame["x"] + 200, frame["y"] + 200)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + 150, frame["y"] + 170, steps=5)
+        page.mouse.up()
+        end = content.bounding_box()
+        assert (end["x"] - start["x"], end["y"] - start["y"]) == (pytest.approx(-50, abs=2), pytest.approx(-30, abs=2))
+        expect(page.locator(".av-output h2")).to_have_text(before)
+
     def test_a_channel_shows_its_output(self, page, danet):
         order = np.argsort(-danet.channel.effect, kind="stable")
         expect(page.locator(".av-output")).to_contain_text(f"Output of channel #{order[0]}")
@@ -490,6 +505,16 @@ def test_hostile_names_are_only_ever_text(opened):
     assert page.locator("#viewer [onerror]").count() == 0
 
 
+def test_grids_of_a_single_location_are_drawn(opened):
+    for page in (opened(made.bam(16, 16)), opened(made.danet(8, 8))):
+        assert "NaN" not in page.locator("body").inner_text()
+        assert "undefined" not in page.locator("body").inner_text()
+    live(page).press("ArrowRight")
+    live(page).press("Enter")
+    expect(page.locator(".av-readout")).to_contain_text("row 0, column 0 of 1 × 1")
+    expect(page.locator(".av-readout")).to_contain_text("100 % of its attention falls on")
+
+
 def test_a_photo_of_extreme_shape_is_drawn(opened):
     page = opened(made.danet(16, 800))
     box = live(page).bounding_box()
@@ -550,6 +575,22 @@ class TestMount:
         assert host.evaluate("document.getElementById('host').outerHTML").replace(' class=""', "") == (
             '<div id="host" style=""></div>'
         )
+
+    def test_a_second_mount_takes_the_place_of_the_first(self, host, bam, danet):
+        host.evaluate(MOUNT, [payload(danet), {"view": "position"}])
+        host.evaluate("window.first = v")
+        host.evaluate(MOUNT, [payload(bam), {"view": "stages"}])
+        host.evaluate("first.destroy()")
+        host.wait_for_selector('#host[data-ready="1"]')
+        expect(host.locator("#host > .av-view")).to_have_count(1)
+        expect(host.locator(".av-view--stages")).to_be_visible()
+
+    def test_views_of_one_payload_share_what_was_read(self, host, danet):
+        same = """p => {
+          const once = attnviz.read(p);
+          return once === attnviz.read(p) && once !== attnviz.read({ ...p });
+        }"""
+        assert host.evaluate(same, payload(danet))
 
     def test_a_removed_picture_does_not_answer_any_more(self, host, danet):
         host.evaluate(MOUNT, [payload(danet), {"view": "position"}])

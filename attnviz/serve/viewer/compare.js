@@ -11,7 +11,7 @@ import { createCross, steppedPoint } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, symmetric, valueAt } from "./scale.js";
 import { acrossPhotos, firstChoices, sidesOf } from "./sides.js";
-import { createZoom } from "./zoom.js";
+import { Zoom } from "./zoom.js";
 
 const SCALINGS = [
   { value: "each", label: "Each", title: "Each side's own range" },
@@ -27,7 +27,7 @@ const LAYOUTS = [
 export function compareView(context) {
   const { settings, signal } = context;
   const model = createModel(context);
-  const zoom = createZoom({ signal });
+  const zoom = new Zoom(signal);
   const sides = ["A", "B"].map((name, i) => createSide(context, model, name, i, zoom));
   const apart = createDifference(context, model, zoom);
   const stage = el("div", { class: "av-compare" }, sides.map((s) => s.root), apart.root);

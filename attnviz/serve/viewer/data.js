@@ -7,11 +7,18 @@ import { extent } from "./scale.js";
 
 const SCHEMA = 1;
 
+const already = new WeakMap(); // payload -> what was read from it: several views of one page share the arrays
+
 /** Reads a payload; throws a RangeError with a sentence for people when it is not one of ours. */
 export function readPayload(payload) {
   if (!payload || payload.schema !== SCHEMA) {
     throw new RangeError(`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
   }
+  if (!already.has(payload)) already.set(payload, contents(payload));
+  return already.get(payload);
+}
+
+function contents(payload) {
   const maps = new Map(payload.maps.map((entry) => [entry.label, withExtent(readMap(entry))]));
   return {
     ...payload,

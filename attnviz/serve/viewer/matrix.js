@@ -6,9 +6,13 @@ import { paintMap } from "./draw.js";
 import { number, percent } from "./format.js";
 import { cellAt, createBar, placeBox } from "./picture.js";
 import { createAnnouncer } from "./readout.js";
-import { createZoom } from "./zoom.js";
+import { Zoom } from "./zoom.js";
 
 const DECADES = 6; // of a logarithmic scale: smaller shares are drawn as the smallest
+const SCALES = [
+  { value: "linear", label: "Linear", title: "From 0 to the largest share" },
+  { value: "log", label: "Logarithmic", title: `${DECADES} powers of ten below the largest share` },
+];
 
 /** Base-10 logarithms, at least `DECADES` below the largest. */
 export function logarithms(values, high) {
@@ -18,25 +22,48 @@ export function logarithms(values, high) {
 
 /** The channel matrix; calls `onPick(channel)` when a row is chosen. */
 export function createMatrix(context, channel, onPick) {
-  const { settings, palettes, signal } = context;
-  const { count, matrix, matrixExtent } = channel;
-  const grid = [count, count];
-  const zoom = createZoom({ signal });
+  const { signal } = context;
+  const zoom = new Zoom(signal);
   const announcer = createAnnouncer(signal);
+  const picture = createPicture(context, channel);
+  const readout = el("p", { class: "av-readout__line" }, "Row: the channel that is rewritten. Column: the channel it draws from.");
+  const { count, matrix } = channel;
+  let at = 0;
+  const tell = oncePerFrame(() => {
+    const [row, column] = [Math.floor(at / count), at % count];
+    picture.point(at);
+    readout.textContent = `Channel ${row} draws ${percent(matrix[at])} from channel ${column}.`;
+    announcer.say(readout.textContent);
+    zoom.reveal((column + 0.5) / count, (row + 0.5) / count);
+  }, signal);
+  listen(picture.content, { count, zoom, signal, onPick, at: () => at, moveTo: (cell) => { at = cell; tell(); } });
+  const scale = segmented({ label: "Matrix colours", options: SCALES, value: "linear", onChange: (value) => picture.setScale(value), signal });
+  return {
+    root: el("section", { class: "av-matrix", "aria-label": "Channel matrix" },
+      el("h2", { class: "av-heading" }, "Who draws from whom"),
+      el("div", { class: "av-toolbar" }, scale.root, zoom.controls),
+      zoom.frame(picture.content), picture.bar, readout, announcer.root, el("p", { class: "av-meta" }, rangeLine(channel))),
+    paint: picture.paint,
+    show: picture.band,
+  };
+}
+
+function rangeLine({ count, matrixExtent, matrix_dtype: dtype }) {
+  const half = dtype === "float16" ? " Sent in half precision: three digits hold." : "";
+  return `${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1.${half}`;
+}
+
+/** The matrix on a canvas, with a cursor and a band over the chosen row. */
+function createPicture({ settings, palettes }, { count, matrix, matrixExtent }) {
+  const grid = [count, count];
   const canvas = el("canvas", { class: "av-matrix__canvas", "aria-hidden": "true" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true", hidden: true });
   const band = el("span", { class: "av-matrix__band", "aria-hidden": "true" });
-  const content = el("div", {
-    class: "av-matrix__content",
-    role: "application",
-    tabindex: 0,
-    "aria-label": `Channel matrix, ${count} by ${count}: arrow keys move, Enter chooses the row's channel, plus and minus zoom`,
-  }, canvas, band, cursor);
-  const readout = el("p", { class: "av-readout__line" }, "Row: the channel that is rewritten. Column: the channel it draws from.");
+  const label = `Channel matrix, ${count} by ${count}: arrow keys move, Enter chooses the row's channel, plus and minus zoom`;
+  const content = el("div", { class: "av-matrix__content", role: "application", tabindex: 0, "aria-label": label }, canvas, band, cursor);
   const bar = createBar();
-  let at = 0;
+  let logs = null; // made when first asked for
   let logarithmic = false;
-  let logs = null;
 
   function paint() {
     const table = palettes.get(settings.get("palette")).table;
@@ -45,21 +72,33 @@ export function createMatrix(context, channel, onPick) {
     paintMap(canvas, logarithmic ? logs.values : matrix, grid, scale, table);
     bar.paint(scale, table, "", logarithmic ? (v) => percent(10 ** v) : percent);
   }
-  const point = oncePerFrame(() => {
-    cursor.hidden = false;
-    placeBox(cursor, grid, at);
-    const [row, column] = [Math.floor(at / count), at % count];
-    readout.textContent = `Channel ${row} draws ${percent(matrix[at])} from channel ${column}.`;
-    announcer.say(readout.textContent);
-    zoom.reveal((column + 0.5) / count, (row + 0.5) / count);
-  }, signal);
-  const moveTo = (cell) => {
-    at = cell;
-    point();
+
+  return {
+    content,
+    bar: bar.root,
+    paint,
+    setScale(value) {
+      logarithmic = value === "log";
+      paint();
+    },
+    point(cell) {
+      cursor.hidden = false;
+      placeBox(cursor, grid, cell);
+    },
+    /** Marks the row of a channel. */
+    band(row) {
+      band.style.top = `${(100 * row) / count}%`;
+      band.style.height = `${100 / count}%`;
+    },
   };
+}
+
+/** Pointer and keys on the matrix. */
+function listen(content, { count, zoom, signal, onPick, at, moveTo }) {
+  const grid = [count, count];
   content.addEventListener("pointermove", (event) => {
     const cell = cellAt(event, content, grid);
-    if (event.buttons === 0 && cell >= 0 && cell !== at) moveTo(cell);
+    if (event.buttons === 0 && cell >= 0 && cell !== at()) moveTo(cell);
   }, { signal });
   content.addEventListener("click", (event) => {
     const cell = cellAt(event, content, grid);
@@ -68,38 +107,12 @@ export function createMatrix(context, channel, onPick) {
     onPick(Math.floor(cell / count));
   }, { signal });
   content.addEventListener("keydown", (event) => {
-    const next = neighbour(event, at, count);
-    if (next !== at) moveTo(next);
-    else if (event.key === "Enter") onPick(Math.floor(at / count));
+    const next = neighbour(event, at(), count);
+    if (next !== at()) moveTo(next);
+    else if (event.key === "Enter") onPick(Math.floor(at() / count));
     else if (!zoom.onKey(event.key)) return;
     event.preventDefault();
   }, { signal });
-  const choice = segmented({
-    label: "Matrix colours",
-    options: [
-      { value: "linear", label: "Linear", title: "From 0 to the largest share" },
-      { value: "log", label: "Logarithmic", title: `${DECADES} powers of ten below the largest share` },
-    ],
-    value: "linear",
-    onChange: (value) => {
-      logarithmic = value === "log";
-      paint();
-    },
-    signal,
-  });
-  const range = `${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1${channel.matrix_dtype === "float16" ? ". Sent in half precision: three digits hold" : ""}.`;
-  return {
-    root: el("section", { class: "av-matrix", "aria-label": "Channel matrix" },
-      el("h2", { class: "av-heading" }, "Who draws from whom"),
-      el("div", { class: "av-toolbar" }, choice.root, zoom.controls),
-      zoom.frame(content), bar.root, readout, announcer.root, el("p", { class: "av-meta" }, range)),
-    paint,
-    /** Marks the row of a channel. */
-    show(row) {
-      band.style.top = `${(100 * row) / count}%`;
-      band.style.height = `${100 / count}%`;
-    },
-  };
 }
 
 function neighbour(event, at, count) {

@@ -16,8 +16,10 @@ const VIEWS = {
   channel: { label: "Channel attention", make: channelView, has: (d) => d.channel !== null },
 };
 
+const mounted = new WeakMap(); // element -> the viewer in it
+
 /**
- * Draws a viewer into an element.
+ * Draws a viewer into an element; one that was there before is destroyed.
  *
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.serve.payload; {left, right} for two; null shows that there is nothing yet.
@@ -27,6 +29,7 @@ const VIEWS = {
  * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
  */
 export function mount(element, payload, options = {}) {
+  if (mounted.has(element)) mounted.get(element).destroy();
   injectStyle();
   const settings = createSettings(options);
   let life = new AbortController();
@@ -50,17 +53,21 @@ export function mount(element, payload, options = {}) {
     announceReady(element, life.signal);
   }
 
-  draw(payload);
-  return {
+  const viewer = {
     update: draw,
     destroy() {
       life.abort();
+      if (mounted.get(element) !== viewer) return; // another viewer lives there now
+      mounted.delete(element);
       element.replaceChildren();
       element.classList.remove("attnviz");
       element.style.removeProperty("--av-opacity");
       for (const name of ["ready", "theme", "smooth"]) delete element.dataset[name];
     },
   };
+  mounted.set(element, viewer);
+  draw(payload);
+  return viewer;
 }
 
 /** A payload's contents as numbers: maps, position.row(cell, out), ... */
@@ -90,15 +97,19 @@ function body(context, pair, shown, onView) {
   const wanted = options.view || "all";
   if (wanted === "compare") return data.maps.size ? compareView(context) : missing(data, "stages");
   if (wanted !== "all") return VIEWS[wanted].has(data) ? VIEWS[wanted].make(context) : missing(data, wanted);
-  const list = pair ? [["compare", { label: "Compare", make: () => compareView(context) }]] : [];
-  for (const [letter, side] of [["A", data], ["B", context.right]]) {
-    if (!side) continue;
-    for (const [name, view] of Object.entries(VIEWS).filter(([, v]) => v.has(side))) {
-      const label = pair ? `${letter} · ${view.label}` : view.label;
-      list.push([pair ? `${name}-${letter}` : name, { label, make: () => view.make({ ...context, data: side }) }]);
-    }
-  }
+  const compare = pair ? [["compare", { label: "Compare", make: compareView }]] : [];
+  const list = [...compare, ...viewsOf(data, context, pair ? "A" : ""), ...viewsOf(context.right, context, "B")];
   return list.length ? tabs(list, context, shown, onView) : missing(data, "stages");
+}
+
+/** The views that one side's data allow: [name, {label, make}]. */
+function viewsOf(data, context, letter) {
+  if (!data) return [];
+  const allowed = Object.entries(VIEWS).filter(([, view]) => view.has(data));
+  return allowed.map(([name, { label, make }]) => [
+    `${name}${letter}`,
+    { label: letter ? `${letter} · ${label}` : label, make: () => make({ ...context, data, palettes: data.palettes }) },
+  ]);
 }
 
 function missing(data, view) {

@@ -29,7 +29,7 @@ export function mark(pin, grid) {
 export function createPinPanels(context, query) {
   const list = el("div", { class: "av-pins" });
   const hint = el("p", { class: "av-empty" });
-  const clear = button({ label: "Remove all pins", onClick: query.clear, signal: context.signal });
+  const clear = button({ label: "Remove all pins", onClick: () => query.clear(), signal: context.signal });
   let made = new Map();
   return {
     root: el("section", { class: "av-pinbox", "aria-label": "Pinned locations" }, hint, list, clear),

@@ -7,7 +7,7 @@ import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
-import { createQuery } from "./query.js";
+import { Query } from "./query.js";
 import { classLine, createAnnouncer, peakLine } from "./readout.js";
 import { gammaSentence } from "./wording.js";
 
@@ -27,7 +27,7 @@ const HELP =
 /** The view; returns its root. */
 export function positionView(context) {
   const { data, settings, signal, options } = context;
-  const query = createQuery(data, options.pins);
+  const query = new Query(data, options.pins);
   const stage = createStage(context, query);
   const side = createSide(context, query);
   const draw = () => {
@@ -38,7 +38,7 @@ export function positionView(context) {
   query.onPins = () => context.tell("attnviz-pins", { mode: query.mode, pins: query.pins.list().map((pin) => ({ number: pin.number, ...query.place(pin.cell) })) });
   settings.subscribe((name) => ["palette", "scaling"].includes(name) && query.onChange(), signal);
   draw();
-  const mode = segmented({ label: "Show", options: MODES, value: query.mode, onChange: query.setMode, signal });
+  const mode = segmented({ label: "Show", options: MODES, value: query.mode, onChange: (value) => query.setMode(value), signal });
   return el(
     "div",
     { class: "av-view av-view--position" },

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 
 const MOST = 16;
 const FACTOR = 1.5;
+const CLICK = 4; // pixels a pointer may move between down and up and still have clicked
 
 export const WHOLE = Object.freeze({ scale: 1, left: 0, top: 0 });
 
@@ -29,80 +30,90 @@ export function revealing(view, u, v) {
   return clamped({ ...view, left: move(view.left, u), top: move(view.top, v) });
 }
 
-/** A zoom shared by every picture it is given; `frame(content)` wraps what is enlarged. */
-export function createZoom({ signal }) {
-  let view = WHOLE;
-  let middle = [0.5, 0.5];
-  const contents = [];
-  const apply = () => {
-    for (const node of contents) {
-      node.style.transform = `scale(${view.scale}) translate(${-100 * view.left}%, ${-100 * view.top}%)`;
-    }
-    out.disabled = view.scale === 1;
-    reset.disabled = view.scale === 1;
-    closer.disabled = view.scale === MOST;
-    level.textContent = `${Number(view.scale.toFixed(1))}×`;
-  };
-  const set = (next) => {
-    view = next;
-    apply();
-  };
-  const centre = () => [view.left + 0.5 / view.scale, view.top + 0.5 / view.scale];
-  const by = (factor, at = view.scale === 1 ? middle : centre()) => set(zoomedAt(view, factor, ...at));
-  const closer = button({ label: "+", name: "Zoom in", onClick: () => by(FACTOR), signal, kind: "av-button--icon" });
-  const out = button({ label: "−", name: "Zoom out", onClick: () => by(1 / FACTOR), signal, kind: "av-button--icon" });
-  const reset = button({ label: "Whole", name: "Show the whole picture", onClick: () => set(WHOLE), signal });
-  const level = el("span", { class: "av-zoom__level", "aria-live": "polite" });
-  const controls = el("div", { class: "av-zoom__controls", role: "group", "aria-label": "Zoom" }, out, level, closer, reset);
+/** A zoom shared by every picture it is given: `controls` to show, `frame(content)` around what is enlarged. */
+export class Zoom {
+  #view = WHOLE;
+  #focus = [0.5, 0.5]; // where zooming in from the whole goes
+  #contents = [];
+  #signal;
 
-  function frame(content) {
+  constructor(signal) {
+    this.#signal = signal;
+    const make = (label, name, onClick, kind) => button({ label, name, onClick, signal, kind });
+    this.closer = make("+", "Zoom in", () => this.#by(FACTOR), "av-button--icon");
+    this.out = make("−", "Zoom out", () => this.#by(1 / FACTOR), "av-button--icon");
+    this.whole = make("Whole", "Show the whole picture", () => this.#set(WHOLE));
+    this.level = el("span", { class: "av-zoom__level", "aria-live": "polite" });
+    const parts = [this.out, this.level, this.closer, this.whole];
+    this.controls = el("div", { class: "av-zoom__controls", role: "group", "aria-label": "Zoom" }, parts);
+    this.#set(WHOLE);
+  }
+
+  #set(view) {
+    this.#view = view;
+    const transform = `scale(${view.scale}) translate(${-100 * view.left}%, ${-100 * view.top}%)`;
+    for (const node of this.#contents) node.style.transform = transform;
+    this.out.disabled = view.scale === 1;
+    this.whole.disabled = view.scale === 1;
+    this.closer.disabled = view.scale === MOST;
+    this.level.textContent = `${Number(view.scale.toFixed(1))}×`;
+  }
+
+  #by(factor, at = null) {
+    const { scale, left, top } = this.#view;
+    const point = at || (scale === 1 ? this.#focus : [left + 0.5 / scale, top + 0.5 / scale]);
+    this.#set(zoomedAt(this.#view, factor, ...point));
+  }
+
+  /** Wraps what is enlarged; the wheel with Ctrl zooms at the pointer, dragging moves what is enlarged. */
+  frame(content) {
     content.classList.add("av-zoom__content");
-    contents.push(content);
+    this.#contents.push(content);
     const root = el("div", { class: "av-zoom" }, content);
     root.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       const box = content.getBoundingClientRect();
-      by(event.deltaY < 0 ? FACTOR : 1 / FACTOR, [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
-    }, { signal, passive: false });
-    dragToPan(root, content);
-    apply();
+      const at = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+      this.#by(event.deltaY < 0 ? FACTOR : 1 / FACTOR, at);
+    }, { signal: this.#signal, passive: false });
+    this.#dragToPan(root, content);
+    this.#set(this.#view);
     return root;
   }
 
-  function dragToPan(root, content) {
+  #dragToPan(root, content) {
     let from = null;
-    root.addEventListener("pointerdown", (event) => {
-      if (view.scale > 1) from = { x: event.clientX, y: event.clientY, view };
-    }, { signal });
-    root.addEventListener("pointermove", (event) => {
+    let dragged = false;
+    const listen = (name, handler, more) => root.addEventListener(name, handler, { signal: this.#signal, ...more });
+    listen("pointerdown", (event) => {
+      dragged = false;
+      if (this.#view.scale > 1) from = { x: event.clientX, y: event.clientY, view: this.#view };
+    });
+    listen("pointermove", (event) => {
       if (!from || event.buttons === 0) return;
+      dragged = dragged || Math.hypot(event.clientX - from.x, event.clientY - from.y) > CLICK;
       const box = content.getBoundingClientRect();
       const left = from.view.left - (event.clientX - from.x) / box.width;
       const top = from.view.top - (event.clientY - from.y) / box.height;
-      set(clamped({ scale: view.scale, left, top }));
-    }, { signal });
-    for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
-      root.addEventListener(end, () => { from = null; }, { signal });
-    }
+      this.#set(clamped({ scale: this.#view.scale, left, top }));
+    });
+    listen("click", (event) => dragged && event.stopPropagation(), { capture: true }); // a drag chooses nothing
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) listen(end, () => { from = null; });
   }
 
-  apply();
-  return {
-    controls,
-    frame,
-    /** "+", "-" and "0"; true when the key was one of them. */
-    onKey(key) {
-      if (key === "+" || key === "=") by(FACTOR);
-      else if (key === "-") by(1 / FACTOR);
-      else if (key === "0") set(WHOLE);
-      else return false;
-      return true;
-    },
-    /** Keeps a point in sight, and zooms in on it next. */
-    reveal(u, v) {
-      middle = [u, v];
-      if (view.scale > 1) set(revealing(view, u, v));
-    },
-  };
+  /** "+", "-" and "0"; true when the key was one of them. */
+  onKey(key) {
+    if (key === "+" || key === "=") this.#by(FACTOR);
+    else if (key === "-") this.#by(1 / FACTOR);
+    else if (key === "0") this.#set(WHOLE);
+    else return false;
+    return true;
+  }
+
+  /** Keeps a point in sight, and zooms in on it next. */
+  reveal(u, v) {
+    this.#focus = [u, v];
+    if (this.#view.scale > 1) this.#set(revealing(this.#view, u, v));
+  }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createPins, inkOn, PIN_COLOURS } from "../../../attnviz/serve/viewer/pins.js";
-import { createQuery } from "../../../attnviz/serve/viewer/query.js";
+import { Query } from "../../../attnviz/serve/viewer/query.js";
 import { classLine, ownClass, peakLine, whereLine } from "../../../attnviz/serve/viewer/readout.js";
 import { attention } from "../../../attnviz/serve/viewer/softmax.js";
 
@@ -100,7 +100,7 @@ function viewData({ segmentation = true } = {}) {
 }
 
 test("the query starts in the middle, moves by keys, and stops at the edges", () => {
-  const query = createQuery(viewData().data);
+  const query = new Query(viewData().data);
   assert.equal(query.cell, 6);
   query.step(-1, 0, false);
   assert.equal(query.cell, 2);
@@ -117,7 +117,7 @@ test("the query starts in the middle, moves by keys, and stops at the edges", ()
 
 test("a row is computed once while the query rests, and pins are computed once per mode", () => {
   const { data, asked } = viewData();
-  const query = createQuery(data);
+  const query = new Query(data);
   query.pin(1);
   query.pin(2);
   query.weights(1);
@@ -134,7 +134,7 @@ test("a row is computed once while the query rests, and pins are computed once p
 
 test("a pinned row keeps its numbers while the pointer moves on", () => {
   const { data } = viewData();
-  const query = createQuery(data);
+  const query = new Query(data);
   query.pin(1);
   const before = [...query.weights(1).values];
   query.moveTo(7);
@@ -146,7 +146,7 @@ test("a pinned row keeps its numbers while the pointer moves on", () => {
 });
 
 test("changes are told: every change draws, pins and mode also reach the page", () => {
-  const query = createQuery(viewData().data);
+  const query = new Query(viewData().data);
   let [drawn, told] = [0, 0];
   query.onChange = () => { drawn += 1; };
   query.onPins = () => { told += 1; };
@@ -162,17 +162,17 @@ test("changes are told: every change draws, pins and mode also reach the page", 
 });
 
 test("received has no class share, and without a segmentation there are no class names", () => {
-  const query = createQuery(viewData().data);
+  const query = new Query(viewData().data);
   query.setMode("received");
   assert.equal(query.weights(0).own, null);
   assert.ok(Math.abs(query.weights(0).peak - 1 / 12) < 1e-6);
-  const bare = createQuery(viewData({ segmentation: false }).data);
+  const bare = new Query(viewData({ segmentation: false }).data);
   assert.equal(bare.className(3), "");
   assert.equal(bare.weights(3).own, null);
 });
 
 test("pins from outside the grid are ignored", () => {
-  const query = createQuery(viewData().data, [[0, 1], [3, 0], [0, 4], [-1, 2]]);
+  const query = new Query(viewData().data, [[0, 1], [3, 0], [0, 4], [-1, 2]]);
   assert.deepEqual(query.pins.list().map((p) => p.cell), [1]);
   assert.equal(query.cell, 1);
 });
