@@ -327,6 +327,19 @@ def test_srgbs_own_profile_leaves_the_pixels_alone():
     np.testing.assert_array_equal(decode(files.encoded(files.image(), "PNG", icc_profile=profile)), files.photo())
 
 
+@pytest.mark.parametrize(("shift", "converted"), [(0x20, False), (0x100, True)])
+def test_profiles_that_differ_from_srgb_by_rounding_leave_the_pixels_alone(shift, converted):
+    """Many devices write their own rounding of sRGB; red's X is shifted here by some 65536ths."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    at = struct.unpack_from(">I", profile, profile.index(b"rXYZ") + 4)[0] + 8
+    struct.pack_into(">i", profile, at, struct.unpack_from(">i", profile, at)[0] + shift)
+    shifted = ImageCms.ImageCmsProfile(BytesIO(bytes(profile)))
+    moved = ImageCms.profileToProfile(files.image(), shifted, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert not np.array_equal(np.asarray(moved), files.photo())
+    decoded = decode(files.encoded(files.image(), "PNG", icc_profile=bytes(profile)))
+    np.testing.assert_array_equal(decoded, np.asarray(moved) if converted else files.photo())
+
+
 @pytest.mark.parametrize(
     "profile", [b"", b"nonsense", files.wide_profile()[:200], files.wide_profile()[:-40], bytes(5000)]
 )
