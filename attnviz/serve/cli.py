@@ -193,7 +193,8 @@ def serve_page(
     except AttnvizError as error:
         refuse(error)
     except OSError as error:
-        warn(f"expected to be able to listen on {host} port {port}, got: {error}")
+        problem = "a port that is taken: choose another with --port" if "empty port" in str(error) else str(error)
+        warn(f"expected to be able to listen on {host} port {port}, got {problem}")
         raise typer.Exit(SOME_REFUSED) from error
 
 

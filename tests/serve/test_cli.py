@@ -234,7 +234,8 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch):
     monkeypatch.setattr("attnviz.serve.ui.build_ui", lambda: None)
     result = invoke("serve")
     assert result.exit_code == 1
-    assert result.stderr.startswith("attnviz: expected to be able to listen on 127.0.0.1 port 7860")
+    words = "expected to be able to listen on 127.0.0.1 port 7860, got a port that is taken: choose another with --port"
+    assert result.stderr == f"attnviz: {words}\n"
 
 
 def test_serve_listens_on_this_machine_only_unless_told(monkeypatch):
