@@ -72,6 +72,7 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
+_DRAWINGS = ("EPS", "WMF")  # to load one, Pillow starts another program
 _LOADING = threading.Lock()  # Pillow's lazy pictures cannot be loaded by two threads at once
 
 
@@ -136,6 +137,8 @@ def _with_meant_alpha(image: Image.Image) -> Image.Image:
 
 
 def _from_pillow(image: Image.Image) -> NDArray[np.uint8]:
+    if image.format in _DRAWINGS:
+        raise ImageError(f"expected a picture made of pixels, got an {image.format} drawing")
     check_size(*image.size)
     with _translated(image.format or image.mode):
         with _LOADING:

@@ -202,6 +202,7 @@ def test_pillow_images_that_cannot_be_loaded_are_refused():
     data = files.good_files()["png"]
     refused(Image.open(BytesIO(data[: len(data) // 2])), "cut off, damaged or unusual")
     refused(Image.new("RGB", (0, 5)), "at least 1 x 1")
+    refused(Image.open(BytesIO(files.encoded(files.image(), "EPS"))), "an EPS drawing")
     closed = Image.open(BytesIO(data))
     closed.close()
     refused(closed, "cut off, damaged or unusual")
