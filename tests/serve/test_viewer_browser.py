@@ -253,15 +253,21 @@ class TestStages:
         page = opened(bam)
         scrubber = page.get_by_role("slider", name="Stage", exact=True)
         layers = page.locator(".av-theatre canvas")
-        visible = "all => all.map((c) => !c.classList.contains('av-layer--off'))"
-        assert layers.evaluate_all(visible) == [False, False, True]
+        off = re.compile("av-layer--off")
+
+        def shows(number):
+            expect(layers.nth(number - 1)).not_to_have_class(off)
+            expect(page.locator(".av-theatre canvas.av-layer--off")).to_have_count(2)
+
+        shows(3)
         scrubber.press("ArrowLeft")
-        assert layers.evaluate_all(visible) == [False, True, False]
+        shows(2)
         expect(page.locator(".av-theatre")).to_contain_text("Stage 2 · 12 × 16")
         page.get_by_role("button", name="Play through the stages").click()
-        assert layers.evaluate_all(visible) == [False, False, True]
-        expect(layers.nth(0)).not_to_have_class(re.compile("av-layer--off"))
+        shows(3)
+        shows(1)
         page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Play through the stages")).to_be_visible()
 
     def test_the_pointer_reads_its_place_in_every_picture(self, opened, bam):
         page = opened(bam)
@@ -429,9 +435,9 @@ class TestCompare:
         page.get_by_label("Wipe", exact=True).check()
         upper = page.locator('[data-side="B"] .av-zoom')
         wipe = page.get_by_role("slider", name="Wipe: share of A")
-        assert upper.evaluate("n => getComputedStyle(n).clipPath") == "inset(0px 0px 0px 50%)"
+        expect(upper).to_have_css("clip-path", "inset(0px 0px 0px 50%)")
         wipe.press("ArrowRight")
-        assert upper.evaluate("n => getComputedStyle(n).clipPath") == "inset(0px 0px 0px 51%)"
+        expect(upper).to_have_css("clip-path", "inset(0px 0px 0px 51%)")
         handle, frame = page.locator(".av-wipe__handle").bounding_box(), upper.bounding_box()
         page.mouse.move(handle["x"] + 14, handle["y"] + 200)
         page.mouse.down()
