@@ -49,6 +49,10 @@ class _TryAgain(Exception):  # noqa: N818  # a turn of the loop below, not an er
     """This attempt failed in a way that another may not."""
 
 
+class _Unreachable(_TryAgain):
+    """There was not even a connection."""
+
+
 def fetch(
     address: Address, folder: Path, *, progress: Progress | None = None, patience: Patience | None = None
 ) -> Path:
@@ -146,34 +150,33 @@ def _digest(address: Address, path: Path) -> str:
 
 
 def _fill(address: Address, part: Path, report: Progress, patience: Patience) -> None:
-    if address.drive_id is not None:
-        _from_drive(address, part, report, patience)
-    else:
-        _over_http(address, part, report, patience)
-
-
-def _over_http(address: Address, part: Path, report: Progress, patience: Patience) -> None:
     """Fill `part`, attempt after attempt.
 
     Raises:
         DownloadError: The last attempt failed, or one failed for good.
     """
-    wait = patience.first_wait
-    timeout = httpx.Timeout(patience.stall)
-    with httpx.Client(timeout=timeout, headers={"Accept-Encoding": "identity"}) as client:
-        unreachable = 0
+    with httpx.Client(timeout=httpx.Timeout(patience.stall), headers={"Accept-Encoding": "identity"}) as client:
+        wait, unreachable = patience.first_wait, 0
         for left in range(patience.retries, -1, -1):
             try:
-                return _attempt(client, address, part, report, patience)
-            except httpx.ConnectError as error:
-                unreachable += 1
-                problem: Exception = error
-            except (httpx.TransportError, _TryAgain) as error:
-                problem = error
-            if left == 0 or unreachable == _CONNECT_ATTEMPTS:
-                raise DownloadError(f"expected {address.page} to answer in full, got: {_line(problem)}") from problem
+                if address.drive_id is not None:
+                    return _from_drive(address, part, report, patience)
+                return _over_http(client, address, part, report, patience)
+            except _TryAgain as problem:
+                unreachable += isinstance(problem, _Unreachable)
+                if left == 0 or unreachable == _CONNECT_ATTEMPTS:
+                    raise DownloadError(f"expected {address.page} to answer in full, got: {problem}") from problem
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _over_http(client: httpx.Client, address: Address, part: Path, report: Progress, patience: Patience) -> None:
+    try:
+        _attempt(client, address, part, report, patience)
+    except httpx.ConnectError as error:
+        raise _Unreachable(_line(error)) from error
+    except httpx.TransportError as error:
+        raise _TryAgain(_line(error)) from error
 
 
 def _attempt(client: httpx.Client, address: Address, part: Path, report: Progress, patience: Patience) -> None:
@@ -274,9 +277,17 @@ def _from_drive(address: Address, part: Path, report: Progress, patience: Patien
     """Let gdown find its way through Google Drive's pages; it resumes by itself.
 
     Raises:
-        DownloadError: It could not.
+        _TryAgain: The connection failed.
+        DownloadError: Google Drive does not give the file.
     """
     import gdown
+
+    began = False
+
+    def note(done: int, total: int | None) -> None:
+        nonlocal began
+        began = True
+        report(done, total)
 
     try:
         gdown.download(
@@ -286,11 +297,14 @@ def _from_drive(address: Address, part: Path, report: Progress, patience: Patien
             use_cookies=False,
             resume=True,
             timeout=patience.stall,
-            retries=patience.retries,
-            progress=report,
+            progress=note,
         )
-    except (gdown.exceptions.DownloadError, OSError, ValueError) as error:  # requests' errors are OSErrors
+    except gdown.exceptions.FileURLRetrievalError as error:  # no such file, no permission, or asked for too often
         raise DownloadError(f"expected Google Drive to give {address.page}, got: {_line(error)}") from error
+    except OSError as error:  # all of requests' errors are
+        raise (_TryAgain if began else _Unreachable)("the connection failed") from error
+    except (gdown.exceptions.DownloadError, ValueError) as error:
+        raise _TryAgain(_line(error)) from error
     if not part.is_file():
         raise DownloadError(f"expected Google Drive to give {address.page}, got nothing")
 

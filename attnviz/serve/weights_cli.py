@@ -70,7 +70,7 @@ def list_weights(
         if group:
             typer.echo(heading)
         for entry in group:
-            score = ", ".join(f"{name} {value:g}" for name, value in list(entry.metrics.items())[:2])
+            score = ", ".join(f"{name}: {value:g}" for name, value in list(entry.metrics.items())[:2])
             licence = entry.licence or ("NO LICENCE STATED" if status == "available" else "no licence stated")
             typer.echo(f"  {entry.name}\n      {entry.title}\n      {score + '; ' if score else ''}{licence}")
 
