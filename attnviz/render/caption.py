@@ -88,9 +88,9 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
 
 
 def _result(explanation: Explanation) -> str:
-    found = findings(explanation)
+    found = findings(explanation, synonyms=True)
     kind = "Predicted" if explanation.predictions else "Share of the picture"
-    return f"{kind}: {', '.join(found)}." if found else ""
+    return f"{kind}: {'; '.join(found)}." if found else ""
 
 
 def _weights(explanation: Explanation) -> str:
@@ -100,15 +100,22 @@ def _weights(explanation: Explanation) -> str:
     return f"Weights: sha256 {digest[:12]}." if digest else ""
 
 
-def findings(explanation: Explanation, count: int = 3) -> list[str]:
-    """What the network made of the photo, for people: ``["Egyptian cat 87 %", ...]``, largest first."""
+def findings(explanation: Explanation, count: int = 3, *, synonyms: bool = False) -> list[str]:
+    """What the network made of the photo, for people: ``["Egyptian cat 87 %", ...]``, largest first.
+
+    Args:
+        explanation: Of the photo.
+        count: How many there may be.
+        synonyms: Whether a category keeps all its names; else the first (ImageNet lists them with commas).
+    """
     if explanation.predictions:
         pairs = [(p.category, p.probability) for p in explanation.predictions]
     elif explanation.segmentation is not None:
         pairs = list(explanation.segmentation.shares().items())
     else:
         pairs = []
-    return [f"{name} {percent(value)}" for name, value in pairs[:count]]
+    names = [name if synonyms else name.split(",")[0].strip() or name for name, _ in pairs]
+    return [f"{name} {percent(value)}" for name, (_, value) in zip(names[:count], pairs, strict=False)]
 
 
 def percent(share: float) -> str:

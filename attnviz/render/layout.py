@@ -26,8 +26,9 @@ from attnviz.render.typesetting import (
 INK, MUTED, ALARM = "#1a1a1a", "#555555", "#b00020"
 
 _READABLE_MM = 28.0  # a panel's width that columns=None aims at
+_READABLE_TALL_MM = 20.0  # the same for photos that are much higher than wide, whose pictures do not fill their columns
 _NARROWEST_MM = 8.0
-_TALLEST = 1.5  # height of a panel's picture in units of its width; longer photos get narrower instead
+_TALLEST = 2.0  # height of a panel's picture in units of its width; longer photos get narrower instead
 _MAX_PIXELS = 120_000_000
 
 
@@ -168,7 +169,7 @@ def lay_out(
     measures = _Measures(dots, font, 0.9 * font, gap=max(2, round(2.2 * dots)))
     page = Page(round(options.width_mm * dots), measures.mm(1.2), measures.mm(1.2))
     _head(page, words, measures)
-    columns = _columns(len(panels), page, options, measures)
+    columns = _columns(len(panels), page, options, measures, tall=aspect > _TALLEST)
     width = (page.inner - (columns - 1) * measures.gap) // columns
     own = {scale.panels[0]: scale for scale in scales if len(scale.panels) == 1}
     for start in range(0, len(panels), columns):
@@ -201,10 +202,11 @@ def _head(page: Page, words: Words, measures: _Measures) -> None:
         page.height += measures.gap // 2
 
 
-def _columns(count: int, page: Page, options: FigureOptions, measures: _Measures) -> int:
+def _columns(count: int, page: Page, options: FigureOptions, measures: _Measures, *, tall: bool) -> int:
     room = page.inner + measures.gap
     if options.columns is None:
-        most = max(1, min(count, room // (measures.mm(_READABLE_MM) + measures.gap)))
+        readable = measures.mm(_READABLE_TALL_MM if tall else _READABLE_MM)
+        most = max(1, min(count, room // (readable + measures.gap)))
         return math.ceil(count / math.ceil(count / most))  # as even as the same number of rows allows
     columns = min(options.columns, count)
     if room // columns - measures.gap < measures.mm(_NARROWEST_MM):
@@ -244,7 +246,7 @@ def _row(
             )
         else:
             page.items.append(Bar(left, y, size[0], measures.mm(1.5), flat=scale.low == scale.high))
-            texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), max(size[0], width // 2), width, small)
+            texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), size[0], width, small)
         page.items += texts
         bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])
     page.height = bottom + measures.gap

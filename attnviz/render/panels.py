@@ -161,7 +161,8 @@ def _members(explanation: Explanation, group: str, pins: int) -> list[str]:
 
 def _panel(explanation: Explanation, name: str, pins: Pins) -> Panel:
     if name == "photo":
-        return Panel(name, "Photo", pins=tuple(range(len(pins))) if explanation.position is not None else ())
+        title = "Photo" if explanation.geometry.whole else "Photo · frame: what the network saw"
+        return Panel(name, title, pins=tuple(range(len(pins))) if explanation.position is not None else ())
     if name in explanation.maps:
         return _map_panel(explanation.maps[name])
     for pattern, make in _MAKERS.items():

@@ -151,8 +151,8 @@ def format_ends(low: float, high: float) -> tuple[str, str]:
         high: Finite, not below `low`.
 
     Returns:
-        The numbers with at least two significant digits of their difference, with a real minus sign; equal numbers come out
-        as equal texts.
+        The numbers with at least two significant digits of their difference, with a real minus sign; equal numbers
+        come out as equal texts.
     """
     span = high - low
     reach = max(abs(low), abs(high))

@@ -25,7 +25,7 @@ def test_a_caption_says_what_a_reader_must_know():
         "arXiv:1807.06514",
         "Colours (viridis): the colours of every map span its own range",
         "60\u00a0% opaque",
-        "Predicted: Egyptian cat 87\u00a0%, tabby, tabby cat 6.0\u00a0%.",
+        "Predicted: Egyptian cat 87\u00a0%; tabby, tabby cat 6.0\u00a0%.",
         "Weights: sha256 0123456789ab.",
     ):
         assert part in text
@@ -46,7 +46,8 @@ def test_random_weights_are_told():
 
 
 def test_findings_of_both_kinds():
-    assert findings(bam()) == ["Egyptian cat 87\u00a0%", "tabby, tabby cat 6.0\u00a0%"]
+    assert findings(bam()) == ["Egyptian cat 87\u00a0%", "tabby 6.0\u00a0%"]
+    assert findings(bam(), 2, synonyms=True)[1] == "tabby, tabby cat 6.0\u00a0%"
     assert findings(danet(), 2) == ["sky 50\u00a0%", "road 45\u00a0%"]
 
 
