@@ -76,7 +76,7 @@ def _jpeg(data: bytes) -> Container:
         if marker == 0xDA:
             kept.append(data[start:])
             break
-        if marker == 0xE1 and body.startswith(b"Exif\0\0") and orientation is None:
+        if marker == 0xE1 and body.startswith(b"Exif\0") and orientation is None:  # the sixth byte varies
             orientation = exif_orientation(body[6:])
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             profile_parts.setdefault(body[12], body[14:])
