@@ -7,6 +7,7 @@ import html
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -16,6 +17,7 @@ from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportErr
 
 _log = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_NO_UPLOAD = "expected a file uploaded to this page, got another path"
 _TITLES: tuple[tuple[type[AttnvizError], str], ...] = (
     (ImageError, "This picture cannot be used"),
     (OptionError, "This setting cannot be used"),
@@ -71,13 +73,14 @@ def in_plain_words(function: _Function) -> _Function:
 def explain_refusals(demo: gr.Blocks) -> None:
     """Say in words what Gradio refuses before a handler runs: wrong types, foreign paths, unknown choices.
 
-    Without this a client is told "Error" and nothing else.
+    Without this a client is told "Error" and nothing else, and a file given as an http address would be fetched.
     """
     original: Callable[..., Awaitable[list[Any]]] = demo.preprocess_data
 
-    async def preprocess_data(*args: Any, **kwargs: Any) -> list[Any]:
+    async def preprocess_data(block_fn: Any, inputs: Any, *args: Any, **kwargs: Any) -> list[Any]:  # noqa: ANN401
         try:
-            return await original(*args, **kwargs)
+            _check_addresses(inputs)
+            return await original(block_fn, inputs, *args, **kwargs)
         except gr.Error as error:
             error.print_exception = False
             raise
@@ -101,11 +104,21 @@ def _translated(error: Exception) -> gr.Error:
     )
 
 
+def _check_addresses(value: Any) -> None:  # noqa: ANN401 - whatever a client sent
+    """Refuse files named by an address: this program fetches nothing for a visitor."""
+    if isinstance(value, dict):
+        path = value.get("path")
+        if isinstance(path, str) and not Path(path).is_absolute():
+            raise plain_error(_NO_UPLOAD, "This request cannot be used")
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_addresses(part)
+
+
 def _refusal(error: Exception) -> str:
     """One sentence on why Gradio's own checks refused a value; no path of this machine in it."""
     cause = error.__cause__ or error
     if isinstance(cause, ValidationError):
         return "expected a file uploaded to this page, got a value of another kind"
     if type(cause).__name__ == "InvalidPathError" or "gradio cache" in str(cause):
-        return "expected a file uploaded to this page, got another path"
+        return _NO_UPLOAD
     return f"expected values of the kinds this page sends, got one that cannot be read ({type(cause).__name__})"
