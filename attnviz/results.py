@@ -258,6 +258,12 @@ class Explanation:
             found.append(received_map(self.position))
         return {m.label: m for m in (*found, *self.extra_maps)}
 
+    def _repr_html_(self) -> str:
+        """The interactive viewer, as a notebook shows it."""
+        from attnviz.serve.standalone import notebook_html  # only when shown: it brings the colour maps
+
+        return notebook_html(self)
+
 
 def received_map(position: PositionAttention) -> AttentionMap:
     """Mean attention received per location, as a map in shares of 1."""

@@ -19,7 +19,8 @@ _PAGE = Template("""<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="$policy">
 <meta name="color-scheme" content="light dark">
 <title>$title</title>
-<style>body { margin: 0; } main { max-width: 1440px; margin: 0 auto; padding: 16px; }
+<style>body { margin: 0; } main { box-sizing: border-box; max-width: 1440px; margin: 0 auto; padding: 16px; }
+@media (min-width: 2400px) { html { font-size: 125%; } main { max-width: 2000px; } }
 @media (prefers-color-scheme: dark) { body { background: #14171c; } }</style>
 </head>
 <body>

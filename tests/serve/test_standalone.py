@@ -86,3 +86,8 @@ def test_a_notebook_cell_is_one_isolated_frame():
     assert frame["srcdoc"] == standalone_html(explanation)
     assert frame["title"] == f"Attention of {made.HOSTILE}"
     assert "height: 500px" in frame["style"]
+
+
+def test_a_notebook_shows_an_explanation_by_itself():
+    explanation = made.bam()
+    assert explanation._repr_html_() == notebook_html(explanation)

@@ -117,12 +117,14 @@ function missing(data, view) {
   return el("p", { class: "av-empty" }, `${data.model.name} has no ${what}.`);
 }
 
-function titleOf({ model }, letter) {
+function titleOf({ model, photo, geometry }, letter) {
+  const [height, width] = geometry.photo;
+  const pixels = `saw ${photo.width} × ${photo.height} pixels of a photo of ${width} × ${height}`;
   return el(
     "header",
     { class: "av-title" },
     el(letter === "B: " ? "h2" : "h1", { class: "av-title__name" }, letter + model.name),
-    el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? `weights ${model.sha256.slice(0, 12)}` : "weights without a file"].join(" · ")),
+    el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? `weights ${model.sha256.slice(0, 12)}` : "weights without a file", pixels].join(" · ")),
   );
 }
 

@@ -88,7 +88,7 @@ function stageRow(context, stage, index) {
   const make = (title, withMap = true) =>
     createPanel({ title, photo: withMap ? data.view : data.photo, withMap, alt: `${name}: ${title.toLowerCase()}` });
   const photo = make("Photo", false);
-  photo.note.textContent = `${data.photo.height} × ${data.photo.width} pixels`;
+  photo.note.textContent = `${data.photo.width} × ${data.photo.height} pixels`;
   const [spatial, gate, gain] = [make("Spatial logit"), make("Gate"), make("Effective gain")];
   for (const panel of [photo, spatial, gate, gain]) linked(context, panel);
   const bars = channelPanel(context, stage, index);

@@ -34,7 +34,7 @@ export function revealing(view, u, v) {
 export class Zoom {
   #view = WHOLE;
   #focus = [0.5, 0.5]; // where zooming in from the whole goes
-  #contents = [];
+  #frames = []; // [{root, content}]
   #signal;
 
   constructor(signal) {
@@ -52,7 +52,10 @@ export class Zoom {
   #set(view) {
     this.#view = view;
     const transform = `scale(${view.scale}) translate(${-100 * view.left}%, ${-100 * view.top}%)`;
-    for (const node of this.#contents) node.style.transform = transform;
+    for (const { root, content } of this.#frames) {
+      content.style.transform = transform;
+      root.style.touchAction = view.scale > 1 ? "none" : ""; // a finger then moves the picture, not the page
+    }
     this.out.disabled = view.scale === 1;
     this.whole.disabled = view.scale === 1;
     this.closer.disabled = view.scale === MOST;
@@ -68,8 +71,8 @@ export class Zoom {
   /** Wraps what is enlarged; the wheel with Ctrl zooms at the pointer, dragging moves what is enlarged. */
   frame(content) {
     content.classList.add("av-zoom__content");
-    this.#contents.push(content);
     const root = el("div", { class: "av-zoom" }, content);
+    this.#frames.push({ root, content });
     root.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
