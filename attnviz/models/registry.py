@@ -2,7 +2,7 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,9 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
             )
         return _load(entry.name, str(pick_device(device)), entry.sha256, entry.path)
     if os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
-        net = load_checkpoint(name)
-        return from_network(net, name=Path(name).name, device=str(pick_device(device)), trained=True)
+        net, path = load_checkpoint(name), Path(name)
+        loaded = from_network(net, name=path.name, device=str(pick_device(device)), trained=True)
+        return replace(loaded, entry=replace(loaded.entry, path=path, sha256=file_hash(path)))
     here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
     raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
 
