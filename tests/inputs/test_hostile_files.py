@@ -63,6 +63,19 @@ def test_cut_off_files_are_refused(name):
             np.testing.assert_array_equal(decode(cut), decode(data))
 
 
+@pytest.mark.parametrize("name", [name for name in GOOD if name.startswith("tiff")])
+def test_cut_off_tiff_is_refused_before_libtiff_complains(name, capfd):
+    """libtiff writes to stderr, where the command line promises one line per refusal."""
+    data = files.good_files()[name]
+    for sixteenths in range(16):
+        picture_or_sentence(data[: len(data) * sixteenths // 16])
+    strip = struct.pack("<HHI", 273, 4, 1) if struct.pack("<HHI", 273, 4, 1) in data else struct.pack("<HHI", 273, 3, 1)
+    beyond = bytearray(data)
+    struct.pack_into("<I", beyond, data.index(strip) + 8, len(data) - 3 & 0xFFFF)
+    refused(bytes(beyond), "cut off")
+    assert capfd.readouterr() == ("", "")
+
+
 @st.composite
 def damaged(draw, data):
     """A file with bits flipped, bytes exchanged, a piece lost, a piece put in, or a piece of itself repeated."""
