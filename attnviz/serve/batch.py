@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -81,7 +81,7 @@ def explain_many(
     cancel: threading.Event | None = None,
     explain: Explain | None = None,
     **settings: Any,
-) -> Iterator[BatchItem]:
+) -> Generator[BatchItem, None, None]:
     """Explain photos one after the other.
 
     A photo that is refused does not stop the others. Only one explanation is in memory at a time.
@@ -99,7 +99,7 @@ def explain_many(
         **settings: ``device``, ``size``, ``fit``, ``top``, as for `attnviz.explain`.
 
     Returns:
-        An iterator over what became of each photo, as they finish.
+        A generator of what became of each photo, as they finish; `close` it to stop.
 
     Raises:
         OptionError: No photos, too many, or an impossible option.
@@ -123,10 +123,10 @@ def sheet_of(items: Sequence[BatchItem], *, heading: str = "") -> ByteArray:
 
 def _runner(model: str | None, settings: dict[str, Any]) -> Explain:
     from attnviz.models.registry import DEFAULT_MODEL, load_model
-    from attnviz.pipeline import explain
+    from attnviz.serve.within_memory import explain_within_memory
 
-    loaded = load_model(model or DEFAULT_MODEL, settings.get("device", "auto"))
-    return lambda path: explain(path, loaded, **settings)
+    loaded = load_model(model or DEFAULT_MODEL, settings.pop("device", "auto"))
+    return lambda path: explain_within_memory(path, loaded, **settings)
 
 
 def _items(
@@ -137,7 +137,7 @@ def _items(
     looks: FigureOptions,
     writer: "_Archive | None",
     cancel: threading.Event,
-) -> Iterator[BatchItem]:
+) -> Generator[BatchItem, None, None]:
     names, told, heading = UniqueNames(), list[BatchItem](), ""
     try:
         for index, photo in enumerate(queue):

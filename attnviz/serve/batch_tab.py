@@ -130,7 +130,7 @@ def _batch(photos: list[Path], choice: runs.Choice, stop: threading.Event) -> It
 
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
         archive = Path(folder, _ARCHIVE)
-        with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:  # type: ignore[type-var]
+        with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:
             yield (
                 status("working", f"{title} is looking at {total} photos", []),
                 sheet(),

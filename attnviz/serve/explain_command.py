@@ -100,18 +100,17 @@ def _one(
     photo: str, request: ExplainRequest, loaded: "LoadedModel", *, looks: "FigureOptions", folder: Path
 ) -> dict[str, Any]:
     """Explain one photo and write its files: what is printed about it."""
-    from attnviz.pipeline import explain
     from attnviz.render.caption import findings
     from attnviz.serve.export import export
     from attnviz.serve.recipe import PhotoSource
+    from attnviz.serve.within_memory import explain_within_memory
 
     try:
-        explanation = explain(
-            photo,
+        explanation = explain_within_memory(
+            Path(photo),
             loaded,
-            device=request.device,
             size=request.size,
-            fit=request.fit,  # type: ignore[arg-type] # checked by explain
+            fit=request.fit,  # type: ignore[arg-type] # checked by it
             top=request.top,
         )
         real = make_folder(folder, within=request.out)

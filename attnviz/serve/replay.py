@@ -170,7 +170,7 @@ def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
 def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None, notes: list[str]) -> Explanation:
     from attnviz.models.device import pick_device
     from attnviz.models.registry import entries, load_model
-    from attnviz.pipeline import explain
+    from attnviz.serve.within_memory import explain_within_memory
 
     if model is None and recipe.model not in entries():  # a manifest must not make the program open any file it likes
         raise UnknownModelError(
@@ -189,7 +189,8 @@ def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None,
         got = loaded.entry.sha256 or "none"
         raise CheckpointError(f"expected weights with SHA-256 {recipe.model_sha256}, got {got}: they are others now")
     top = max(1, recipe.predictions)
-    return explain(photo, loaded, device=place, size=recipe.size, fit=recipe.fit, top=top)  # type: ignore[arg-type]
+    fit: Any = recipe.fit  # read_manifest has checked it
+    return explain_within_memory(photo, loaded, size=recipe.size, fit=fit, top=top)
 
 
 def _check_photo(recipe: Recipe, photo: Path, explanation: Explanation, notes: list[str]) -> None:

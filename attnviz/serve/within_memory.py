@@ -1,0 +1,40 @@
+"""Explaining a photo only where this machine can hold the run: said before it starts, not found out half way."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attnviz.inputs.decode import decode
+from attnviz.inputs.preprocess import Fit, Preprocessing, plan
+from attnviz.observe.cost import check_fits, estimate, free_memory
+from attnviz.pipeline import explain
+from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.models.registry import LoadedModel
+
+
+def explain_within_memory(
+    photo: Path, loaded: "LoadedModel", *, size: int | None = None, fit: Fit = "keep", top: int = 5
+) -> Explanation:
+    """As `attnviz.explain`, after a look at the memory that is free.
+
+    Args:
+        photo: The photo's file.
+        loaded: The network, on its device.
+        size: Shorter side that the network sees; None: as trained.
+        fit: How the photo is fitted.
+        top: How many predictions to keep.
+
+    Raises:
+        DeviceError: The run would take more memory than is free.
+        AttnvizError: Whatever `attnviz.explain` refuses.
+    """
+    pixels, entry, device = decode(photo), loaded.entry, str(loaded.device)
+    if entry.spec:
+        options = Preprocessing(
+            size=size or entry.size, fit=fit, multiple=entry.multiple, mean=entry.mean, std=entry.std
+        )
+        height, width = pixels.shape[:2]
+        seen = plan((height, width), options, smallest_input=entry.smallest_input).network_size
+        check_fits(estimate(entry.spec, seen, (height, width), device=device), free_memory(device))
+    return explain(pixels, loaded, device=device, size=size, fit=fit, top=top)
