@@ -1,0 +1,109 @@
+"""The estimate of memory and time, against what runs really do."""
+
+import pytest
+import torch
+from torch import nn
+
+from attnviz.errors import DeviceError
+from attnviz.models.build import build_model
+from attnviz.observe.cost import Cost, Rates, check_fits, estimate, free_memory, in_words
+from attnviz.observe.recorder import record
+from tests.conftest import TINY_SPECS
+
+
+def multiplications_of(net, x):
+    """Counted from the shapes of a real forward pass, kernel by kernel."""
+    total = 0
+
+    def count(module, inputs, output):
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            weight = module.weight
+            total += output.numel() * weight.shape[1] * weight.shape[2] * weight.shape[3]
+        elif isinstance(module, nn.Linear):
+            total += output.numel() * module.weight.shape[1]
+
+    handles = [module.register_forward_hook(count) for module in net.modules()]
+    with torch.no_grad():
+        net(x)
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def test_multiplications_of_a_bam_net_are_exact(tiny_bam):
+    cost = estimate(TINY_SPECS["BamResNet"], (64, 96), (64, 96))
+    assert cost.multiplications == multiplications_of(tiny_bam, torch.zeros(1, 3, 64, 96))
+
+
+def test_position_attention_is_counted(tiny_danet):
+    size = (64, 96)
+    locations = 8 * 12
+    head, query = TINY_SPECS["DANet"]["head_channels"], TINY_SPECS["DANet"]["query_channels"]
+    cost = estimate(TINY_SPECS["DANet"], size, size)
+    convolutions = multiplications_of(tiny_danet, torch.zeros(1, 3, *size))
+    assert cost.multiplications - convolutions == locations * locations * (head + query)
+
+
+@pytest.mark.parametrize("architecture", ["BamResNet", "DANet"])
+def test_memory_is_at_least_what_is_kept(architecture):
+    net = build_model(TINY_SPECS[architecture]).eval()
+    recording = record(net, torch.zeros(1, 3, 64, 96))
+    kept = sum(tensor.numel() * 4 for tensor in recording.sites.values())
+    weights = sum(p.numel() * 4 for p in net.parameters())
+    cost = estimate(TINY_SPECS[architecture], (64, 96), (64, 96))
+    assert kept + weights < cost.nbytes < 20 * (kept + weights)
+
+
+def test_more_pixels_take_more():
+    small, large = (estimate(TINY_SPECS["DANet"], (side, side), (side, side)) for side in (64, 256))
+    assert large.nbytes > small.nbytes
+    assert large.multiplications > 16 * small.multiplications  # convolutions grow 16 times, attention 256 times
+    assert estimate(TINY_SPECS["DANet"], (64, 64), (4000, 4000)).nbytes > small.nbytes + 4000 * 4000 * 3
+
+
+def test_nothing_is_allocated_for_a_huge_input():
+    cost = estimate(TINY_SPECS["DANet"], (8192, 8192), (8192, 8192))
+    assert cost.nbytes > 8e9
+
+
+def test_refuses_what_the_machine_cannot_hold():
+    cost = Cost(nbytes=2_000_000_000, multiplications=1, seconds=1.0)
+    check_fits(cost, 4_000_000_000)
+    check_fits(cost, None)
+    with pytest.raises(DeviceError, match=r"within the 2\.1 GB of memory that is free, got one of about 2\.0 GB"):
+        check_fits(cost, 2_100_000_000)
+
+
+def test_free_memory_is_read():
+    free = free_memory()
+    assert free is None or 1e7 < free < 1e14
+
+
+def test_a_container_bounds_what_is_free(monkeypatch, tmp_path):
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("400000\n")
+    monkeypatch.setattr("attnviz.observe.cost._CGROUP", tmp_path)
+    assert free_memory() == 600_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() != 600_000
+
+
+def test_rates_are_learned_per_device():
+    rates = Rates()
+    first = rates.rate("cpu")
+    assert rates.rate("cuda:1") > first
+    rates.learn("cpu", 1000, 1.0)
+    assert rates.rate("cpu") == 1000
+    rates.learn("cpu", 3000, 1.0)
+    assert rates.rate("cpu") == 2000
+    rates.learn("cpu", 5000, 0.0)
+    assert rates.rate("cpu") == 2000
+    assert estimate(TINY_SPECS["BamResNet"], (64, 64), (64, 64), rates=rates).seconds > 1000
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "words"), [(0, "1 MB"), (210e6, "210 MB"), (999.4e6, "999 MB"), (999.6e6, "1.0 GB"), (3.44e9, "3.4 GB")]
+)
+def test_bytes_in_words(nbytes, words):
+    assert in_words(nbytes) == words

@@ -1,0 +1,112 @@
+"""Samples, launch settings and error words, without a browser."""
+
+import io
+import os
+import subprocess
+import sys
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from attnviz.errors import AttnvizError, ImageError
+from attnviz.serve.guard import in_plain_words, page_error, plain_error, sentence
+from attnviz.serve.launch import is_loopback, launch_options
+from attnviz.serve.samples import samples, thumbnail_url
+
+
+def test_samples_are_pictures_with_words(assets):
+    found = samples()
+    assert {sample.path.name for sample in found} == {path.name for path in assets.glob("*.jpg")}
+    assert all(len(sample.description) > 5 for sample in found)
+
+
+def test_thumbnails_are_small_squares():
+    import base64
+
+    for sample in samples():
+        data = base64.b64decode(thumbnail_url(sample).partition(",")[2])
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.size == (144, 144)
+        assert len(data) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *((host, True) for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.1.2.3")),
+        *((host, False) for host in ("0.0.0.0", "192.168.1.2", "lab.example", "")),
+    ],
+)
+def test_loopback(host, loopback):
+    assert is_loopback(host) is loopback
+
+
+def test_launch_options_keep_to_this_machine():
+    options = launch_options()
+    assert options["server_name"] == "127.0.0.1"
+    assert options["share"] is False
+    assert options["enable_monitoring"] is False
+    assert options["run_history"] is False
+    assert "allowed_paths" not in options
+    assert "127.0.0.1" in options["app_kwargs"]["middleware"][0].kwargs["hosts"]
+    assert launch_options("0.0.0.0")["app_kwargs"]["middleware"][0].kwargs["hosts"] is None
+    assert options["head"].count("<script>") == options["head"].count("</script>") == 2
+
+
+def test_importing_the_page_sets_gradio_offline():
+    code = "import attnviz.serve.theme, os; print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_OFFLINE'])"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GRADIO", "HF_"))}
+    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "1"]
+
+
+def test_error_words_are_text_not_html():
+    error = page_error(ImageError("expected a picture, got <img src=x onerror=alert(1)>"))
+    assert "<img" not in error.message
+    assert "&lt;img" in error.message
+    assert error.print_exception is False
+    assert error.title == "This picture cannot be used"
+
+
+@pytest.mark.parametrize(("given", "said"), [("expected a", "Expected a."), ("done.", "Done."), ("", ".")])
+def test_sentence(given, said):
+    assert sentence(given) == said
+
+
+def test_handlers_say_what_went_wrong(caplog):
+    @in_plain_words
+    def refuses():
+        raise AttnvizError("expected this, got that")
+
+    @in_plain_words
+    def breaks():
+        yield 1
+        raise KeyError("secret detail")
+
+    @in_plain_words
+    def runs_out():
+        raise MemoryError
+
+    with pytest.raises(gr.Error, match="expected this, got that"):
+        refuses()
+    with pytest.raises(gr.Error, match="fits into memory"):
+        runs_out()
+    stream = breaks()
+    assert next(stream) == 1
+    with pytest.raises(gr.Error, match="KeyError") as caught:
+        next(stream)
+    assert "secret detail" not in caught.value.message
+    assert "secret detail" in caplog.text
+
+
+def test_a_plain_error_passes_through():
+    error = plain_error("expected a, got b", "Title")
+
+    @in_plain_words
+    def raises():
+        raise error
+
+    with pytest.raises(gr.Error) as caught:
+        raises()
+    assert caught.value is error
