@@ -70,7 +70,7 @@ def payload(explanation: Explanation) -> JSON:
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.seen),
         "backdrop": _backdrop(explanation),
-        "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo), digest_size=8).hexdigest(),
+        "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
         "palettes": _palettes(),
         "maps": [_map(m) for m in explanation.maps.values()],

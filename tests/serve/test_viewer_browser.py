@@ -645,6 +645,31 @@ class TestMount:
         ids = host.evaluate("[...document.querySelectorAll('[id]')].map((n) => n.id)")
         assert len(ids) == len(set(ids))
 
+    def test_linked_viewers_share_their_looks_and_their_controls_keep_up(self, host, bam, danet):
+        host.evaluate(
+            """([a, b]) => {
+              const other = document.body.appendChild(document.createElement('div'));
+              other.id = 'other';
+              attnviz.mount(document.getElementById('host'), a, { view: 'stages', link: 'page' });
+              attnviz.mount(other, b, { link: 'page' });
+            }""",
+            [payload(bam), payload(danet)],
+        )
+        one, two = host.locator("#host"), host.locator("#other")
+        one.get_by_label("Smooth").check()
+        one.get_by_label("Map opacity").fill("0.3")
+        one.get_by_label("Colour map").select_option("jet")
+        one.get_by_label("Full", exact=True).check()
+        expect(two.get_by_label("Smooth")).to_be_checked()
+        expect(two.get_by_label("Map opacity")).to_have_value("0.3")
+        expect(two.get_by_label("Colour map")).to_have_value("jet")
+        expect(two.locator(".av-warning")).to_be_visible()
+        two.get_by_role("tab", name="Channel attention").click()
+        two.get_by_label("Cells").locator("visible=true").check()
+        two.get_by_role("tab", name="Position attention").click()
+        expect(two.get_by_label("Cells").locator("visible=true")).to_be_checked()
+        expect(one.get_by_label("Cells")).to_be_checked()
+
     def test_it_takes_the_pages_colours_and_its_dark_mode(self, host, bam):
         host.add_style_tag(
             content=":root { --body-text-color: rgb(1, 2, 3); } .dark { --body-text-color: rgb(250, 251, 252); }"

@@ -56,7 +56,7 @@
       if (entry.handle) entry.handle.destroy();
       const host = document.createElement("div");
       element.replaceChildren(host);
-      entry.handle = window.attnviz.mount(host, payload, { view });
+      entry.handle = window.attnviz.mount(host, payload, { view, link: "page" });
       entry.model = modelName(payload);
     }
     element.dataset.drawn = String(Number(element.dataset.drawn || 0) + 1);

@@ -5,6 +5,10 @@ import { el } from "./dom.js";
 import { percent } from "./format.js";
 
 const CAREFUL = "Not even in lightness";
+const DRAWINGS = [
+  { value: "cells", label: "Cells", title: "One square per location: exactly what was computed" },
+  { value: "smooth", label: "Smooth", title: "Interpolated between locations: easier to look at, not more information" },
+];
 
 /**
  * Controls bound to the settings.
@@ -12,14 +16,8 @@ const CAREFUL = "Not even in lightness";
  * @param scalings [{value, label, title}] that this view understands; empty for none.
  */
 export function createAppearance({ settings, palettes, signal }, scalings = []) {
-  const warning = el("p", { class: "av-warning", role: "status" });
-  const warn = () => {
-    const palette = palettes.get(settings.get("palette"));
-    warning.textContent = palette && !palette.perceptual ? palette.note : "";
-    warning.hidden = !warning.textContent;
-  };
-  const row = el("div", { class: "av-toolbar" }, [
-    slider({
+  const controls = {
+    opacity: slider({
       label: "Map opacity",
       min: 0,
       max: 1,
@@ -28,37 +26,41 @@ export function createAppearance({ settings, palettes, signal }, scalings = []) 
       words: percent,
       onInput: (value) => settings.set("opacity", value),
       signal,
-    }).root,
-    chooser({
+    }),
+    palette: chooser({
       label: "Colour map",
       options: paletteOptions(palettes),
       value: settings.get("palette"),
       onChange: (value) => settings.set("palette", value),
       signal,
-    }).root,
-    segmented({
+    }),
+    smooth: segmented({
       label: "Locations",
-      options: [
-        { value: "cells", label: "Cells", title: "One square per location: exactly what was computed" },
-        { value: "smooth", label: "Smooth", title: "Interpolated between locations: easier to look at, not more information" },
-      ],
+      options: DRAWINGS,
       value: settings.get("smooth") ? "smooth" : "cells",
       onChange: (value) => settings.set("smooth", value === "smooth"),
       signal,
-    }).root,
-    scalings.length
-      ? segmented({
-          label: "Colours from",
-          options: scalings,
-          value: scalings.some((s) => s.value === settings.get("scaling")) ? settings.get("scaling") : scalings[0].value,
-          onChange: (value) => settings.set("scaling", value),
-          signal,
-        }).root
-      : null,
-  ]);
+    }),
+  };
+  if (scalings.length) controls.scaling = scalingChoice(settings, scalings, signal);
+  const warning = el("p", { class: "av-warning", role: "status" });
+  const warn = () => {
+    const palette = palettes.get(settings.get("palette"));
+    warning.textContent = palette && !palette.perceptual ? palette.note : "";
+    warning.hidden = !warning.textContent;
+  };
   warn();
-  settings.subscribe(warn, signal);
-  return el("div", { class: "av-appearance" }, row, warning);
+  settings.subscribe((name, value) => {
+    warn();
+    if (name in controls) controls[name].set(name === "smooth" ? (value ? "smooth" : "cells") : value); // another view's control
+  }, signal);
+  return el("div", { class: "av-appearance" }, el("div", { class: "av-toolbar" }, Object.values(controls).map((c) => c.root)), warning);
+}
+
+function scalingChoice(settings, scalings, signal) {
+  const now = settings.get("scaling");
+  const value = scalings.some((s) => s.value === now) ? now : scalings[0].value;
+  return segmented({ label: "Colours from", options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
 }
 
 function paletteOptions(palettes) {

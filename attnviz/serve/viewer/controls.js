@@ -42,7 +42,12 @@ export function chooser({ label, options, value, onChange, signal }) {
   );
   input.addEventListener("change", () => onChange(input.value), { signal });
   const root = el("div", { class: "av-control" }, el("label", { for: id, class: "av-label" }, label), input);
-  return { root, input };
+  return {
+    root,
+    set(next) {
+      input.value = next;
+    },
+  };
 }
 
 /** A row of radio buttons that looks like one control. */
@@ -64,9 +69,9 @@ export function segmented({ label, options, value, onChange, signal }) {
   );
   return {
     root,
+    /** Chooses an option; the first one where there is no such option. */
     set(next) {
-      const input = inputs.get(next);
-      if (input) input.checked = true;
+      (inputs.get(next) || [...inputs.values()][0]).checked = true;
     },
   };
 }

@@ -5,7 +5,7 @@ import { compareView } from "./compare.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { positionView } from "./position.js";
-import { createSettings } from "./settings.js";
+import { settingsFor } from "./settings.js";
 import { stagesView } from "./stages.js";
 import { followTheme } from "./theme.js";
 import { UNTRAINED } from "./wording.js";
@@ -24,14 +24,14 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.serve.payload; {left, right} for two; null shows that there is nothing yet.
  * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
- *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; any setting of settings.js.
+ *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share their looks; any setting of settings.js.
  * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change.
  * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
  */
 export function mount(element, payload, options = {}) {
   if (mounted.has(element)) mounted.get(element).destroy();
   injectStyle();
-  const settings = createSettings(options);
+  const settings = settingsFor(options.link, options);
   let life = new AbortController();
   let shown = options.view || "all";
 

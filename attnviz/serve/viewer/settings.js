@@ -8,6 +8,15 @@ const DEFAULTS = Object.freeze({
   scaling: "each",
 });
 
+const linked = new Map(); // name -> the store that all viewers of that name share
+
+/** The store of that name, made when it is first asked for; without a name, a store of one's own. */
+export function settingsFor(name, initial = {}) {
+  if (!name) return createSettings(initial);
+  if (!linked.has(name)) linked.set(name, createSettings(initial));
+  return linked.get(name);
+}
+
 /** A small store: `get`, `set`, and `subscribe` to a change of any setting. */
 export function createSettings(initial = {}) {
   const known = Object.entries(initial).filter(([name, value]) => name in DEFAULTS && value !== undefined);

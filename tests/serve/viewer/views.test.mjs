@@ -11,7 +11,7 @@ import { nextStop } from "../../../attnviz/serve/viewer/player.js";
 import { steppedPoint } from "../../../attnviz/serve/viewer/probe.js";
 import { valueAt } from "../../../attnviz/serve/viewer/scale.js";
 import { otherMaps, quantities } from "../../../attnviz/serve/viewer/theatre.js";
-import { createSettings } from "../../../attnviz/serve/viewer/settings.js";
+import { createSettings, settingsFor } from "../../../attnviz/serve/viewer/settings.js";
 import { acrossPhotos, firstChoices } from "../../../attnviz/serve/viewer/sides.js";
 import { flatRemark, gammaSentence, stageSentences } from "../../../attnviz/serve/viewer/wording.js";
 import { clamped, revealing, WHOLE, zoomedAt } from "../../../attnviz/serve/viewer/zoom.js";
@@ -138,6 +138,13 @@ test("settings keep to what they know, tell each change once, and forget listene
   life.abort();
   settings.set("smooth", false);
   assert.deepEqual(heard, [["smooth", true]]);
+});
+
+test("viewers with the same link share their looks, others do not", () => {
+  const one = settingsFor("a test", { opacity: 0.1 });
+  assert.equal(settingsFor("a test", { opacity: 0.9 }), one);
+  assert.equal(one.get("opacity"), 0.1);
+  assert.notEqual(settingsFor("", {}), settingsFor("", {}));
 });
 
 test("what is said of gamma follows from its value", () => {
