@@ -19,7 +19,7 @@ _MEANINGS = {
     "spatial_logit": "The spatial logit is the module's spatial branch before the sigmoid.",
     "position_row": "A pin's map is its row of the softmax over all {n} locations (DANet, arXiv:1809.02983); "
     "even attention would be {even} everywhere.",
-    "position_column": "The attention to a location is its column of the {n} x {n} softmax over keys.",
+    "position_column": "The attention to a location is its column of the {n} × {n} softmax over keys.",
     "position_received": "The attention received is the mean of the position attention over all {n} queries.",
     "channel_matrix": "The channel matrix is the softmax over channels, each row sums to 1.",
     "channel_output": "A channel's map is the output of the channel attention module.",

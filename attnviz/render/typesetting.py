@@ -174,7 +174,7 @@ def format_range(low: float, high: float, unit: str = "") -> str:
 def _rounded(number: float, decimals: int) -> str:
     """So many decimals, but never a nought for a number that is none."""
     text = f"{number:.{decimals}f}"
-    return _plain(text if float(text) or not number else f"{number:.1e}")
+    return _plain(text if float(text) or not number else f"{number:.2g}")
 
 
 def _plain(number: str) -> str:
