@@ -500,6 +500,22 @@ def test_a_finger_pins_too(opened, danet):
     expect(page.locator(".av-pin")).to_have_count(1)
 
 
+def test_a_finger_reads_values_that_stay_when_it_is_lifted(opened, bam):
+    page = opened(bam, made.bam(96, 128, seed=2), viewport=PHONE, has_touch=True)
+
+    def tap(picture):
+        picture.scroll_into_view_if_needed()
+        box = picture.bounding_box()
+        page.touchscreen.tap(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.6)
+
+    tap(page.locator('[data-side="B"] .av-picture'))
+    expect(page.locator(".av-readout--low")).to_contain_text(re.compile("A: ×.* · B: ×"))
+    page.get_by_role("tab", name="A · Coarse to fine").click()
+    tap(page.locator(".av-theatre .av-picture"))
+    drawn_frame(page)
+    expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+
+
 def test_hostile_names_are_only_ever_text(opened):
     names = (made.HOSTILE, "1", "__proto__")
     page = opened(made.danet(names=names, name=made.HOSTILE, architecture=made.HOSTILE))

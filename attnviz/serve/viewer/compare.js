@@ -143,11 +143,13 @@ function listen(node, frame, model, index, zoom, signal, name) {
   frame.tabIndex = 0;
   frame.setAttribute("role", "application");
   frame.setAttribute("aria-label", `Picture ${name}: arrow keys move the linked pointer, plus and minus zoom, 0 shows the whole`);
-  node.addEventListener("pointermove", (event) => {
-    if (event.buttons !== 0) return;
+  const look = (event) => {
+    if (event.type === "pointermove" && event.buttons !== 0 && zoom.enlarged) return;
     const box = node.getBoundingClientRect();
     model.moveTo(index, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-  }, { signal });
+  };
+  node.addEventListener("pointermove", look, { signal });
+  node.addEventListener("pointerdown", look, { signal });
   frame.addEventListener("keydown", (event) => {
     const next = steppedPoint(model.pointOn(index), event.key, event.shiftKey);
     if (next) {

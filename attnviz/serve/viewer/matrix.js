@@ -98,7 +98,7 @@ function listen(content, { count, zoom, signal, onPick, at, moveTo }) {
   const grid = [count, count];
   content.addEventListener("pointermove", (event) => {
     const cell = cellAt(event, content, grid);
-    if (event.buttons === 0 && cell >= 0 && cell !== at()) moveTo(cell);
+    if ((event.buttons === 0 || !zoom.enlarged) && cell >= 0 && cell !== at()) moveTo(cell);
   }, { signal });
   content.addEventListener("click", (event) => {
     const cell = cellAt(event, content, grid);

@@ -31,11 +31,14 @@ export function createProbe({ signal, onMove }) {
 
   /** Follows the pointer over a picture. */
   function follow(node) {
-    node.addEventListener("pointermove", (event) => {
+    const look = (event) => {
       const box = node.getBoundingClientRect();
       moveTo([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
-    }, { signal });
-    node.addEventListener("pointerleave", () => moveTo(null), { signal });
+    };
+    node.addEventListener("pointermove", look, { signal });
+    node.addEventListener("pointerdown", look, { signal });
+    // A finger leaves when it is lifted; what it pointed at stays, to be read.
+    node.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && moveTo(null), { signal });
   }
 
   /** Lets the arrow keys move the pointer while a picture has the focus. */

@@ -49,12 +49,17 @@ export class Zoom {
     this.#set(WHOLE);
   }
 
+  /** Whether dragging moves the picture rather than the pointer in it. */
+  get enlarged() {
+    return this.#view.scale > 1;
+  }
+
   #set(view) {
     this.#view = view;
     const transform = `scale(${view.scale}) translate(${-100 * view.left}%, ${-100 * view.top}%)`;
     for (const { root, content } of this.#frames) {
       content.style.transform = transform;
-      root.style.touchAction = view.scale > 1 ? "none" : ""; // a finger then moves the picture, not the page
+      root.style.touchAction = this.enlarged ? "none" : ""; // a finger then moves the picture, not the page
     }
     this.out.disabled = view.scale === 1;
     this.whole.disabled = view.scale === 1;
@@ -91,7 +96,7 @@ export class Zoom {
     const listen = (name, handler, more) => root.addEventListener(name, handler, { signal: this.#signal, ...more });
     listen("pointerdown", (event) => {
       dragged = false;
-      if (this.#view.scale > 1) from = { x: event.clientX, y: event.clientY, view: this.#view };
+      if (this.enlarged) from = { x: event.clientX, y: event.clientY, view: this.#view };
     });
     listen("pointermove", (event) => {
       if (!from || event.buttons === 0) return;
@@ -117,6 +122,6 @@ export class Zoom {
   /** Keeps a point in sight, and zooms in on it next. */
   reveal(u, v) {
     this.#focus = [u, v];
-    if (this.#view.scale > 1) this.#set(revealing(this.#view, u, v));
+    if (this.enlarged) this.#set(revealing(this.#view, u, v));
   }
 }
