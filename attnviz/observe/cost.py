@@ -1,7 +1,7 @@
 """What a run will take, said before it starts: memory from the network's own shapes, time from earlier runs.
 
 The network is walked once on PyTorch's ``meta`` device, where tensors have shapes and no numbers, so that nothing is
-computed and nothing allocated. Both numbers are estimates, good to a factor of about two.
+computed and nothing allocated. Both numbers are estimates, meant to err upwards: up to three times the truth for small runs.
 """
 
 from __future__ import annotations

@@ -17,15 +17,15 @@ from attnviz.errors import OptionError
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure import FigurePlan, plan_figure
-from attnviz.render.options import FigureOptions
-from attnviz.render.panels import default_pins, panel_names, resolve
+from attnviz.render.options import MAX_PINS, FigureOptions
+from attnviz.render.panels import Pins, default_pins, panel_names, resolve
 from attnviz.results import Explanation
 from attnviz.serve.events import AT_ONCE, ON_FIGURE, say_why, session_of
 from attnviz.serve.explain_tab import Stage
 from attnviz.serve.export import FILES, build_files, checked_formats
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.guard import in_plain_words
-from attnviz.serve.html_parts import figure_part, segments, select, status, status_part
+from attnviz.serve.html_parts import figure_part, pins_part, segments, select, status, status_part
 from attnviz.serve.recipe import PhotoSource
 from attnviz.serve.visits import VisitStore
 from attnviz.serve.whole_files import add_to_zip
@@ -62,6 +62,7 @@ class ExportTab:
     dpi: gr.Number
     font: gr.Number
     extras: gr.CheckboxGroup
+    pins: gr.HTML
     formats: gr.CheckboxGroup
     build: gr.Button
     download: gr.DownloadButton
@@ -73,7 +74,7 @@ class ExportTab:
         """What a figure is made from."""
         return [
             *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
-            *(self.width, self.dpi, self.font, self.extras, self.formats),
+            *(self.width, self.dpi, self.font, self.extras, self.pins, self.formats),
         ]
 
 
@@ -113,7 +114,7 @@ def build() -> ExportTab:
             state = status_part("page-export-status")
             figure = figure_part()
     return ExportTab(
-        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, formats),
+        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, pins_part(), formats),
         *(button, download, state, figure),
     )
 
@@ -121,7 +122,8 @@ def build() -> ExportTab:
 def wire(tab: ExportTab, stage: Stage, visits: VisitStore) -> None:
     """Connect the tab; it exports what the rail last explained."""
     results = [tab.status, tab.figure, tab.download]
-    stage.bridge.change(_offered(visits), None, [tab.panels, *results], **AT_ONCE)
+    stage.bridge.change(_offered(visits), None, [tab.pins, tab.panels, *results], **AT_ONCE)
+    tab.pins.input(_pinned(visits), tab.pins, tab.panels, **AT_ONCE)
     built = tab.build.click(_handler(tab, visits), set(tab.inputs), results, **ON_FIGURE)
     built.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
 
@@ -133,14 +135,46 @@ def _offered(visits: VisitStore) -> Callable[..., Any]:
         explanation = visits.explanation(session_of(request))
         off = gr.update(value=None, interactive=False)
         if explanation is None:
-            return gr.update(choices=[], value=[]), status("idle", "", []), None, off
-        pins = default_pins(explanation)
-        titles = [(panel.title, panel.name) for panel in resolve(explanation, panel_names(explanation), pins)]
-        first = [panel.name for panel in resolve(explanation, (), pins)]
+            return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
         hint = status("idle", "Press Build to draw the figure; the download follows.", [])
-        return gr.update(choices=_distinct(titles), value=first), hint, None, off
+        return [], _panel_choice(explanation, default_pins(explanation)), hint, None, off
 
     return offered
+
+
+def _pinned(visits: VisitStore) -> Callable[..., Any]:
+    """After pins were set or removed: their panels to choose from."""
+
+    def pinned(pins: Any, request: gr.Request) -> Any:  # noqa: ANN401 - what the browser sent, an update of a component
+        explanation = visits.explanation(session_of(request))
+        if explanation is None or explanation.position is None:
+            return gr.skip()
+        return _panel_choice(explanation, _photo_pins(explanation, pins) or default_pins(explanation))
+
+    return in_plain_words(pinned)
+
+
+def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
+    names = panel_names(explanation, max(1, len(pins)))
+    titles = [(panel.title, panel.name) for panel in resolve(explanation, names, pins)]
+    first = [panel.name for panel in resolve(explanation, (), pins)]
+    return gr.update(choices=_distinct(titles), value=first)
+
+
+def _photo_pins(explanation: Explanation, cells: Any) -> Pins:  # noqa: ANN401 - what the browser sent
+    """Middles of cells in photo pixels; empty where there are no pins, or they are of another photo."""
+    position = explanation.position
+    if position is None or not isinstance(cells, list):
+        return ()
+    rows, columns = position.grid
+    found = []
+    for cell in cells[:MAX_PINS]:
+        whole = isinstance(cell, list) and len(cell) == 2 and all(type(number) is int for number in cell)
+        if not whole or not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
+            raise OptionError(f"expected pins as [row, column] within {rows} x {columns}, got {str(cell)[:40]}")
+        left, top, right, bottom = explanation.geometry.cell_to_photo_box(cell[0], cell[1], position.grid)
+        found.append(((left + right) / 2, (top + bottom) / 2))
+    return tuple(found)
 
 
 def _handler(tab: ExportTab, visits: VisitStore) -> Callable[..., Iterator[Any]]:
@@ -159,11 +193,11 @@ def _handler(tab: ExportTab, visits: VisitStore) -> Callable[..., Iterator[Any]]
 
 
 def _exported(explanation: Explanation, photo: Path | None, given: Sequence[Any]) -> tuple[Any, ...]:
-    *looks, formats = given
+    *looks, pins, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with _drawing, tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
-        plan = plan_figure(explanation, _options(looks), photo_name=source.name)
+        plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
@@ -196,7 +230,7 @@ def _described(plan: FigurePlan) -> dict[str, str]:
     return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
 
 
-def _options(looks: Sequence[Any]) -> FigureOptions:
+def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
     panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
     if columns != "auto" and not str(columns).isdecimal():
@@ -205,6 +239,7 @@ def _options(looks: Sequence[Any]) -> FigureOptions:
         raise OptionError("expected at least one panel, got none: tick what the figure should show")
     return FigureOptions(
         panels=tuple(panels),
+        pins=pins,
         columns=None if columns == "auto" else int(columns),
         colormap=str(colormap),
         scaling=scaling,

@@ -25,7 +25,8 @@ SCRIPT_FILES = (
     "choose.js",
     "downloads.js",
     "sheet.js",
-    "paste.js",
+    "pinned.js",
+    "intake.js",
     "access.js",
 )
 
@@ -195,6 +196,18 @@ def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: 
     """The browser's own select; as an input its value is the option's name. Arguments as for `segments`."""
     listed = [{"name": name, "title": text, "note": None} for name, text in options]
     return model_select(label, elem_id, [{"label": "", "models": listed}], value)
+
+
+def pins_part() -> gr.HTML:
+    """An invisible part whose value is ``[[row, column]]`` of the pins in the position view; fires ``input``."""
+    return gr.HTML(
+        value=[],
+        html_template='<div hidden aria-hidden="true"></div>',
+        js_on_load=_WHEN_READY
+        + "whenReady((page) => page.pins(element, (pins) => { props.value = pins; trigger('input'); }));",
+        elem_id="page-pins",
+        elem_classes=["page-hidden"],
+    )
 
 
 def figure_part() -> gr.HTML:

@@ -128,6 +128,15 @@ def test_broken_picture_is_refused_in_words_and_nothing_is_lost(
     assert not any(found.is_visible() for found in opened.get_by_text("Error", exact=True).all())
 
 
+def test_a_file_that_is_too_large_is_refused_in_words_and_nothing_is_lost(opened: Page, tmp_path):
+    photo = opened.locator("#page-photo img").get_attribute("src")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
+    upload(opened, tmp_path / "large.png")
+    expect(opened.locator("#page-status .page-status")).to_have_attribute("data-state", "error")
+    assert status_of(opened).startswith("Expected photos of at most 20 MB, got large.png of 22 MB")
+    expect(opened.locator("#page-photo img")).to_have_attribute("src", photo)
+
+
 def test_clearing_the_photo_clears_its_maps(opened: Page):
     drawn(opened, "stages")
     opened.locator("#page-photo button[aria-label='Remove Image']").click()

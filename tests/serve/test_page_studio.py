@@ -166,6 +166,21 @@ class TestExport:
         state(opened, "page-export-status", "error")
         expect(opened.locator("#page-export-status")).to_contain_text("Expected at least one format")
 
+    def test_pins_of_the_view_are_in_the_figure(self, opened: Page):
+        opened.locator("#page-model select").select_option(DANET)
+        picture = opened.locator("#page-view-position .av-picture").first
+        expect(picture).to_be_visible(timeout=SLOW)
+        box = picture.bounding_box()
+        for x, y in ((0.1, 0.1), (0.5, 0.5), (0.9, 0.9)):
+            picture.click(position={"x": box["width"] * x, "y": box["height"] * y})
+        opened.locator("#page-tab-export").click()
+        expect(opened.locator("#page-export-panels")).to_contain_text(re.compile("Pin 3.*where it looks"), timeout=SLOW)
+        opened.locator("#page-export-build").click()
+        state(opened, "page-export-status", "done")
+        with downloaded(opened, "#page-export-download") as archive:
+            recipe = archive.read("manifest.json").decode()
+        assert re.search(r'"row:3"', recipe)
+
     def test_panels_follow_the_model(self, opened: Page):
         opened.locator("#page-model select").select_option(DANET)
         opened.locator("#page-tab-export").click()
