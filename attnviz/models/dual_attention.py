@@ -47,7 +47,7 @@ class ChannelAttention(nn.Module):
         flat = x.flatten(2)
         energy = flat @ flat.transpose(1, 2)  # (B, C, C)
         attention = self.softmax(energy.amax(dim=-1, keepdim=True) - energy)
-        attended = (attention @ flat).reshape_as(x)
+        attended: Tensor = (attention @ flat).reshape_as(x)
         return x + self.gamma * attended
 
 
