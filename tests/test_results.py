@@ -60,7 +60,9 @@ def test_a_location_outside_the_grid_is_refused(place: tuple[int, int]) -> None:
             ask(*place)
 
 
-@pytest.mark.parametrize(("fusion", "expected"), [("sum", [0.75, 0.9]), ("product", [0.5, 1 / (1 + math.exp(-LOG3**2))])])
+@pytest.mark.parametrize(
+    ("fusion", "expected"), [("sum", [0.75, 0.9]), ("product", [0.5, 1 / (1 + math.exp(-(LOG3**2)))])]
+)
 def test_gate_of_one_channel(fusion: str, expected: list[float]) -> None:
     def flat(values: list[float]) -> AttentionMap:
         return AttentionMap("l", "t", "k", np.array([values], dtype=np.float32), "logit", (None, None), 1, 4)
