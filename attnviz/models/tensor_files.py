@@ -7,6 +7,7 @@ containers and refuses every other name, so that no file can run code.
 
 import os
 import pickle
+import re
 import struct
 import tempfile
 import threading
@@ -109,8 +110,10 @@ def named_tensors(content: object, file_name: str) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"expected named tensors in {file_name}, got {_describe(content)}")
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"expected only named tensors in {file_name}, got {_describe(value)} at {name!r:.80}")
+        if not isinstance(name, str):
+            raise CheckpointError(f"expected only named tensors in {file_name}, got {_describe(name)} for a name")
+        if not isinstance(value, Tensor):
+            raise CheckpointError(f"expected only named tensors in {file_name}, got {_describe(value)} at {name:.80}")
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): value.detach() for name, value in content.items()}
     return {name: value.detach() for name, value in content.items()}
@@ -121,6 +124,8 @@ def _read(path: Path) -> object:
         head = stream.read(16)
     if not head:
         raise CheckpointError(f"expected a checkpoint, got {path.name}, which is empty")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise CheckpointError(f"expected at most {LARGEST_BYTES} bytes, got {path.name} of {path.stat().st_size}")
     if head.startswith(b"PK\x03\x04"):
         return _read_zip(path)
     if head[8:9] == b"{":  # after the header's length, which may begin with a pickle's first byte
@@ -188,8 +193,7 @@ def _describe(value: object) -> str:
 def _line(error: BaseException) -> str:
     """The gist of an error in one line of at most 160 characters."""
     text = str(error)
-    for part in text.replace("\\n", "\n").splitlines():
-        if "Unsupported" in part or "unsupported" in part or "GLOBAL" in part:
-            return part.strip()[:160]
-    first = text.strip().splitlines()
-    return (first[0].strip() if first else type(error).__name__)[:160]
+    if named := re.search(r"GLOBAL ([\w.]+)", text):
+        return f"it asks for {named[1]:.120}"
+    lines = text.strip().splitlines()
+    return (lines[0].strip() if lines else type(error).__name__)[:160]

@@ -356,6 +356,11 @@ def forward_mmseg_danet(state: State, x: Tensor) -> tuple[Tensor, Tensor, Tensor
     )
 
 
+def doubled(state: State) -> State:
+    """In double precision, where two ways to compute one thing agree however deep the network is."""
+    return {name: value.double() if value.is_floating_point() else value for name, value in state.items()}
+
+
 def relative(ours: Tensor, theirs: Tensor) -> float:
     """Largest difference as a share of the largest value."""
     assert ours.shape == theirs.shape

@@ -19,26 +19,26 @@ def saved(path, state):
 
 
 def small(**options):
-    return foreign.filled(foreign.mmseg_danet(50, width=16, channels=32, queries=8, **options))
+    return foreign.filled(foreign.mmseg_danet(50, width=8, channels=16, queries=4, **options))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 104)])
 def test_it_computes_what_mmsegmentation_describes(tmp_path, size):
     state = small()
-    net = load_checkpoint(saved(tmp_path / "x.pth", state))
-    x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    net = load_checkpoint(saved(tmp_path / "x.pth", state)).double()
+    x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
-        for ours, theirs in zip(net.heads(x), foreign.forward_mmseg_danet(state, x), strict=True):
+        for ours, theirs in zip(net.heads(x), foreign.forward_mmseg_danet(foreign.doubled(state), x), strict=True):
             assert foreign.relative(ours, theirs) < 1e-4
     assert net.spec["align_corners"] is False
-    assert net.spec["trunk"]["deep_stem"] == (8, 8, 16)
+    assert net.spec["trunk"]["deep_stem"] == (4, 4, 8)
     assert net.gammas == {"position": pytest.approx(0.6), "channel": pytest.approx(0.6)}
 
 
-def test_the_published_shape(tmp_path):
-    net = load_checkpoint(saved(tmp_path / "x.pth", foreign.filled(foreign.mmseg_danet(50, classes=150))))
+def test_what_shapes_tell_is_found(tmp_path):
+    net = load_checkpoint(saved(tmp_path / "x.pth", small(classes=150)))
     assert net.spec["num_classes"] == 150
-    assert (net.spec["head_channels"], net.spec["query_channels"]) == (512, 64)
+    assert (net.spec["head_channels"], net.spec["query_channels"]) == (16, 4)
 
 
 def test_the_auxiliary_head_may_be_missing(tmp_path):

@@ -1,4 +1,5 @@
 import itertools
+import math
 import re
 
 import pytest
@@ -162,9 +163,7 @@ def test_no_names_or_shapes_upset_the_guess(found):
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(names, shapes, min_size=1, max_size=6))
 def test_a_wild_file_is_refused_without_building_it(found):
-    tensors = {
-        name: torch.empty(shape, device="meta") for name, shape in found.items() if all(s < 2**20 for s in shape)
-    }
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in found.items() if math.prod(shape) < 2**50}
     recognise(tensors or {"x": torch.zeros(1)})
 
 

@@ -268,3 +268,11 @@ def test_threads_may_read_at_once(tmp_path):
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_a_file_larger_than_any_published_one_is_not_read(tmp_path):
+    path = tmp_path / "x.pth"
+    with path.open("wb") as stream:
+        stream.write(b"\x80\x02")
+        stream.truncate(5 << 30)  # takes no room on the disk
+    assert "expected at most" in refused(path)
