@@ -119,10 +119,12 @@ def check_fits(cost: Cost, free: int | None) -> None:
 
 
 def in_words(nbytes: float) -> str:
-    """Bytes for people: ``"210 MB"``, ``"3.4 GB"``."""
+    """Bytes for people: ``"34 kB"``, ``"210 MB"``, ``"3.4 GB"``."""
     if nbytes >= 999.5e6:
         return f"{nbytes / 1e9:.1f} GB"
-    return f"{max(1, round(nbytes / 1e6))} MB"
+    if nbytes >= 999.5e3:
+        return f"{round(nbytes / 1e6)} MB"
+    return f"{max(1, round(nbytes / 1e3))} kB"
 
 
 @dataclass(frozen=True)

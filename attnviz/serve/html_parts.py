@@ -149,8 +149,8 @@ def model_select(label: str, elem_id: str, groups: Sequence[dict[str, Any]], val
     Args:
         label: Above the select.
         elem_id: Its id in the page.
-        groups: ``[{"label": str, "models": [{"name": str, "title": str, "note": str | None}]}]``; a model with a
-            note (how to get it) can be looked at, but fires nothing.
+        groups: ``[{"label": str, "models": [{"name": str, "title": str, "note": str | None, "shows": [view]}]}]``; a
+            model with a note (how to get it) can be looked at, but fires nothing.
         value: Name of the model chosen first.
     """
     return gr.HTML(
@@ -194,7 +194,7 @@ def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value
 
 def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
     """The browser's own select; as an input its value is the option's name. Arguments as for `segments`."""
-    listed = [{"name": name, "title": text, "note": None} for name, text in options]
+    listed = [{"name": name, "title": text, "note": None, "shows": []} for name, text in options]
     return model_select(label, elem_id, [{"label": "", "models": listed}], value)
 
 

@@ -58,7 +58,8 @@ def model_groups() -> list[dict[str, Any]]:
 
 def _listed(entry: WeightsEntry) -> dict[str, Any]:
     note = command_to_get(entry) if entry.status == "available" else None
-    return {"name": entry.name, "title": entry.title, "note": note}
+    shows = ["position", "channel"] if entry.spec.get("architecture") == "DANet" else ["stages"]
+    return {"name": entry.name, "title": entry.title, "note": note, "shows": shows}
 
 
 def short_title(name: str) -> str:

@@ -20,12 +20,29 @@
     compare: (p) => p.left.maps.length > 0,
   };
 
-  function message(element, text) {
+  // A way out of a view that does not apply: the first model on this machine that has it.
+  function wayOut(view) {
+    const select = document.querySelector("#page-model select");
+    const option = select && [...select.options].find(({ dataset }) => (dataset.shows || "").split(" ").includes(view));
+    if (!option) return [];
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `Switch to ${option.textContent.split(" · ")[0]}`;
+    button.addEventListener("click", () => {
+      select.value = option.value;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return [button];
+  }
+
+  function message(element, text, more = []) {
     const box = document.createElement("div");
     box.className = "page-message";
     const paragraph = document.createElement("p");
     paragraph.textContent = text;
-    box.append(paragraph);
+    const inner = document.createElement("div");
+    inner.append(paragraph, ...more);
+    box.append(inner);
     element.replaceChildren(box);
   }
 
@@ -45,7 +62,7 @@
       if (entry.handle) entry.handle.destroy();
       entry.handle = null;
       element.dataset.state = payload ? "not-applicable" : "empty";
-      message(element, whyNot(view, payload));
+      message(element, whyNot(view, payload), payload ? wayOut(view) : []);
       return;
     }
     element.dataset.state = "drawn";

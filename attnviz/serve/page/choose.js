@@ -2,7 +2,8 @@
 (() => {
   "use strict";
 
-  // groups: [{label, models: [{name, title, note}]}]; a note says how to get weights that are not on this machine
+  // groups: [{label, models: [{name, title, note, shows}]}]; a note says how to get weights that are not on this
+  // machine, shows lists the views that apply
   function models(element, groups, value, choose) {
     const select = element.querySelector("select");
     const notes = new Map(groups.flatMap((group) => group.models.map(({ name, note }) => [name, note])));
@@ -14,6 +15,7 @@
       });
     }
     select.value = value;
+    select.title = select.selectedOptions.length ? select.selectedOptions[0].textContent : "";
     say(element, notes.get(value));
   }
 
@@ -25,10 +27,11 @@
   }
 
   function options({ models: listed }) {
-    return listed.map(({ name, title }) => {
+    return listed.map(({ name, title, note, shows }) => {
       const option = document.createElement("option");
       option.value = name;
       option.textContent = title;
+      option.dataset.shows = note ? "" : shows.join(" ");
       return option;
     });
   }
