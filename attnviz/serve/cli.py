@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 import attnviz
 from attnviz.errors import AttnvizError
+from attnviz.serve import explain_options as options
 from attnviz.serve.terminal import (
     INTERRUPTED,
     SOME_REFUSED,
@@ -33,10 +34,6 @@ app = typer.Typer(
 )
 app.add_typer(weights_app)
 
-ColormapName = Literal[
-    "viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"
-]  # as attnviz.render.colormaps.names(), without its import of matplotlib
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -55,74 +52,50 @@ def _root(
 
 @app.command("explain")
 def explain_photos(
-    photos: Annotated[list[str], typer.Argument(metavar="PHOTO", help="Picture files.", show_default=False)],
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("attnviz-out"),
-    formats: Annotated[
-        list[str], typer.Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
-    ] = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
-    html: Annotated[bool, typer.Option("--html", help="Also the interactive viewer in one file.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    size: Annotated[
-        int | None, typer.Option(min=1, max=16384, help="Shorter side the network sees, pixels; else as trained.")
-    ] = None,
-    fit: Annotated[
-        Literal["keep", "squash", "crop"],
-        typer.Option(help="keep: whole photo; squash: made square; crop: its middle."),
-    ] = "keep",
-    top: Annotated[int, typer.Option(min=1, help="Predictions to keep.")] = 5,
-    at: Annotated[
-        list[str], typer.Option("--at", metavar="X,Y", help="Pixel whose position attention is shown; can be repeated.")
-    ] = [],  # noqa: B006 - typer copies it
-    panels: Annotated[
-        str, typer.Option(help="Panels with commas, for example photo,stage1.gain or stages; else the usual ones.")
-    ] = "",
-    columns: Annotated[int | None, typer.Option(min=1, help="Panels side by side.")] = None,
-    colormap: Annotated[ColormapName, typer.Option(help="turbo and jet show edges that are not there.")] = "viridis",
-    scaling: Annotated[
-        Literal["each", "shared"], typer.Option(help="Colours span each map's range, or one shared by like maps.")
-    ] = "each",
-    opacity: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the maps over the photo.")] = 0.6,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Smooth between the network's own cells.")] = False,
-    width: Annotated[float, typer.Option(min=30.0, max=600.0, help="Of the figure, mm.")] = 180.0,
-    dpi: Annotated[int, typer.Option(min=50, max=1200, help="Dots per inch.")] = 300,
-    font_size: Annotated[float, typer.Option(min=4.0, max=24.0, help="In points.")] = 7.0,
-    title: Annotated[bool, typer.Option(help="Print a heading.")] = True,
-    caption: Annotated[bool, typer.Option(help="Print the caption too.")] = False,
+    photos: options.Photos,
+    model: options.Model = None,
+    out: options.Out = Path("attnviz-out"),
+    formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
+    html: options.Html = False,
+    as_json: options.AsJson = False,
+    device: options.Device = "auto",
+    size: options.Size = None,
+    fit: options.Fit = "keep",
+    top: options.Top = 5,
+    at: options.At = [],  # noqa: B006 - typer copies it
+    panels: options.Panels = "",
+    columns: options.Columns = None,
+    colormap: options.Colormap = "viridis",
+    scaling: options.Scaling = "each",
+    opacity: options.Opacity = 0.6,
+    smooth: options.Smooth = False,
+    width: options.Width = 180.0,
+    dpi: options.Dpi = 300,
+    font_size: options.FontSize = 7.0,
+    title: options.Title = True,
+    caption: options.Caption = False,
 ) -> None:
     """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
     from attnviz.serve.explain_command import ExplainRequest, run_explain
 
-    chosen = [name.strip().lower() for group in formats for name in group.split(",") if name.strip()]
+    figure = {
+        "panels": _split([panels]),
+        "pins": tuple(_pin(text) for text in at),
+        "interpolation": "bilinear" if smooth else "nearest",
+        **{"columns": columns, "colormap": colormap, "scaling": scaling, "map_opacity": opacity},
+        **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
+    }
+    chosen = [name.lower() for name in _split(formats)] + ["html"] * html
     request = ExplainRequest(
-        photos=photos,
-        model=model,
-        out=out,
-        formats=[*chosen, "html"] if html else chosen,
-        as_json=as_json,
-        device=device,
-        size=size,
-        fit=fit,
-        top=top,
-        figure={
-            "panels": tuple(name.strip() for name in panels.split(",") if name.strip()) if panels else (),
-            "pins": tuple(_pin(text) for text in at),
-            "columns": columns,
-            "colormap": colormap,
-            "scaling": scaling,
-            "map_opacity": opacity,
-            "interpolation": "bilinear" if smooth else "nearest",
-            "width_mm": width,
-            "dpi": dpi,
-            "font_size": font_size,
-            "title": title,
-            "caption": caption,
-        },
-    )
+        photos=photos, model=model, out=out, formats=chosen, as_json=as_json,
+        device=device, size=size, fit=fit, top=top, figure=figure,
+    )  # fmt: skip
     raise typer.Exit(run_explain(request))
+
+
+def _split(groups: list[str]) -> tuple[str, ...]:
+    """Names that were given with commas, or an option each."""
+    return tuple(name.strip() for group in groups for name in group.split(",") if name.strip())
 
 
 def _pin(text: str) -> tuple[float, float]:
@@ -140,7 +113,7 @@ def replay_manifest(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the new files; else replay/.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint, where its name is not known.")] = None,
     device: Annotated[str | None, typer.Option(help="Where to compute; else as then.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a figure again and say whether its maps are identical; exit code 1 where they differ beyond rounding."""
     import json

@@ -26,7 +26,7 @@ def safe_stem(name: str) -> str:
     stem = PurePosixPath(last).stem
     visible = "".join(c for c in stem if unicodedata.category(c) != "Cf")
     clean = "_".join(_FORBIDDEN.sub("_", visible).split())
-    clean = clean.encode("utf-8")[:_LONGEST].decode("utf-8", errors="ignore").strip("._ ").lstrip("-~")
+    clean = clean.encode("utf-8")[:_LONGEST].decode("utf-8", errors="ignore").lstrip("._-~").rstrip("._")
     if not clean:
         return "photo"
     return f"{clean}_" if clean.split(".")[0].rstrip(" ").lower() in _DEVICES else clean

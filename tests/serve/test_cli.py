@@ -273,8 +273,9 @@ def test_colour_maps_on_the_command_line_are_those_there_are():
     from typing import get_args
 
     from attnviz.render.colormaps import names
+    from attnviz.serve.explain_options import ColormapName
 
-    assert get_args(cli.ColormapName) == names()
+    assert get_args(ColormapName) == names()
 
 
 # --- in processes of their own ---------------------------------------------------------------------------------------
