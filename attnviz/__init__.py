@@ -51,7 +51,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     if name not in _HOME:
         raise AttributeError(f"module 'attnviz' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

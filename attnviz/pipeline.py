@@ -52,7 +52,9 @@ def explain(
     with _timed(seconds, "load"):
         loaded = _loaded(model, device)
     entry = loaded.entry
-    options = Preprocessing(size=entry.size if size is None else size, fit=fit, multiple=entry.multiple, mean=entry.mean, std=entry.std)
+    options = Preprocessing(
+        size=entry.size if size is None else size, fit=fit, multiple=entry.multiple, mean=entry.mean, std=entry.std
+    )
     with _timed(seconds, "preprocess"):
         x, seen, geometry = preprocess(photo, options, smallest_input=entry.smallest_input)
     with _timed(seconds, "forward"):

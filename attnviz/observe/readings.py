@@ -20,7 +20,9 @@ def check_finite(recording: Recording, name: str) -> None:
     """
     for label, tensor in {"output": recording.output, **recording.sites}.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"expected finite numbers at {label} of {name}, got NaN or infinity; are its weights whole?")
+            raise ModelError(
+                f"expected finite numbers at {label} of {name}, got NaN or infinity; are its weights whole?"
+            )
 
 
 def predictions(logits: Tensor, categories: tuple[str, ...], top: int) -> tuple[Prediction, ...]:
@@ -80,9 +82,7 @@ def extra_maps(net: nn.Module, recording: Recording) -> tuple[AttentionMap, ...]
     )
 
 
-def segmentation(
-    net: DANet, recording: Recording, size: tuple[int, int], categories: tuple[str, ...]
-) -> Segmentation:
+def segmentation(net: DANet, recording: Recording, size: tuple[int, int], categories: tuple[str, ...]) -> Segmentation:
     """The classes that DANet's three classifiers give the first picture, upsampled as the network does it."""
 
     def upsampled(head: str) -> Tensor:

@@ -169,5 +169,6 @@ def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Mo
 
 
 def lock_of(net: nn.Module) -> threading.RLock:
+    """The lock that a recording of this network holds; one per network."""
     with _locks_guard:
         return _locks.setdefault(net, threading.RLock())

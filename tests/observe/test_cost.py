@@ -103,7 +103,16 @@ def test_rates_are_learned_per_device():
 
 
 @pytest.mark.parametrize(
-    ("nbytes", "words"), [(0, "1 kB"), (34e3, "34 kB"), (999.6e3, "1 MB"), (210e6, "210 MB"), (999.4e6, "999 MB"), (999.6e6, "1.0 GB"), (3.44e9, "3.4 GB")]
+    ("nbytes", "words"),
+    [
+        (0, "1 kB"),
+        (34e3, "34 kB"),
+        (999.6e3, "1 MB"),
+        (210e6, "210 MB"),
+        (999.4e6, "999 MB"),
+        (999.6e6, "1.0 GB"),
+        (3.44e9, "3.4 GB"),
+    ],
 )
 def test_bytes_in_words(nbytes, words):
     assert in_words(nbytes) == words

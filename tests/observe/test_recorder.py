@@ -181,5 +181,5 @@ def test_an_input_without_a_batch_is_refused() -> None:
 
 def test_attention_that_was_not_watched_is_said() -> None:
     recording = record(bam_net(), torch.zeros(1, 3, 32, 32))
-    with pytest.raises(RecordError, match="position.query"):
+    with pytest.raises(RecordError, match=r"position\.query"):
         _ = recording.position
