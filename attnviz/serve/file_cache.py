@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from gradio import routes
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
@@ -23,6 +24,8 @@ def private_file_cache() -> None:
         return
     folder = tempfile.mkdtemp(prefix="attnviz-")  # readable by this user alone
     os.environ["GRADIO_TEMP_DIR"] = folder
+    # Read once when Gradio was imported: it makes a folder there, which fails where another user's is in the way.
+    routes.DEFAULT_TEMP_DIR = folder  # type: ignore[attr-defined]
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 

@@ -194,7 +194,7 @@ def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value
 
 def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
     """The browser's own select; as an input its value is the option's name. Arguments as for `segments`."""
-    listed = [{"name": name, "title": text, "note": None, "shows": []} for name, text in options]
+    listed: list[dict[str, Any]] = [{"name": name, "title": text, "note": None, "shows": []} for name, text in options]
     return model_select(label, elem_id, [{"label": "", "models": listed}], value)
 
 

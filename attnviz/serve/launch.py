@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -58,8 +61,21 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[st
 def serve(
     demo: gr.Blocks, host: str = DEFAULT_HOST, port: int | None = DEFAULT_PORT, *, open_browser: bool = False
 ) -> None:
-    """Serve the page until it is interrupted."""
-    demo.launch(**launch_options(host, port), inbrowser=open_browser)
+    """Serve the page until the process is interrupted or asked to end.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    signal.signal(signal.SIGTERM, _end)  # so that the visitors' pictures are removed then, too
+    demo.launch(**launch_options(host, port), inbrowser=open_browser, quiet=True, prevent_thread_lock=True)
+    sys.stdout.write(f"The page is at {demo.local_url} (Ctrl+C ends it)\n")
+    sys.stdout.flush()
+    demo.block_thread()
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends the process the way `sys.exit` does, with what was asked to happen at exit."""
+    raise SystemExit(128 + number)
 
 
 def is_loopback(host: str) -> bool:

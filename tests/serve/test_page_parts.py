@@ -2,10 +2,14 @@
 
 import io
 import os
+import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
 from PIL import Image
 
@@ -110,3 +114,30 @@ def test_a_plain_error_passes_through():
     with pytest.raises(gr.Error) as caught:
         raises()
     assert caught.value is error
+
+
+def test_the_launcher_serves_says_where_and_cleans_up(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}
+    env |= {"PORT": str(port), "TMPDIR": str(tmp_path)}
+    launcher = Path(__file__).parents[2] / "app.py"
+    with subprocess.Popen(
+        [sys.executable, str(launcher)], env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as page:
+        try:
+            said = page.stdout.readline()
+            assert f"http://127.0.0.1:{port}" in said
+            assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+            assert [path.name[:8] for path in tmp_path.iterdir()] == ["attnviz-"]
+            second = subprocess.run(
+                [sys.executable, str(launcher)], env=env, cwd=tmp_path, capture_output=True, text=True
+            )
+            assert second.returncode == 1
+            assert second.stderr.count("\n") == 1
+            assert "port that is taken" in second.stderr
+        finally:
+            page.terminate()
+        assert page.wait(timeout=30) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
