@@ -89,9 +89,10 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
     if str(name) in known:
         entry = known[str(name)]
         if entry.status == "available":
+            consent = "" if entry.licence else " --accept-unlicensed"
             raise UnknownModelError(
                 f"expected weights on this machine, got {entry.name}, which is published elsewhere: "
-                f"run `attnviz weights pull {entry.name}` first"
+                f"run `attnviz weights pull {entry.name}{consent}` first"
             )
         return _load(entry.name, str(pick_device(device)), entry.sha256, entry.path)
     if os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
@@ -118,7 +119,7 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
         architecture=str(spec.get("architecture", type(net).__name__)),
         spec=spec,
         size=224,
-        multiple=8 if segmentation else 16,
+        multiple=max((site.stride for site in getattr(net, "sites", tuple)()), default=32),
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
         smallest_input=int(getattr(net, "smallest_input", 32)),
