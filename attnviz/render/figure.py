@@ -30,6 +30,8 @@ from attnviz.results import ByteArray, Explanation
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
+_HAIR = 1e-5  # pixels
+
 _drawing = threading.RLock()
 
 _SETTINGS = {
@@ -215,11 +217,12 @@ def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
 def _axes(figure: Figure, page: Page, item: Picture | Bar | Swatch) -> Axes:
     """Axes that cover an item, with its pixels as coordinates and y downwards."""
     left, top, right, bottom = item.box
+    # matplotlib before 3.11 rounds sides up to whole pixels: a rounding error above one would move all samples
     position = (
-        left / page.width,
-        1.0 - bottom / page.height,
-        (right - left) / page.width,
-        (bottom - top) / page.height,
+        (left + _HAIR) / page.width,
+        1.0 - (bottom - _HAIR) / page.height,
+        (right - left - 2 * _HAIR) / page.width,
+        (bottom - top - 2 * _HAIR) / page.height,
     )
     axes = figure.add_axes(position)
     axes.set_axis_off()
