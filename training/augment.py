@@ -29,6 +29,7 @@ def random_crops(
     *,
     smallest: float = 0.5,
     light: float = 0.2,
+    detail: bool = False,
 ) -> Tensor:
     """Random resized crops with flips, brightness and contrast, one affine sampling for the whole batch.
 
@@ -38,6 +39,7 @@ def random_crops(
         generator: On the CPU; every random number comes from it.
         smallest: Share of the area that a crop keeps at least; its aspect ratio is in [3/4, 4/3].
         light: Brightness and contrast factors are in [1 - light, 1 + light].
+        detail: Also blur or sharpen each picture and add noise (`vary_detail`).
 
     Returns:
         float32 (B, 3, size, size), mean and std removed, channels last in memory.
@@ -60,7 +62,28 @@ def random_crops(
     x = functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if light:
         x = _relight(x, generator, light)
+    if detail:
+        x = vary_detail(x, generator)
     return standardise(x).contiguous(memory_format=torch.channels_last)
+
+
+def vary_detail(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur or sharpen each picture by its own amount, and add noise: detail then says little about the data set.
+
+    Args:
+        x: float32 (B, 3, H, W) in [0, 1].
+        generator: On the CPU.
+
+    Returns:
+        x + amount * (x - blurred) + noise, amount in [-1, 1.5] (-1: blurred), std of the noise up to 0.04.
+    """
+    taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device) / 16
+    kernel = (taps[:, None] * taps[None, :]).expand(3, 1, 5, 5)
+    blurred = functional.conv2d(functional.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
+    amount = torch.empty(len(x), 1, 1, 1).uniform_(-1, 1.5, generator=generator).to(x.device)
+    strength = torch.empty(len(x), 1, 1, 1).uniform_(0, 0.04, generator=generator).to(x.device)
+    noise = torch.randn(x.shape, generator=generator).to(x.device)
+    return x + amount * (x - blurred) + strength * noise
 
 
 def _relight(x: Tensor, generator: torch.Generator, light: float) -> Tensor:

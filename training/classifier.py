@@ -23,11 +23,9 @@ from tqdm import tqdm
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
-from training.augment import random_crops, to_float, whole
+from training.augment import random_crops, whole
 from training.gate_heads import GateHeads
 from training.run_state import Budget, Run, WeightAverage, phase_at, train
-
-COMMON_SIDE = 64  # pixels: what Tiny ImageNet's pictures have
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +100,22 @@ def parameter_groups(model: nn.Module, *, rate: float, decay: float, fast: float
 def make_loss(
     model: nn.Module, sources: list[Pictures], options: argparse.Namespace, device: torch.device
 ) -> Callable[[int, float], Tensor]:
-    """Return (step, progress) -> loss of the batch that belongs to the step."""
-    weights = [len(sources[0]), *(options.repeat * len(s) for s in sources[1:])]
-    counts = split_batch(options.batch, weights)
+    """Return (step, progress) -> loss of the batch that belongs to the step.
+
+    Only Imagenette has pictures sharper than 64 px. Simply added, they would teach the network that sharpness means
+    its ten categories, and call every good photo one of them. So half of them are as small and as compressed as Tiny
+    ImageNet's, and the others compete among their own ten categories only.
+
+    Args:
+        model: A `GateHeads`.
+        sources: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
+        options: The command line.
+        device: Of model and sources.
+    """
+    tiny, small, sharp = sources
+    counts = split_batch(options.batch, [len(tiny), options.repeat * len(small) / 2, options.repeat * len(sharp) / 2])
     rank, world = place_in_run()
-    own = (int(sources[-1].labels.min()), 1 + int(sources[-1].labels.max()))
+    own = (int(sharp.labels.min()), 1 + int(sharp.labels.max()))
     draws = [
         Draw(len(s), c, options.seed + i, rank=rank, world=world)
         for i, (s, c) in enumerate(zip(sources, counts, strict=True))
@@ -114,18 +123,19 @@ def make_loss(
 
     def compute(step: int, progress: float) -> Tensor:
         size, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step, rank)
-        crops, labels, sharp = [], [], 0
-        for images, categories in plain_then_sharp([take(s, d(step)) for s, d in zip(sources, draws, strict=True)]):
-            crops.append(random_crops(images, size, generator, smallest=options.smallest_crop))
+        crops, labels = [], []
+        for source, draw in zip(sources, draws, strict=True):
+            images, categories = take(source, draw(step))
+            plain = source is not sharp
+            crops.append(random_crops(images, size, generator, smallest=options.smallest_crop, detail=plain))
             labels.append(categories)
-            sharp = len(images) if images.shape[1] > COMMON_SIDE else 0
-        x, y = torch.cat(crops), torch.cat(labels)
+        x, y, last = torch.cat(crops), torch.cat(labels), len(labels[-1])
         train_unfrozen(model)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
             logits, extra = model(x.contiguous(memory_format=torch.channels_last))
-        loss = joint_loss(logits, y, sharp, own, options.smoothing)
+        loss = joint_loss(logits, y, last, own, options.smoothing)
         for weight, head in zip(options.auxiliary, extra.values(), strict=True):
-            loss = loss + weight * joint_loss(head, y, sharp, own, options.smoothing)
+            loss = loss + weight * joint_loss(head, y, last, own, options.smoothing)
         return loss
 
     return compute
@@ -154,22 +164,6 @@ def train_unfrozen(model: nn.Module) -> None:
         weights = list(module.parameters())
         if weights and not any(w.requires_grad for w in weights):
             module.eval()
-
-
-def plain_then_sharp(batches: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-    """Half of the sharper pictures at the sharpness of the others, the other half as they are, last.
-
-    Were every sharp picture one of Imagenette's ten categories, the network would learn that sharpness means
-    these ten, and would call every good photo one of them.
-    """
-    (tiny, tiny_labels), (sharp, sharp_labels) = batches
-    half = (len(sharp) + 1) // 2
-    blurred = functional.interpolate(
-        to_float(sharp[:half]), size=(COMMON_SIDE, COMMON_SIDE), mode="bilinear", antialias=True, align_corners=False
-    )
-    blurred = (255 * blurred).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    plain = torch.cat([tiny, blurred]), torch.cat([tiny_labels, sharp_labels[:half]])
-    return [plain, (sharp[half:], sharp_labels[half:])] if len(sharp) > half else [plain]
 
 
 def joint_loss(logits: Tensor, labels: Tensor, sharp: int, own: tuple[int, int], smoothing: float) -> Tensor:
@@ -335,8 +329,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
     rank, _ = place_in_run()
     options.folder.mkdir(parents=True, exist_ok=True)
-    sources = [load_pictures(options.data, n, device) for n in ("tiny_train", "imagenette_train")]
-    held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val")]
+    sources = [
+        load_pictures(options.data, n, device) for n in ("tiny_train", "imagenette_train_small", "imagenette_train")
+    ]
+    held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val_small")]
     categories = 1 + max(int(s.labels.max()) for s in sources)
     run, spec = prepare(options, device, categories)
     bar = tqdm(

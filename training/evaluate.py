@@ -131,7 +131,7 @@ def called_one_of(
     return sum(own[0] <= category < own[1] for category in found) / len(found)
 
 
-def answers(net: BamResNet, tiny: Pictures, nette: Pictures, size: int, limit: int | None) -> Metrics:
+def answers(net: BamResNet, tiny: Pictures, small: Pictures, nette: Pictures, size: int, limit: int | None) -> Metrics:
     """Accuracy on both validation sets; Imagenette's among all categories and among its own."""
     counts = [min(limit or len(p), len(p)) for p in (tiny, nette)]
     own = (int(nette.labels.min()), 1 + int(nette.labels.max()))
@@ -141,6 +141,7 @@ def answers(net: BamResNet, tiny: Pictures, nette: Pictures, size: int, limit: i
         f"top-1 (%), among {all_of}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": top1(
             net, tiny, size, limit=limit
         ),
+        f"top-1 (%), among {all_of}, {on}, reduced to 64 px as Tiny ImageNet": top1(net, small, size, limit=limit),
         f"top-1 (%), among {all_of}, {on}": top1(net, nette, size, limit=limit),
         f"top-1 (%), among its own {own[1] - own[0]}, {on}": top1(net, nette, size, limit=limit, among=own),
     }
@@ -149,11 +150,12 @@ def answers(net: BamResNet, tiny: Pictures, nette: Pictures, size: int, limit: i
 
 def evaluate_classifier(net: BamResNet, data: Path, device: torch.device, size: int, limit: int | None) -> Metrics:
     """Accuracy on both validation sets, location of the gain per stage, and the cost of flattening each gate."""
-    tiny, nette = (load_pictures(data, n, device) for n in ("tiny_val", "imagenette_val"))
+    names = ("tiny_val", "imagenette_val_small", "imagenette_val")
+    tiny, small, nette = (load_pictures(data, n, device) for n in names)
     count = min(limit or len(tiny), len(tiny))
     on = f"{count:,} Tiny ImageNet val pictures, {size} px"
     base = top1(net, tiny, size, limit=limit)
-    found = answers(net, tiny, nette, size, limit)
+    found = answers(net, tiny, small, nette, size, limit)
     boxes = np.load(data / "tiny_val_boxes.npy")
     chosen = small_boxes(boxes)[:limit]
     boxed = f"{len(chosen):,} Tiny ImageNet val pictures with boxes under 60 %, {size} px"

@@ -8,13 +8,15 @@ Nothing is downloaded. Any of the three may be left out. What is written under `
     tiny_{train,val}_labels.npy         int64 (N,), index into categories.json
     tiny_val_boxes.npy                  int64 (N, 4): left, top, right, bottom, pixels, both ends inside the box
     imagenette_{train,val}.npy          uint8 (N, 160, 160, 3), centre square, antialiased
-    imagenette_{train,val}_labels.npy   int64 (N,)
+    imagenette_{train,val}_small.npy    uint8 (N, 64, 64, 3), reduced and compressed as Tiny ImageNet's pictures are
+    imagenette_{train,val}[_small]_labels.npy   int64 (N,)
     categories.json                     [{"synset", "name"}]: 200 of Tiny ImageNet (wnids.txt), then Imagenette's 10
     camvid_{train,val,test}.npy         uint8 (N, 360, 480, 3)
     camvid_{train,val,test}_labels.npy  uint8 (N, 360, 480), 0-10 a class, 255 unlabelled
 """
 
 import argparse
+import io
 import json
 from collections.abc import Callable, Sequence
 from multiprocessing import Pool
@@ -64,6 +66,18 @@ def read_tiny(path: Path) -> NDArray[np.uint8]:
 def read_imagenette(path: Path) -> NDArray[np.uint8]:
     """Read an Imagenette picture, RGB uint8 (160, 160, 3)."""
     return read_square(path, IMAGENETTE_SIZE)
+
+
+def read_imagenette_small(path: Path) -> NDArray[np.uint8]:
+    """Read an Imagenette picture as Tiny ImageNet would hold it, RGB uint8 (64, 64, 3).
+
+    Tiny ImageNet's files are JPEG of 64 px with Pillow's tables of quality 75. A picture that was only reduced lacks
+    their artefacts, which is enough for a network to tell the two data sets, and so their categories, apart.
+    """
+    stream = io.BytesIO()
+    Image.fromarray(read_square(path, TINY_SIZE)).save(stream, "JPEG", quality=75)
+    with Image.open(stream) as opened:
+        return np.asarray(opened.convert("RGB"))
 
 
 def read_street(path: Path) -> NDArray[np.uint8]:
@@ -141,7 +155,11 @@ def pack_imagenette(root: Path, out: Path, index: dict[str, int], workers: int) 
             (p, index[d.name]) for d in sorted((root / split).iterdir()) if d.is_dir() for p in sorted(d.iterdir())
         ]
         write_pictures(out / f"imagenette_{split}.npy", [p for p, _ in found], read_imagenette, workers=workers)
-        np.save(out / f"imagenette_{split}_labels.npy", np.array([label for _, label in found], dtype=np.int64))
+        write_pictures(
+            out / f"imagenette_{split}_small.npy", [p for p, _ in found], read_imagenette_small, workers=workers
+        )
+        for name in (split, f"{split}_small"):
+            np.save(out / f"imagenette_{name}_labels.npy", np.array([label for _, label in found], dtype=np.int64))
 
 
 def pack_camvid(root: Path, out: Path, workers: int) -> None:

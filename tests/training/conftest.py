@@ -20,6 +20,8 @@ def packed(tmp_path):
         ("tiny_train", 24, 64),
         ("tiny_val", 8, 64),
         ("imagenette_train", 12, 160),
+        ("imagenette_train_small", 12, 64),
+        ("imagenette_val_small", 4, 64),
         ("imagenette_val", 4, 160),
     ):
         labels = np.arange(count) % 3

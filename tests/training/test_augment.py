@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from training.arrays import Draw, load_pictures, seeded, split_batch
-from training.augment import MEAN, STD, random_crops, standardise, whole
+from training.augment import MEAN, STD, random_crops, standardise, vary_detail, whole
 from training.street_crops import labels_on_grid, random_street_crops
 
 
@@ -91,3 +91,14 @@ def test_arrays_of_another_kind_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((3, 8, 8, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match="got 2 for 3"):
         load_pictures(tmp_path, "a", torch.device("cpu"))
+
+
+def test_varied_detail_keeps_light_and_changes_edges():
+    x = torch.full((64, 3, 16, 16), 0.25)
+    x[..., 8:] = 0.75
+    varied = vary_detail(x, seeded(1))
+    assert varied.mean() == pytest.approx(0.5, abs=0.01)
+    step = (varied[..., 8] - varied[..., 7]).mean((1, 2))  # 0.5 in the original
+    assert step.min() < 0.3
+    assert step.max() > 0.8
+    assert torch.equal(varied, vary_detail(x, seeded(1)))

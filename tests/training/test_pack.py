@@ -35,7 +35,9 @@ def test_all_three_sets(tmp_path):
     assert train[0, 5, 5, 1] > 200 > train[0, 5, 5, 0]
     assert np.load(out / "tiny_val_boxes.npy").tolist() == [[0, 32, 44, 62]]
     assert np.load(out / "imagenette_val.npy").shape == (1, 160, 160, 3)
+    assert np.load(out / "imagenette_val_small.npy").shape == (1, 64, 64, 3)
     assert np.load(out / "imagenette_val_labels.npy").tolist() == [2]
+    assert np.load(out / "imagenette_val_small_labels.npy").tolist() == [2]
     assert (np.load(out / "camvid_test_labels.npy") == 255).all()
     assert not list(out.glob("*.part"))
 
@@ -54,3 +56,11 @@ def test_imagenette_alone_is_refused(tmp_path, capsys):
         pack.main(["--imagenette", str(tmp_path), "--out", str(tmp_path / "out")])
     assert stopped.value.code == 2
     assert "--tiny" in capsys.readouterr().err
+
+
+def test_small_imagenette_has_the_artefacts_of_its_compression(tmp_path):
+    fine = np.indices((128, 128)).sum(0) // 4 % 2 * 255
+    Image.fromarray(np.stack([fine, fine, 0 * fine], -1).astype(np.uint8)).save(tmp_path / "a.png")
+    small, plain = pack.read_imagenette_small(tmp_path / "a.png"), pack.read_square(tmp_path / "a.png", 64)
+    assert small.shape == plain.shape
+    assert 1 < np.abs(small.astype(int) - plain).mean() < 40
