@@ -61,6 +61,7 @@ def fit(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, schem
         for key, value in net.state_dict().items()
     }
     net.load_state_dict(weights, strict=True, assign=True)
+    vars(net)["loaded_from"] = name  # its weights came from somewhere: they are not random
     return net.eval()
 
 

@@ -130,7 +130,9 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
 
 
 def was_trained(net: nn.Module) -> bool:
-    """Whether any batch norm of the network ever saw a training batch; False means its weights are random."""
+    """Whether its weights came from a file, or any batch norm ever saw a training batch; False: they are random."""
+    if getattr(net, "loaded_from", None) is not None:
+        return True
     norms = (part for part in net.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm))
     return any(n.num_batches_tracked is not None and n.num_batches_tracked.item() > 0 for n in norms)
 
