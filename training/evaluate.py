@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from attnviz.models.bam import effective_gain
@@ -32,6 +33,8 @@ from training.measures import (
     border_share,
     cells_inside,
     centre_score,
+    confusion,
+    intersection_over_union,
     mean_total_variation,
     own_class_ratio,
     ring_auc,
@@ -39,7 +42,7 @@ from training.measures import (
     roc_auc,
 )
 from training.pack import CAMVID_CATEGORIES, IGNORED, TINY_SIZE, read_square
-from training.segmentation import score
+from training.segmentation import CLASSES
 from training.street_crops import labels_on_grid
 
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
@@ -181,65 +184,100 @@ def evaluate_classifier(net: BamResNet, data: Path, device: torch.device, size: 
     return found
 
 
-@torch.inference_mode()
-def row_metrics(net: DANet, pictures: Pictures, queries: int = 64, seed: int = 0) -> tuple[float, float]:
-    """Own-class ratio and total variation of rows of the position attention, means over pictures.
+def fused_variants(net: DANet, features: Tensor) -> dict[str, Tensor]:
+    """Fused logits as trained and with either or both gammas at 0, where an attention module is the identity.
 
     Args:
         net: The network.
-        pictures: With labels, which decide what "own class" is.
-        queries: Locations per picture, drawn at random.
-        seed: Of the draw.
+        features: The trunk's output, (B, C, h, w).
+
+    Returns:
+        ``none``, ``position``, ``channel``, ``both``: which gamma is 0 -> class logits (B, K, h, w).
+    """
+    head = net.head
+    position, channel = head.conv5a(features), head.conv5c(features)
+    with_position, without_position = head.conv51(head.sa(position)), head.conv51(position)
+    with_channel, without_channel = head.conv52(head.sc(channel)), head.conv52(channel)
+    return {
+        "none": head.conv8(with_position + with_channel),
+        "position": head.conv8(without_position + with_channel),
+        "channel": head.conv8(with_position + without_channel),
+        "both": head.conv8(without_position + without_channel),
+    }
+
+
+def row_metrics(query: Tensor, key: Tensor, labels: Tensor, chosen: Tensor) -> tuple[float, float]:
+    """Own-class ratio and total variation of some rows of one picture's position attention.
+
+    Args:
+        query: (c, h, w).
+        key: (c, h, w).
+        labels: uint8 (H, W), 255 unlabelled; they decide what "own class" is.
+        chosen: int64 (Q,) locations.
+    """
+    rows = torch.softmax(query.float().flatten(1)[:, chosen].T @ key.float().flatten(1), dim=1).cpu().numpy()
+    height, width = query.shape[1:]
+    cells = labels_on_grid(labels[None], (height, width))[0].flatten().cpu().numpy()
+    ratios = own_class_ratio(rows, cells, chosen.cpu().numpy(), IGNORED)
+    known = ratios[~np.isnan(ratios)]
+    return (float(known.mean()) if len(known) else float("nan")), mean_total_variation(rows)
+
+
+@torch.inference_mode()
+def watch_danet(
+    net: DANet, pictures: Pictures, *, bf16: bool = False, queries: int = 64
+) -> tuple[dict[str, NDArray[np.int64]], list[tuple[float, float]]]:
+    """Go through pictures once: confusion counts of each variant, and the row metrics of each picture.
+
+    Args:
+        net: The network.
+        pictures: Whole, with labels.
+        bf16: Autocast, twice as fast on some processors.
+        queries: Rows looked at per picture, drawn at random by the picture's number.
     """
     net.eval()
-    kept: list[Tensor] = []
-    handles = [
-        m.register_forward_hook(lambda _m, _i, out: kept.append(out))
-        for m in (net.head.sa.query_conv, net.head.sa.key_conv)
-    ]
-    ratios, distances = [], []
-    try:
-        for i in range(len(pictures)):
-            kept.clear()
-            images, labels = take(pictures, torch.tensor([i]))
-            net(standardise(to_float(images)))
-            query, key = (t[0].flatten(1) for t in kept)
-            chosen = torch.randperm(query.shape[1], generator=seeded(seed, i))[:queries].to(query.device)
-            rows = torch.softmax(query[:, chosen].T @ key, dim=1).cpu().numpy()
-            cells = labels_on_grid(labels, kept[0].shape[2:])[0].flatten().cpu().numpy()
-            ratios.append(np.nanmean(own_class_ratio(rows, cells, chosen.cpu().numpy(), IGNORED)))
-            distances.append(mean_total_variation(rows))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return float(np.mean(ratios)), float(np.mean(distances))
+    counts: dict[str, NDArray[np.int64]] = {}
+    rows = []
+    device = pictures.images.device
+    for i in tqdm(range(len(pictures)), desc="pictures", mininterval=5):
+        images, labels = take(pictures, torch.tensor([i]))
+        x = standardise(to_float(images)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+            features = net.pretrained(x)
+            variants = fused_variants(net, features)
+            attended = net.head.conv5a(features)
+            query, key = net.head.sa.query_conv(attended)[0], net.head.sa.key_conv(attended)[0]
+        for name, logits in variants.items():
+            full = functional.interpolate(
+                logits.float(), size=x.shape[2:], mode="bilinear", align_corners=net.align_corners
+            )
+            found = confusion(labels.cpu().numpy().ravel(), full.argmax(1).cpu().numpy().ravel(), CLASSES)
+            counts[name] = counts.get(name, 0) + found
+        chosen = torch.randperm(query[0].numel(), generator=seeded(0, i))[:queries].to(device)
+        rows.append(row_metrics(query, key, labels[0], chosen))
+    return counts, rows
 
 
-def evaluate_segmentation(net: DANet, data: Path, device: torch.device, limit: int | None) -> Metrics:
-    """Mean IoU on test and val, the cost of each gamma, and what the rows of the position attention look at."""
-    test, val = (load_pictures(data, f"camvid_{s}", device) for s in ("test", "val"))
+def evaluate_segmentation(net: DANet, data: Path, device: torch.device, limit: int | None, *, bf16: bool) -> Metrics:
+    """Mean IoU on test, the cost of each gamma, and what the rows of the position attention look at."""
+    test = load_pictures(data, "camvid_test", device)
     if limit:
-        test, val = (Pictures(p.images[:limit], p.labels[:limit]) for p in (test, val))
-    on = f"{len(test)} CamVid test pictures, 360 x 480"
-    mean, right, each = score(net, test)
+        test = Pictures(test.images[:limit], test.labels[:limit])
+    on = f"{len(test)} CamVid test pictures, 360 x 480" + (", bf16" if bf16 else "")
+    counts, rows = watch_danet(net, test, bf16=bf16)
+    each = intersection_over_union(counts["none"])
+    mean = {name: 100 * float(np.nanmean(intersection_over_union(c))) for name, c in counts.items()}
     found: Metrics = {
-        f"mean IoU (%), 11 classes, {on}": 100 * mean,
-        f"pixels right (%), {on}": 100 * right,
-        f"mean IoU (%), 11 classes, {len(val)} CamVid val pictures, 360 x 480": 100 * score(net, val)[0],
+        f"mean IoU (%), 11 classes, {on}": mean["none"],
+        f"pixels right (%), {on}": 100 * float(np.trace(counts["none"]) / counts["none"].sum()),
         "gamma of the position attention": net.gammas["position"],
         "gamma of the channel attention": net.gammas["channel"],
     }
-    parts = {"position": [net.head.sa], "channel": [net.head.sc], "both": [net.head.sa, net.head.sc]}
-    for name, modules in parts.items():
-        before = [m.gamma.item() for m in modules]
-        for module in modules:
-            module.gamma.data.zero_()
-        found[f"gamma = 0 ({name}) costs (points of mean IoU), {on}"] = 100 * (mean - score(net, test)[0])
-        for module, gamma in zip(modules, before, strict=True):
-            module.gamma.data.fill_(gamma)
-    ratio, distance = row_metrics(net, test)
-    found[f"mass of a row on its own class over that class's share (x), {on}"] = ratio
-    found[f"total variation between rows, mean (0 to 1), {on}"] = distance
+    for name in ("position", "channel", "both"):
+        found[f"gamma = 0 ({name}) costs (points of mean IoU), {on}"] = mean["none"] - mean[name]
+    ratio, distance = np.nanmean(np.array(rows), axis=0)
+    found[f"mass of a row on its own class over that class's share (x), {on}"] = float(ratio)
+    found[f"total variation between rows, mean (0 to 1), {on}"] = float(distance)
     for name, value in zip(CAMVID_CATEGORIES, each, strict=True):
         found[f"IoU of {name} (%), {on}"] = 100 * float(value)
     return found
@@ -262,6 +300,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--bf16", action="store_true", help="autocast DANet's convolutions")
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument("--photos", type=Path, help="folder of photos, none of them of Imagenette's categories")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -280,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             name = "photos that are none of Imagenette's categories but are called one (%)"
             found[f"{name}, {len(photos)} photos, {args.size} px"] = 100 * share
     elif args.task == "segmentation" and isinstance(net, DANet):
-        found = evaluate_segmentation(net, args.data, device, args.limit)
+        found = evaluate_segmentation(net, args.data, device, args.limit, bf16=args.bf16)
     else:
         parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
     args.out.write_text(json.dumps({k: round(v, 4) for k, v in found.items()}, indent=1))

@@ -80,7 +80,17 @@ def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
     spec = json.loads((folder / "spec.json").read_text())
     net = evaluate.load_trained(folder / "average.safetensors", spec, torch.device("cpu"))
     before = net.gammas
-    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), None)
+    x = torch.randn(1, 3, 48, 64)
+    with torch.inference_mode():
+        variants = evaluate.fused_variants(net, net.pretrained(x))
+        assert torch.allclose(variants["none"], net.head(net.pretrained(x))[0], atol=1e-5)
+        net.head.sa.gamma.zero_()
+        assert torch.allclose(variants["position"], net.head(net.pretrained(x))[0], atol=1e-5)
+        net.head.sc.gamma.zero_()
+        assert torch.allclose(variants["both"], net.head(net.pretrained(x))[0], atol=1e-5)
+        net.head.sa.gamma.fill_(before["position"])
+        net.head.sc.gamma.fill_(before["channel"])
+    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), None, bf16=False)
     assert net.gammas == before
     assert before["position"] > 0.5
     assert 0 <= found["total variation between rows, mean (0 to 1), 2 CamVid test pictures, 360 x 480"] <= 1
