@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-MODEL = "bam_resnet18_w32"
+from attnviz.models.registry import DEFAULT_MODEL as MODEL
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_it_explains(client, photo_path):
     [
         ({"model": "no_such_model"}, "expected one of"),
         ({"model": None}, "expected the name of a model"),
-        ({"model": ["bam_resnet18_w32"]}, "expected the name of a model"),
+        ({"model": [MODEL]}, "expected the name of a model"),
         ({"model": "../../etc/passwd"}, "expected one of"),
         ({"fit": "stretch"}, "expected one of keep, squash, crop"),
         ({"fit": 7}, "expected one of keep, squash, crop"),

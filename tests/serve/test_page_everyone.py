@@ -8,17 +8,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-SLOW = 60_000  # milliseconds: a forward pass on a busy machine
-DANET = "danet_resnet18_w32_camvid"
+from tests.serve.page_steps import DANET, SLOW, done, open_page, saw, state
+
 TABS = ("stages", "position", "channel", "compare", "batch", "export", "about")
-
-
-def open_page(page: Page, url: str) -> Page:
-    page.goto(url)
-    expect(page.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
-    return page
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +88,7 @@ def test_by_keyboard_alone(new_context, demo_url):
     tab_to("[data-sample=coffee]")
     page.keyboard.press("Enter")
     expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("coffee"), timeout=SLOW)
-    expect(page.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    done(page)
     tab_to("#page-model select")
     page.keyboard.press("D")
     expect(page.locator("#page-tab-position")).to_have_attribute("aria-selected", "true", timeout=SLOW)
@@ -117,7 +111,6 @@ def test_by_keyboard_alone(new_context, demo_url):
 
 def test_two_visitors_never_see_each_others_pictures(new_context, demo_url, tmp_path):
     shapes = {"anna": (140, 280), "ben": (300, 100)}
-    expected = {"anna": "saw 256 × 128", "ben": "saw 128 × 384"}
     pages = {name: open_page(new_context().new_page(), demo_url) for name in shapes}
     for name, (height, width) in shapes.items():
         pixels = np.random.default_rng(len(name)).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -126,13 +119,12 @@ def test_two_visitors_never_see_each_others_pictures(new_context, demo_url, tmp_
         page.locator("#page-photo input[type=file]").set_input_files(str(tmp_path / f"{name}.png"))
     for name, page in pages.items():
         other = next(key for key in shapes if key != name)
-        expect(page.locator("#page-status")).to_contain_text(expected[name], timeout=SLOW)
+        expect(page.locator("#page-status")).to_contain_text(saw(*shapes[name]), timeout=SLOW)
         page.locator("#page-tab-export").click()
         page.locator("#page-export-build").click()
     for name, page in pages.items():
         other = next(key for key in shapes if key != name)
-        state = page.locator("#page-export-status .page-status")
-        expect(state).to_have_attribute("data-state", "done", timeout=SLOW)
+        state(page, "page-export-status", "done")
         assert f"{name}.png" in page.locator("#page-figure").inner_text()
         assert other not in page.content()
 
@@ -158,13 +150,13 @@ def test_a_script_in_a_file_name_stays_text(new_context, demo_url, tmp_path):
     path = tmp_path / "<img src=x onerror=window.hurt=1>${window.hurt=1}{{window.hurt=1}}.png"
     Image.fromarray(pixels).save(path)
     page.locator("#page-photo input[type=file]").set_input_files(str(path))
-    expect(page.locator("#page-status")).to_contain_text("saw 128 × 128", timeout=SLOW)
+    expect(page.locator("#page-status")).to_contain_text(saw(64, 64), timeout=SLOW)
     page.locator("#page-tab-batch").click()
     page.locator("#page-batch-photos input[type=file]").set_input_files(str(path))
     expect(page.locator("#page-batch-photos tr")).to_have_count(1)
     page.locator("#page-batch-start").click()
-    expect(page.locator("#page-batch-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    state(page, "page-batch-status", "done")
     page.locator("#page-tab-export").click()
     page.locator("#page-export-build").click()
-    expect(page.locator("#page-export-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
+    state(page, "page-export-status", "done")
     assert page.evaluate("window.hurt === undefined")

@@ -7,26 +7,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-DANET = "danet_resnet18_w32_camvid"
-SLOW = 60_000  # milliseconds: a forward pass on a busy machine
-
-
-def done(page: Page) -> None:
-    """Wait until the page says that the network is done."""
-    expect(page.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=SLOW)
-
-
-def drawn(page: Page, view: str) -> None:
-    """Wait until the viewer says that a view is drawn."""
-    expect(page.locator(f"#page-view-{view} .attnviz[data-ready='1']")).to_be_visible(timeout=SLOW)
+from tests.serve.page_steps import DANET, SLOW, done, drawn, open_page, saw, state
 
 
 @pytest.fixture
 def opened(page: Page, demo_url: str) -> Page:
     """The page after its first sample was explained."""
-    page.goto(demo_url)
-    done(page)
-    return page
+    return open_page(page, demo_url)
 
 
 def status_of(page: Page) -> str:
@@ -51,7 +38,7 @@ def test_upload_draws_stages_of_the_new_photo(opened: Page, tmp_path):
     drawn(opened, "stages")
     before = int(opened.locator("#page-view-stages .page-view").get_attribute("data-drawn"))
     upload(opened, tmp_path / "tall.png")
-    expect(opened.locator("#page-status")).to_contain_text(re.compile(r"saw 128 × 256 pixels"), timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(saw(400, 200), timeout=SLOW)
     expect(opened.locator("#page-view-stages .page-view")).to_have_attribute("data-drawn", str(before + 1))
     drawn(opened, "stages")
     assert opened.locator("[data-sample][aria-pressed='true']").count() == 0
@@ -76,7 +63,7 @@ def test_pasted_picture_is_explained(opened: Page):
           document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
         }"""
     )
-    expect(opened.locator("#page-status")).to_contain_text("saw 256 × 128 pixels", timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(saw(160, 320), timeout=SLOW)
 
 
 def test_danet_answers_a_click_and_says_what_does_not_apply(opened: Page):
@@ -118,8 +105,7 @@ def test_broken_picture_is_refused_in_words_and_nothing_is_lost(
     photo = opened.locator("#page-photo img").get_attribute("src")
     (tmp_path / name).write_bytes(content)
     upload(opened, tmp_path / name)
-    line = opened.locator("#page-status .page-status")
-    expect(line).to_have_attribute("data-state", "error", timeout=SLOW)
+    state(opened, "page-status", "error")
     said = status_of(opened)
     assert said.startswith("Expected")
     assert words in said
@@ -135,7 +121,7 @@ def test_a_file_that_is_too_large_is_refused_in_words_and_nothing_is_lost(opened
     photo = opened.locator("#page-photo img").get_attribute("src")
     (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
     upload(opened, tmp_path / "large.png")
-    expect(opened.locator("#page-status .page-status")).to_have_attribute("data-state", "error")
+    state(opened, "page-status", "error")
     assert status_of(opened).startswith("Expected photos of at most 20 MB, got large.png of 22 MB")
     expect(opened.locator("#page-photo img")).to_have_attribute("src", photo)
 
@@ -150,15 +136,15 @@ def test_clearing_the_photo_clears_its_maps(opened: Page):
 def test_fit_and_size_reach_the_network(opened: Page):
     opened.locator("#page-options > button, #page-options .label-wrap").first.click()
     opened.locator("#page-fit label", has_text="Centre").click()
-    expect(opened.locator("#page-status")).to_contain_text("saw 128 × 128 pixels", timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(saw(300, 451, fit="crop"), timeout=SLOW)
     opened.locator("#page-size select").select_option("192")
-    expect(opened.locator("#page-status")).to_contain_text("saw 192 × 192 pixels", timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(saw(300, 451, size=192, fit="crop"), timeout=SLOW)
 
 
 def test_a_run_that_does_not_fit_is_refused(opened: Page, monkeypatch):
     monkeypatch.setattr("attnviz.serve.runs.free_memory", lambda device: 1000)
     opened.locator("#page-explain").click()
-    expect(opened.locator("#page-status .page-status")).to_have_attribute("data-state", "error", timeout=SLOW)
+    state(opened, "page-status", "error")
     assert "memory that is free" in status_of(opened)
 
 

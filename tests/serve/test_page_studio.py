@@ -11,19 +11,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-SLOW = 60_000  # milliseconds: a forward pass on a busy machine
-DANET = "danet_resnet18_w32_camvid"
+from tests.serve.page_steps import DANET, SLOW, open_page, state
 
 
 @pytest.fixture
 def opened(page: Page, demo_url: str) -> Page:
-    page.goto(demo_url)
-    state(page, "page-status", "done")
-    return page
-
-
-def state(page: Page, line: str, wanted: str) -> None:
-    expect(page.locator(f"#{line} .page-status")).to_have_attribute("data-state", wanted, timeout=SLOW)
+    return open_page(page, demo_url)
 
 
 def photos(folder: Path, count: int) -> list[str]:
