@@ -6,7 +6,9 @@ file route fetches http addresses on behalf of the visitor. `Doorman` closes bot
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ MAX_BODY_BYTES = 2 * MEBIBYTE  # everything else is small JSON: pictures travel 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _DRAIN_BYTES = 64 * MEBIBYTE  # read this much of a refused body, so that the client gets to read the refusal
+_DRAIN_SECONDS = 10.0
 _UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
@@ -131,7 +134,8 @@ class Doorman:
         except _BodyTooLargeError:
             pass
         if body.exceeded and not body.answered:
-            await _drain(receive, headers)
+            if not body.ended:
+                await _drain(receive, headers)
             await _too_large(limit)(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
@@ -161,12 +165,14 @@ class _BoundedBody:
         self._receive, self._send, self._limit = receive, send, limit
         self._seen = 0
         self.exceeded = False
+        self.ended = False  # the whole body was received: asking for more would wait for the client to leave
         self.answered = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))
+            self.ended = not message.get("more_body", False)
             if self._seen > self._limit:
                 self.exceeded = True
                 raise _BodyTooLargeError
@@ -224,6 +230,11 @@ async def _drain(receive: Receive, headers: Headers) -> None:
     """Read and forget a refused body, up to a bound: a socket closed on unread bytes loses the answer."""
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_read_on(receive), _DRAIN_SECONDS)
+
+
+async def _read_on(receive: Receive) -> None:
     left = _DRAIN_BYTES
     while left > 0:
         message = await receive()

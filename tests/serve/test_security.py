@@ -65,6 +65,25 @@ class TestBodies:
         assert "content-length" not in answer.request.headers
         assert answer.status_code == 413
 
+    def test_a_large_body_in_one_last_piece_is_refused_at_once(self):
+        sent = []
+
+        async def go():
+            pieces = [{"type": "http.request", "body": b"x" * 2 * LIMIT, "more_body": False}]
+
+            async def receive():
+                return pieces.pop() if pieces else await asyncio.sleep(3600)
+
+            async def send(message):
+                sent.append(message)
+
+            scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join"}
+            scope["headers"] = [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")]
+            await asyncio.wait_for(Doorman(echo, max_body=LIMIT)(scope, receive, send), 5)
+
+        asyncio.run(go())
+        assert sent[0]["status"] == 413
+
     def test_a_chunked_body_at_the_limit_comes_through(self):
         answer = ask("POST", "/gradio_api/queue/join", content=in_chunks(LIMIT))
         assert (answer.status_code, answer.text) == (200, str(LIMIT))
