@@ -16,7 +16,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # answers without waiting for the network
 ON_NETWORK: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
 ON_FIGURE: dict[str, Any] = {**QUIET, "concurrency_id": "figure", "concurrency_limit": 1}
-UNKNOWN = "this did not work; the server's log may say why"
+UNKNOWN = "the server could not take this now: it may be busy; try again in a moment"
 ON_BATCH: dict[str, Any] = {**QUIET, "concurrency_id": "batch", "concurrency_limit": 2}
 
 

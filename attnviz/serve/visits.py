@@ -97,13 +97,15 @@ class VisitStore:
 
     @contextmanager
     def noting(self, session: str) -> Iterator[None]:
-        """Within it, the sentence of a refusal is kept for the page of a session."""
+        """Within it, the sentence of a refusal or a failure is kept for the page of a session."""
         try:
             yield
-        except AttnvizError as error:
+        except Exception as error:
+            expected = isinstance(error, AttnvizError)
+            words = str(error) if expected else f"this met something unexpected ({type(error).__name__}); see the log"
             with self._lock:
                 visit = self._visits.setdefault(session, Visit())
-                visit.note = str(error)
+                visit.note = words
                 self._touch(session, visit)
                 self._forget_old(session)
             raise

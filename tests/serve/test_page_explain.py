@@ -126,6 +126,16 @@ def test_a_file_that_is_too_large_is_refused_in_words_and_nothing_is_lost(opened
     expect(opened.locator("#page-photo img")).to_have_attribute("src", photo)
 
 
+def test_a_full_queue_is_said_in_words(opened: Page, page_watch):
+    page_watch.expect("503")
+    full = {"status": 503, "content_type": "application/json", "body": '{"detail": "Queue is full."}'}
+    opened.route("**/queue/join*", lambda route: route.fulfill(**full))
+    opened.locator("#page-explain").click()
+    state(opened, "page-status", "error")
+    assert "may be busy" in status_of(opened)
+    drawn(opened, "stages")
+
+
 def test_clearing_the_photo_clears_its_maps(opened: Page):
     drawn(opened, "stages")
     opened.locator("#page-photo button[aria-label='Remove Image']").click()

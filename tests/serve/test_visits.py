@@ -89,6 +89,13 @@ def test_a_refusal_is_noted_once_for_its_visitor():
     assert store.take_note("anna") is None
 
 
+def test_an_unexpected_failure_is_noted_without_its_details():
+    store = VisitStore()
+    with pytest.raises(KeyError), store.noting("anna"):
+        raise KeyError("secret detail")
+    assert store.take_note("anna") == "this met something unexpected (KeyError); see the log"
+
+
 def test_many_threads_at_once(explanation):
     store = VisitStore(max_visits=8)
     failures = []
