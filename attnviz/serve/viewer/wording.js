@@ -2,14 +2,16 @@
 
 import { number, percent } from "./format.js";
 
+const WEIGHTS = "The attended features enter with this weight, the features themselves with 1.";
+
 /** What gamma means for how much of this the network uses. */
 export function gammaSentence(gamma, what) {
   const size = Math.abs(gamma);
   const start = `γ = ${number(gamma)}`;
   if (gamma === 0) return `${start}: the network does not use ${what}; its features pass unchanged.`;
-  const used = size < 0.1 ? `hardly uses ${what}` : size < 0.5 ? `uses ${what} a little` : `uses ${what}`;
-  const sign = gamma < 0 ? ", subtracting rather than adding" : "";
-  return `${start}: the network ${used}${sign}. The attended features enter with this weight, the features themselves with 1.`;
+  if (size < 0.1) return `${start}: the network hardly uses ${what}${gamma < 0 ? ", subtracting rather than adding" : ""}. ${WEIGHTS}`;
+  const how = gamma < 0 ? "subtracted from" : "added to";
+  return `${start}: ${what} is ${how} the features with this weight. That it enters does not prove that the result needs it.`;
 }
 
 /** A remark where a picture that is stretched to its own range would look stronger than it is; else empty. */

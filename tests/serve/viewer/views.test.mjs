@@ -150,8 +150,9 @@ test("viewers with the same link share their looks, others do not", () => {
 test("what is said of gamma follows from its value", () => {
   assert.match(gammaSentence(0, "this map"), /^γ = 0: the network does not use this map/);
   assert.match(gammaSentence(-0.07, "this map"), /^γ = −0.07: the network hardly uses this map, subtracting/);
-  assert.match(gammaSentence(0.3, "this map"), /uses this map a little\./);
-  assert.match(gammaSentence(1.2, "this map"), /^γ = 1.2: the network uses this map\./);
+  assert.match(gammaSentence(-0.3, "this map"), /subtracted from the features/);
+  assert.match(gammaSentence(0.3, "this map"), /this map is added to the features with this weight/);
+  assert.match(gammaSentence(1.2, "this map"), /^γ = 1.2: this map is added .* does not prove/);
 });
 
 test("a map that hardly varies is called nearly flat, an unbounded one is not judged", () => {
