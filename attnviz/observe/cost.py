@@ -29,6 +29,7 @@ _BYTES_PER_PHOTO_PIXEL = 3 * 3  # the decoded photo, a copy while it is turned, 
 _SAFETY = 1.25
 _SHARE_OF_FREE = 0.9  # what a run may take of the memory that is free now
 _FIRST_RATES = {"cpu": 6e9, "mps": 2e11, "cuda": 2e12}  # multiplications per second, until a run was measured
+_LEAST_TO_LEARN_FROM = 1_000_000_000  # multiplications: a smaller run measures its overhead, the first one warming up
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -62,8 +63,8 @@ class Rates:
             return self._measured.get(device, first)
 
     def learn(self, device: str, multiplications: int, seconds: float) -> None:
-        """Remember that a forward pass took so long."""
-        if seconds <= 0 or multiplications <= 0:
+        """Remember that a forward pass took so long; small ones say little about large ones and are left out."""
+        if seconds <= 0 or multiplications < _LEAST_TO_LEARN_FROM:
             return
         new = multiplications / seconds
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,7 @@ def _explain(path: Path, choice: runs.Choice, visits: VisitStore, session: str, 
 
 def sent(explanation: Explanation) -> dict[str, Any]:
     """What the browser gets: the viewer's payload, and an id by which it knows a repetition."""
-    return {**payload(explanation), "id": id(explanation)}
+    return {**payload(explanation), "id": secrets.token_hex(8)}
 
 
 def _summary(explanation: Explanation, title: str) -> str:

@@ -17,6 +17,7 @@ from attnviz.serve.samples import Sample, thumbnail_url
 View = Literal["stages", "position", "channel", "compare"]
 State = Literal["idle", "working", "done", "error"]
 
+# A value set by a script reaches Gradio a moment later: an event sent at once could carry the old one; so setTimeout.
 _SCRIPTS = Path(__file__).parent / "page"
 SCRIPT_FILES = (
     "tabs.js",
@@ -161,7 +162,7 @@ def model_select(label: str, elem_id: str, groups: Sequence[dict[str, Any]], val
         ),
         js_on_load=_watched(
             "page.models(element, props.groups, props.value, "
-            "(name, ready) => { props.value = name; if (ready) trigger('input'); })"
+            "(name, ready) => { props.value = name; if (ready) setTimeout(() => trigger('input')); })"
         ),
         label=label,
         elem_id=elem_id,
@@ -183,7 +184,8 @@ def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value
         value=value,
         html_template=f'<fieldset class="page-segments"><legend>{label}</legend><div></div></fieldset>',
         js_on_load=_watched(
-            "page.segments(element, props.options, props.value, (name) => { props.value = name; trigger('input'); })"
+            "page.segments(element, props.options, props.value, "
+            "(name) => { props.value = name; setTimeout(() => trigger('input')); })"
         ),
         label=label,
         elem_id=elem_id,
@@ -204,7 +206,8 @@ def pins_part() -> gr.HTML:
         value=[],
         html_template='<div hidden aria-hidden="true"></div>',
         js_on_load=_WHEN_READY
-        + "whenReady((page) => page.pins(element, (pins) => { props.value = pins; trigger('input'); }));",
+        + "whenReady((page) => page.pins(element, "
+        "(pins) => { props.value = pins; setTimeout(() => trigger('input')); }));",
         elem_id="page-pins",
         elem_classes=["page-hidden"],
     )

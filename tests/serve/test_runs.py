@@ -56,9 +56,10 @@ def test_forecast_refuses_a_photo_too_small_for_the_network(photo):
 
 def test_a_run_teaches_the_next_forecast(photo, monkeypatch):
     monkeypatch.setattr(runs, "_rates", runs.Rates())
-    before = forecast(photo, Choice())
-    explanation = runs.run(photo, Choice(), before)
-    after = forecast(photo, Choice())
+    large = Choice(size=512)
+    before = forecast(photo, large)
+    explanation = runs.run(photo, large, before)
+    after = forecast(photo, large)
     assert after.seconds == pytest.approx(explanation.seconds["forward"], rel=1e-6)
 
 
