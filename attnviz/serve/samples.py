@@ -20,7 +20,7 @@ _DESCRIPTIONS = {
     "rocket": "A rocket at lift-off",
     "photographer": "A man with a camera on a lawn, in grey",
 }
-_FIRST = ("street", "cat", "astronaut", "coffee", "rocket", "photographer")
+_FIRST = ("street", "coffee", "cat", "astronaut", "rocket", "photographer")
 
 
 @dataclass(frozen=True)

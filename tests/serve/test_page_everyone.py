@@ -85,7 +85,7 @@ def test_by_keyboard_alone(new_context, demo_url):
                 return
         pytest.fail(f"{selector} was not reached by {most} presses of Tab")
 
-    tab_to("[data-sample=coffee]")
+    tab_to("[data-sample=cat]")
     page.keyboard.press("Enter")
     expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("coffee"), timeout=SLOW)
     done(page)

@@ -160,7 +160,7 @@ def test_a_run_that_does_not_fit_is_refused(opened: Page, monkeypatch):
 
 def test_a_long_run_waits_for_the_button(opened: Page, monkeypatch):
     monkeypatch.setattr("attnviz.serve.runs.SECONDS_WITHOUT_ASKING", 0.0)
-    opened.locator("[data-sample=coffee]").click()
+    opened.locator("[data-sample=cat]").click()
     expect(opened.locator("#page-status")).to_contain_text("Press Explain", timeout=SLOW)
     expect(opened.locator("#page-view-stages")).to_contain_text("Choose a photo")
     opened.locator("#page-explain").click()

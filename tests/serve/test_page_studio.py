@@ -66,7 +66,7 @@ class TestCompare:
 
     def test_a_new_photo_ends_the_comparison(self, opened: Page):
         self.test_two_models(opened)
-        opened.locator("[data-sample=coffee]").click()
+        opened.locator("[data-sample=cat]").click()
         expect(opened.locator("#page-view-compare")).not_to_contain_text(f"B: {DANET}", timeout=SLOW)
 
 
