@@ -87,7 +87,7 @@ def test_by_keyboard_alone(new_context, demo_url):
 
     tab_to("[data-sample=cat]")
     page.keyboard.press("Enter")
-    expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("coffee"), timeout=SLOW)
+    expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("cat"), timeout=SLOW)
     done(page)
     tab_to("#page-model select")
     page.keyboard.press("D")
