@@ -8,6 +8,7 @@ PORT ?= 7860
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+ESLINT := 9.39.1
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -28,13 +29,15 @@ test: $(TOOLS) ## install what the tests need and run them all
 	@.ci/system-packages
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-lint: $(TOOLS) ## ruff (rules and format), mypy --strict, the scripts' syntax
+lint: $(TOOLS) ## ruff (rules and format), mypy --strict, the scripts (node, ESLint)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@if type -P node >/dev/null; then \
 	  for script in attnviz/serve/viewer/*.js attnviz/serve/page/*.js; do node --check $$script || exit 1; done; \
 	else echo "No Node.js: the scripts are not checked."; fi
+	@if type -P npx >/dev/null; then npx --yes eslint@$(ESLINT) attnviz/serve; \
+	else echo "No npm: ESLint is skipped."; fi
 
 format: $(TOOLS) ## let ruff mend what it can
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
