@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from attnviz.models.build import build_model
+from attnviz.models.checkpoint import load_checkpoint, save_checkpoint
 
 LARGEST_CHANGE = 1e-2  # of logits, relative to the largest one
 WRITTEN_BY_PEOPLE = (
@@ -32,19 +33,6 @@ WRITTEN_BY_PEOPLE = (
     "paper",
     "notes",
 )
-
-
-def to_half(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Store floating-point values in fp16.
-
-    Raises:
-        ValueError: A value is beyond fp16's range or not finite.
-    """
-    half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in values.items()}
-    for name, value in half.items():
-        if not torch.isfinite(value).all():
-            raise ValueError(f"expected finite values within fp16's range in {name}")
-    return half
 
 
 @torch.inference_mode()
@@ -72,17 +60,18 @@ def finish(
 
     Raises:
         ValueError: `about` lacks a field or has an unknown one, or fp16 changes the outputs too much.
+        CheckpointError: A value is beyond fp16's range.
     """
     if set(about) != set(WRITTEN_BY_PEOPLE):
         raise ValueError(f"expected the fields {sorted(WRITTEN_BY_PEOPLE)} in the description, got {sorted(about)}")
     full = load_file(weights)
-    half = to_half(full)
     net = loaded(spec, full)
-    change = largest_change(net, loaded(spec, half), 128)
-    if not change < LARGEST_CHANGE:
-        raise ValueError(f"expected fp16 to change outputs by less than {LARGEST_CHANGE}, got {change:.4f}")
     file = out / f"{name}.safetensors"
-    save_file(half, file, metadata={"format": "pt"})
+    save_checkpoint(net, file)
+    change = largest_change(net, load_checkpoint(file), 128)
+    if not change < LARGEST_CHANGE:
+        file.unlink()
+        raise ValueError(f"expected fp16 to change outputs by less than {LARGEST_CHANGE}, got {change:.4f}")
     file.chmod(0o644)
     content = file.read_bytes()
     card = {

@@ -205,8 +205,7 @@ def pins_part() -> gr.HTML:
     return gr.HTML(
         value=[],
         html_template='<div hidden aria-hidden="true"></div>',
-        js_on_load=_WHEN_READY
-        + "whenReady((page) => page.pins(element, "
+        js_on_load=_WHEN_READY + "whenReady((page) => page.pins(element, "
         "(pins) => { props.value = pins; setTimeout(() => trigger('input')); }));",
         elem_id="page-pins",
         elem_classes=["page-hidden"],

@@ -6,6 +6,7 @@ import torch
 
 from attnviz.errors import CheckpointError, DeviceError
 from attnviz.models.build import build_model
+from attnviz.models.checkpoint import load_checkpoint
 from attnviz.models.entry import card_fields, read_card
 from attnviz.models.registry import DEFAULT_MODEL, check_file, entries, from_network, load_model, was_trained
 from tests.models import foreign
@@ -29,6 +30,14 @@ def test_every_shipped_entry_is_whole(entry):
     assert entry.metrics
     assert entry.bytes == entry.path.stat().st_size
     assert entry.path.name == f"{entry.name}.safetensors"
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_a_shipped_file_alone_tells_its_network(entry, tmp_path):
+    alone = load_checkpoint(shutil.copy(entry.path, tmp_path / "mine.safetensors"))
+    beside_its_card = load_checkpoint(entry.path, entry.spec)
+    assert alone.spec == beside_its_card.spec
+    assert all(torch.equal(value, alone.state_dict()[key]) for key, value in beside_its_card.state_dict().items())
 
 
 def test_the_default_model_is_shipped_and_loaded_once():
