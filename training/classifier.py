@@ -7,7 +7,6 @@ Run it again with the same options after any interruption: it goes on from the l
 """
 
 import argparse
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from attnviz.models.build import build_model
 from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
 from training.augment import random_crops, whole
 from training.gate_heads import GateHeads
-from training.run_state import Budget, Run, WeightAverage, phase_at, train
+from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
 
 log = logging.getLogger(__name__)
 
@@ -363,10 +362,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     bar.close()
     if rank == 0 and run.budget.progress >= 1:
         net = averaged_net(run, spec, device)
-        save_file(
-            {k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.folder / "average.safetensors"
-        )
-        (options.folder / "spec.json").write_text(json.dumps(net.spec, indent=1))
+        save_result(net, options.folder)
         report(run, spec, held_out, options.phases[-1][1])
 
 

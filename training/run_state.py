@@ -1,5 +1,6 @@
 """What a training run keeps so that it can be interrupted at any moment: weights, average, schedule, generators."""
 
+import json
 import math
 import os
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 
 
@@ -221,3 +223,9 @@ def train(
             saved = time.monotonic()
     if checkpoint:
         run.save(checkpoint)
+
+
+def save_result(net: nn.Module, folder: Path) -> None:
+    """Write what a finished run hands on: ``average.safetensors``, float32, and ``spec.json``."""
+    save_file({k: v.contiguous().cpu() for k, v in net.state_dict().items()}, folder / "average.safetensors")
+    (folder / "spec.json").write_text(json.dumps(net.spec, indent=1))

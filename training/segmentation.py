@@ -6,7 +6,6 @@ Run it again with the same options after any interruption: it goes on from the l
 """
 
 import argparse
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from tqdm import tqdm
@@ -27,7 +26,7 @@ from training.augment import standardise, to_float
 from training.classifier import place_in_run, start_from
 from training.measures import confusion, intersection_over_union
 from training.pack import CAMVID_CATEGORIES, IGNORED
-from training.run_state import Budget, Run, WeightAverage, phase_at, train
+from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
 from training.street_crops import labels_on_grid, random_street_crops
 
 log = logging.getLogger(__name__)
@@ -270,10 +269,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     bar.close()
     if rank == 0 and run.budget.progress >= 1:
         net = averaged_net(run, spec, device)
-        save_file(
-            {k: v.contiguous().cpu() for k, v in net.state_dict().items()}, options.folder / "average.safetensors"
-        )
-        (options.folder / "spec.json").write_text(json.dumps(net.spec, indent=1))
+        save_result(net, options.folder)
         report(run, spec, held_out)
 
 
