@@ -67,23 +67,26 @@ def random_crops(
     return standardise(x).contiguous(memory_format=torch.channels_last)
 
 
-def vary_detail(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur or sharpen each picture by its own amount, and add noise: detail then says little about the data set.
+def vary_detail(x: Tensor, generator: torch.Generator, *, share: float = 0.5) -> Tensor:
+    """Blur or sharpen pictures, each by its own amount, and add noise: detail then says little about the data set.
 
     Args:
         x: float32 (B, 3, H, W) in [0, 1].
         generator: On the CPU.
+        share: Chance of a picture to be changed; the others stay as they are.
 
     Returns:
         x + amount * (x - blurred) + noise, amount in [-1, 1.5] (-1: blurred), std of the noise up to 0.04.
     """
     taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=x.device) / 16
     kernel = (taps[:, None] * taps[None, :]).expand(3, 1, 5, 5)
-    blurred = functional.conv2d(functional.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
-    amount = torch.empty(len(x), 1, 1, 1).uniform_(-1, 1.5, generator=generator).to(x.device)
-    strength = torch.empty(len(x), 1, 1, 1).uniform_(0, 0.04, generator=generator).to(x.device)
-    noise = torch.randn(x.shape, generator=generator).to(x.device)
-    return x + amount * (x - blurred) + strength * noise
+    chosen = (torch.rand(len(x), generator=generator) < share).nonzero()[:, 0]
+    sharp = x[chosen.to(x.device)].contiguous(memory_format=torch.channels_last)  # five times as fast on a CPU
+    blurred = functional.conv2d(functional.pad(sharp, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
+    amount = torch.empty(len(chosen), 1, 1, 1).uniform_(-1, 1.5, generator=generator).to(x.device)
+    strength = torch.empty(len(chosen), 1, 1, 1).uniform_(0, 0.04, generator=generator).to(x.device)
+    noise = torch.randn(sharp.shape, generator=generator).to(x.device)
+    return x.index_copy(0, chosen.to(x.device), sharp + amount * (sharp - blurred) + strength * noise)
 
 
 def _relight(x: Tensor, generator: torch.Generator, light: float) -> Tensor:

@@ -17,13 +17,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
 from training.augment import random_crops, whole
 from training.gate_heads import GateHeads
+from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
 
 log = logging.getLogger(__name__)
@@ -334,32 +334,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val_small")]
     categories = 1 + max(int(s.labels.max()) for s in sources)
     run, spec = prepare(options, device, categories)
-    bar = tqdm(
-        total=100,
-        unit="%",
-        bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}",
-        mininterval=10,
-        disable=rank > 0,
-    )
-    smooth = [0.0]
+    with ProgressBar(hidden=rank > 0) as bar:
 
-    def show(run: Run, loss: Tensor) -> None:
-        smooth[0] = 0.98 * smooth[0] + 0.02 * float(loss) if smooth[0] else float(loss)
-        bar.n = round(100 * run.budget.progress, 2)
-        bar.set_postfix_str(f"step {run.budget.step} loss {smooth[0]:.3f}", refresh=False)
-        bar.update(0)
-        if rank == 0 and run.budget.step % 1000 == 0:
-            report(run, spec, held_out, options.phases[-1][1])
+        def show(run: Run, loss: Tensor) -> None:
+            bar.show(run, loss)
+            if rank == 0 and run.budget.step % 1000 == 0:
+                report(run, spec, held_out, options.phases[-1][1])
 
-    train(
-        run,
-        make_loss(run.model, sources, options, device),
-        options.folder / "checkpoint.pt" if rank == 0 else None,
-        save_every=options.save_every,
-        on_step=show,
-        stop_after=options.stop_after,
-    )
-    bar.close()
+        train(
+            run,
+            make_loss(run.model, sources, options, device),
+            options.folder / "checkpoint.pt" if rank == 0 else None,
+            save_every=options.save_every,
+            on_step=show,
+            stop_after=options.stop_after,
+        )
     if rank == 0 and run.budget.progress >= 1:
         net = averaged_net(run, spec, device)
         save_result(net, options.folder)

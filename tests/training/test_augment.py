@@ -96,9 +96,17 @@ def test_arrays_of_another_kind_are_refused(tmp_path):
 def test_varied_detail_keeps_light_and_changes_edges():
     x = torch.full((64, 3, 16, 16), 0.25)
     x[..., 8:] = 0.75
-    varied = vary_detail(x, seeded(1))
+    varied = vary_detail(x, seeded(1), share=1)
     assert varied.mean() == pytest.approx(0.5, abs=0.01)
     step = (varied[..., 8] - varied[..., 7]).mean((1, 2))  # 0.5 in the original
     assert step.min() < 0.3
     assert step.max() > 0.8
-    assert torch.equal(varied, vary_detail(x, seeded(1)))
+    assert torch.equal(varied, vary_detail(x, seeded(1), share=1))
+
+
+def test_varied_detail_leaves_the_other_pictures_as_they_are():
+    x = torch.rand(200, 3, 8, 8)
+    changed = (vary_detail(x, seeded(1)) != x).flatten(1)
+    assert set(changed.float().mean(1).round().tolist()) == {0, 1}
+    assert 70 < int(changed.any(1).sum()) < 130
+    assert torch.equal(vary_detail(x, seeded(1), share=0), x)

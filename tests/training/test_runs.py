@@ -1,6 +1,7 @@
 """Both trainings end to end on tiny data: interrupted runs end where uninterrupted ones do."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -8,10 +9,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from attnviz.models.build import build_model
+from attnviz.models.dual_attention import PositionAttention
 from training import classifier, evaluate, finish, segmentation
 from training.gate_heads import GateHeads, gate_pooled
 from training.run_state import Budget, Run, WeightAverage, one_cycle, phase_at
-from training.segmentation import own_class_loss
+from training.segmentation import own_class_loss, without_own_features
 
 CLASSIFIER = [
     *("--width", "4", "--hidden", "2", "2", "2", "--batch", "8", "--steps", "6", "--phases", "0", "32", "0.5", "48"),
@@ -95,6 +97,26 @@ def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
     assert before["position"] > 0.5
     assert 0 <= found["total variation between rows, mean (0 to 1), 2 CamVid test pictures, 360 x 480"] <= 1
     assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_without_own_features_only_what_was_gathered_is_left():
+    attention = PositionAttention(4, 2)
+    attention.gamma.data.fill_(0.5)
+    x = torch.randn(3, 4, 5, 6)
+    alone = attention(x)
+    attention.register_forward_hook(partial(without_own_features, chance=1.0))
+    assert torch.allclose(attention(x), alone - x, atol=1e-6)
+    assert torch.equal(attention.eval()(x), alone)
+
+
+def test_own_features_are_left_out_of_some_pictures():
+    attention = PositionAttention(4, 2).train()
+    attention.register_forward_hook(partial(without_own_features, chance=0.5))
+    torch.manual_seed(0)
+    output = attention(torch.ones(200, 4, 2, 2))  # gamma is 0: nothing is left where x is left out
+    empty = (output == 0).all((1, 2, 3))
+    assert 70 < int(empty.sum()) < 130
+    assert bool((output[~empty] == 1).all())
 
 
 def bam_net():
