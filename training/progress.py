@@ -1,7 +1,6 @@
 """What a person sees while a run goes on: one line with the share done and the loss."""
 
 from types import TracebackType
-from typing import Self
 
 from torch import Tensor
 from tqdm import tqdm
@@ -31,7 +30,7 @@ class ProgressBar:
         self._bar.set_postfix_str(f"step {run.budget.step} loss {self._loss:.3f}", refresh=False)
         self._bar.update(0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressBar":
         """Begin."""
         return self
 
