@@ -10,7 +10,7 @@ from torch import nn
 
 from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
-from attnviz.inputs.preprocess import Fit, Preprocessing, preprocess
+from attnviz.inputs.preprocess import Fit, preprocess
 from attnviz.models.danet import DANet
 from attnviz.models.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model, was_trained
 from attnviz.observe.readings import check_finite, extra_maps, predictions, segmentation, stages
@@ -52,9 +52,7 @@ def explain(
     with _timed(seconds, "load"):
         loaded = _loaded(model, device)
     entry = loaded.entry
-    options = Preprocessing(
-        size=entry.size if size is None else size, fit=fit, multiple=entry.multiple, mean=entry.mean, std=entry.std
-    )
+    options = entry.preprocessing(size, fit)
     with _timed(seconds, "preprocess"):
         x, seen, geometry = preprocess(photo, options, smallest_input=entry.smallest_input)
     with _timed(seconds, "forward"):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.preprocess import reduced_size
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
@@ -233,7 +234,7 @@ class Explanation:
         channel: Present for DANet.
         segmentation: Present for DANet.
         extra_maps: Spatial maps of other attention modules (CBAM, SGE ...).
-        preprocessing: Size, fit, mean and std that were used: enough to do it again.
+        preprocessing: Size, fit, detail, mean and std that were used: enough to do it again.
         seconds: Stage of the work -> wall-clock seconds.
     """
 
@@ -257,6 +258,11 @@ class Explanation:
         if self.position is not None:
             found.append(received_map(self.position))
         return {m.label: m for m in (*found, *self.extra_maps)}
+
+    @property
+    def detail_size(self) -> tuple[int, int]:
+        """(height, width) in pixels that the photo was reduced to before it was enlarged to the network's input."""
+        return reduced_size(self.geometry.network_size, float(self.preprocessing.get("detail", 1)))
 
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from attnviz.inputs.decode import decode
-from attnviz.inputs.preprocess import Preprocessing, preprocess
+from attnviz.inputs.preprocess import preprocess
 from attnviz.models.registry import LoadedModel, entries, load_model
 from attnviz.observe.recorder import record
 from attnviz.pipeline import explain
@@ -64,8 +64,7 @@ def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
     """What is compared for one network; the bare forward pass comes first."""
     photo = decode(PHOTO)
     entry = loaded.entry
-    options = Preprocessing(size=size or entry.size, multiple=entry.multiple, mean=entry.mean, std=entry.std)
-    x, _, _ = preprocess(photo, options, smallest_input=entry.smallest_input)
+    x, _, _ = preprocess(photo, entry.preprocessing(size), smallest_input=entry.smallest_input)
     x = x.to(loaded.device)
     shown = explain(photo, loaded, size=size)
 

@@ -198,6 +198,7 @@ def top1(
     *,
     limit: int | None = None,
     among: tuple[int, int] | None = None,
+    detail: float = 1.0,
     batch: int = 250,
 ) -> float:
     """Share of whole pictures whose first category is right, in [0, 1], in float32 arithmetic.
@@ -208,6 +209,7 @@ def top1(
         size: Side the network sees.
         limit: Only so many pictures, evenly spaced (the packed ones are in order of category).
         among: Range of the categories that may be answered, end excluded; None: all.
+        detail: Share of `size` that pictures are reduced to first.
         batch: Pictures per forward.
     """
     net.eval()
@@ -216,7 +218,7 @@ def top1(
     right = 0
     for index in chosen.split(batch):
         images, labels = take(pictures, index)
-        logits = net(whole(images, size))
+        logits = net(whole(images, size, detail))
         if among:
             logits, labels = logits[:, among[0] : among[1]], labels - among[0]
         right += int((logits.argmax(1) == labels).sum())

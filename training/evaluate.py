@@ -121,44 +121,65 @@ def small_boxes(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @torch.inference_mode()
 def called_one_of(
-    net: nn.Module, photos: Sequence[Path], size: int, own: tuple[int, int], device: torch.device
+    net: nn.Module,
+    photos: Sequence[Path],
+    size: int,
+    own: tuple[int, int],
+    device: torch.device,
+    detail: float = 1.0,
 ) -> float:
-    """Share of photos whose first category lies in a range; their centre squares are seen at full sharpness.
+    """Share of photos whose first category lies in a range; their centre squares are seen with the detail given.
 
     Pictures of Imagenette are the only sharp ones in training: a network that takes sharpness for evidence calls
     every good photo one of its ten categories.
     """
     net.eval()
     squares = [torch.from_numpy(read_square(p, size).copy())[None].to(device) for p in photos]
-    found = [int(net(whole(square, size)).argmax(1)) for square in squares]
+    found = [int(net(whole(square, size, detail)).argmax(1)) for square in squares]
     return sum(own[0] <= category < own[1] for category in found) / len(found)
 
 
-def answers(net: BamResNet, tiny: Pictures, small: Pictures, nette: Pictures, size: int, limit: int | None) -> Metrics:
-    """Accuracy on both validation sets; Imagenette's among all categories and among its own."""
+def answers(
+    net: BamResNet, sets: tuple[Pictures, Pictures, Pictures], size: int, detail: float, limit: int | None
+) -> Metrics:
+    """Accuracy on the validation sets; Imagenette's among all categories and among its own.
+
+    Args:
+        net: The network.
+        sets: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
+        size: Side the network sees.
+        detail: Share of `size` that Imagenette's pictures are reduced to first.
+        limit: Only so many pictures of each.
+    """
+    tiny, small, nette = sets
     counts = [min(limit or len(p), len(p)) for p in (tiny, nette)]
     own = (int(nette.labels.min()), 1 + int(nette.labels.max()))
-    all_of = net.fc.out_features
+    every = f"top-1 (%), among {net.fc.out_features}"
+    mine = f"top-1 (%), among its own {own[1] - own[0]}"
     on = f"{counts[1]:,} Imagenette val pictures, {size} px"
+    reduced = f"{on}, reduced to {round(detail * size)} px first"
     found = {
-        f"top-1 (%), among {all_of}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": top1(
-            net, tiny, size, limit=limit
-        ),
-        f"top-1 (%), among {all_of}, {on}, reduced to 64 px as Tiny ImageNet": top1(net, small, size, limit=limit),
-        f"top-1 (%), among {all_of}, {on}": top1(net, nette, size, limit=limit),
-        f"top-1 (%), among its own {own[1] - own[0]}, {on}": top1(net, nette, size, limit=limit, among=own),
+        f"{every}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": top1(net, tiny, size, limit=limit),
+        f"{every}, {reduced}": top1(net, nette, size, limit=limit, detail=detail),
+        f"{mine}, {reduced}": top1(net, nette, size, limit=limit, detail=detail, among=own),
+        f"{every}, {on}, reduced and compressed as Tiny ImageNet": top1(net, small, size, limit=limit),
     }
+    if detail < 1:
+        found[f"{every}, {on}, not reduced"] = top1(net, nette, size, limit=limit)
+        found[f"{mine}, {on}, not reduced"] = top1(net, nette, size, limit=limit, among=own)
     return {name: 100 * value for name, value in found.items()}
 
 
-def evaluate_classifier(net: BamResNet, data: Path, device: torch.device, size: int, limit: int | None) -> Metrics:
+def evaluate_classifier(
+    net: BamResNet, data: Path, device: torch.device, size: int, detail: float, limit: int | None
+) -> Metrics:
     """Accuracy on both validation sets, location of the gain per stage, and the cost of flattening each gate."""
     names = ("tiny_val", "imagenette_val_small", "imagenette_val")
     tiny, small, nette = (load_pictures(data, n, device) for n in names)
     count = min(limit or len(tiny), len(tiny))
     on = f"{count:,} Tiny ImageNet val pictures, {size} px"
     base = top1(net, tiny, size, limit=limit)
-    found = answers(net, tiny, small, nette, size, limit)
+    found = answers(net, (tiny, small, nette), size, detail, limit)
     boxes = np.load(data / "tiny_val_boxes.npy")
     chosen = small_boxes(boxes)[:limit]
     boxed = f"{len(chosen):,} Tiny ImageNet val pictures with boxes under 60 %, {size} px"
@@ -300,6 +321,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--detail", type=float, default=1, help="share of --size that photos are reduced to first")
     parser.add_argument("--bf16", action="store_true", help="autocast DANet's convolutions")
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument("--photos", type=Path, help="folder of photos, none of them of Imagenette's categories")
@@ -311,11 +333,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     described = json.loads(args.spec.read_text())
     net = load_trained(args.weights, described.get("spec", described), device)
     if args.task == "classifier" and isinstance(net, BamResNet):
-        found = evaluate_classifier(net, args.data, device, args.size, args.limit)
+        found = evaluate_classifier(net, args.data, device, args.size, args.detail, args.limit)
         photos = sorted(p for p in args.photos.iterdir() if p.suffix in (".jpg", ".png")) if args.photos else []
         if photos:
             labels = np.load(args.data / "imagenette_val_labels.npy")
-            share = called_one_of(net, photos, args.size, (int(labels.min()), 1 + int(labels.max())), device)
+            share = called_one_of(
+                net, photos, args.size, (int(labels.min()), 1 + int(labels.max())), device, args.detail
+            )
             name = "photos that are none of Imagenette's categories but are called one (%)"
             found[f"{name}, {len(photos)} photos, {args.size} px"] = 100 * share
     elif args.task == "segmentation" and isinstance(net, DANet):

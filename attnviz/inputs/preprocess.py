@@ -21,6 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _LONGEST = 8  # long side at most this many times `size`: a panorama must not become an input of any length
 Fit = Literal["keep", "squash", "crop"]
 _FITS = get_args(Fit)
+_FILTER = Image.Resampling.BILINEAR
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Preprocessing:
         multiple: The sides are rounded to the nearest multiple of this, at least one; the network's largest stride.
         mean: Subtracted from the channels red, green, blue, in [0, 1].
         std: Divides them afterwards; positive.
+        detail: Share of the input's sides that the photo is reduced to first, over 0 and up to 1. A network trained on
+            pictures of 64 pixels enlarged to 128 knows no sharp pictures: 0.5 shows it what it knows.
 
     Raises:
         OptionError: A number or name out of its range.
@@ -44,6 +47,7 @@ class Preprocessing:
     multiple: int = 32
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    detail: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every number, and make plain numbers and tuples of NumPy's and JSON's."""
@@ -53,6 +57,7 @@ class Preprocessing:
             object.__setattr__(self, name, _positive(name, getattr(self, name)))
         if self.fit not in _FITS:
             raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
+        object.__setattr__(self, "detail", _share("detail", self.detail))
         if min(self.std) <= 0:
             raise OptionError(f"expected std of three positive numbers, got {self.std}")
 
@@ -67,7 +72,7 @@ def preprocess(
 
     Args:
         image: RGB, uint8, (H, W, 3).
-        preprocessing: Size, fit and normalisation.
+        preprocessing: Size, fit, detail and normalisation.
         smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
@@ -83,8 +88,9 @@ def preprocess(
         raise ImageError(f"expected an RGB array, uint8 of shape (H, W, 3), got {got}")
     geometry = plan((image.shape[0], image.shape[1]), preprocessing, smallest_input=smallest_input)
     h, w = geometry.network_size
-    resized = Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR, box=geometry.crop)
-    seen = np.array(resized, dtype=np.uint8, order="C")
+    rows, columns = reduced_size((h, w), preprocessing.detail)
+    reduced = Image.fromarray(image).resize((columns, rows), _FILTER, box=geometry.crop)
+    seen = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")
     return normalise(seen, preprocessing), seen, geometry
 
 
@@ -113,6 +119,20 @@ def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, smallest_
     return Geometry((height, width), crop, (h, w))
 
 
+def reduced_size(network_size: tuple[int, int], detail: float) -> tuple[int, int]:
+    """Size that a photo is reduced to before it is enlarged to the network's input; the input's own for detail 1.
+
+    Args:
+        network_size: (h, w) of the input, pixels.
+        detail: Share of them, over 0 and up to 1.
+
+    Returns:
+        (height, width), pixels, at least 1.
+    """
+    h, w = (max(1, round(detail * side)) for side in network_size)
+    return h, w
+
+
 def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
     """What torchvision's ``to_tensor`` and ``normalize`` make of the picture, bit for bit.
 
@@ -136,6 +156,16 @@ def _positive(name: str, value: int) -> int:
         number = 0
     if not 1 <= number <= MOST_PIXELS:
         raise OptionError(f"expected {name} to be a whole number of at least 1, got {value!r}")
+    return number
+
+
+def _share(name: str, value: float) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 < number <= 1:
+        raise OptionError(f"expected {name} to be a number over 0 and up to 1, got {value!r}")
     return number
 
 

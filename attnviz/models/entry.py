@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnviz.errors import CheckpointError
+from attnviz.inputs.preprocess import Fit, Preprocessing
 
 Task = Literal["classification", "segmentation"]
 Status = Literal["shipped", "cached", "available"]
@@ -26,6 +27,7 @@ class WeightsEntry:
         multiple: Both sides of the input are multiples of it, so that cells tile the picture.
         mean: Per RGB channel, of values in [0, 1].
         std: Per RGB channel, of values in [0, 1].
+        detail: Share of the input's sides that a photo is reduced to first (`attnviz.inputs.preprocess`).
         smallest_input: Shortest side the network can take, pixels.
         categories: Names of the classes, in order.
         metrics: Name with unit and data set -> value.
@@ -61,6 +63,26 @@ class WeightsEntry:
     path: Path | None = None
     sha256: str | None = None
     bytes: int | None = None
+    detail: float = 1.0
+
+    def preprocessing(self, size: int | None = None, fit: Fit = "keep") -> Preprocessing:
+        """How a photo becomes this network's input.
+
+        Args:
+            size: Side in pixels; None: what the weights were trained for.
+            fit: How the photo is fitted.
+
+        Raises:
+            OptionError: A number or name out of its range.
+        """
+        return Preprocessing(
+            size=self.size if size is None else size,
+            fit=fit,
+            multiple=self.multiple,
+            mean=self.mean,
+            std=self.std,
+            detail=self.detail,
+        )
 
 
 def read_card(card: Path, status: Status = "shipped") -> WeightsEntry:
@@ -98,6 +120,7 @@ def read_card(card: Path, status: Status = "shipped") -> WeightsEntry:
             sha256=fields["sha256"],
             bytes=int(fields["bytes"]),
             status=status,
+            detail=float(pre.get("detail", 1)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"expected a whole model card, got {card.name}: {error!r}") from error
@@ -120,7 +143,13 @@ def card_fields(entry: WeightsEntry) -> dict[str, Any]:
         "architecture": entry.architecture,
         "spec": dict(entry.spec),
         "task": entry.task,
-        "preprocessing": {"size": entry.size, "multiple": entry.multiple, "mean": entry.mean, "std": entry.std},
+        "preprocessing": {
+            "size": entry.size,
+            "multiple": entry.multiple,
+            "mean": entry.mean,
+            "std": entry.std,
+            "detail": entry.detail,
+        },
         "smallest_input": entry.smallest_input,
         "categories": entry.categories,
         "metrics": dict(entry.metrics),

@@ -171,9 +171,11 @@ def sent(explanation: Explanation) -> dict[str, Any]:
 
 def _summary(explanation: Explanation, title: str) -> str:
     height, width = explanation.geometry.network_size
+    rows, columns = explanation.detail_size
+    detail = "" if (rows, columns) == (height, width) else f" with the detail of {columns} × {rows}"
     seconds = runs.seconds_in_words(sum(explanation.seconds.values()))
     random = "" if explanation.model.trained else " Its weights are random."
-    return f"{title} saw {width} × {height} pixels in {seconds} on {explanation.model.device}.{random}"
+    return f"{title} saw {width} × {height} pixels{detail} in {seconds} on {explanation.model.device}.{random}"
 
 
 def _cleared() -> tuple[Any, ...]:

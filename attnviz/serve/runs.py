@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from attnviz.errors import DownloadError, OptionError, UnknownModelError
 from attnviz.inputs.decode import decode
-from attnviz.inputs.preprocess import Fit, Preprocessing, plan
+from attnviz.inputs.preprocess import Fit, plan
 from attnviz.models.device import pick_device
 from attnviz.models.registry import DEFAULT_MODEL, WeightsEntry, entries
 from attnviz.observe.cost import Cost, Rates, check_fits, estimate, free_memory, in_words
@@ -107,9 +107,7 @@ def forecast(photo: NDArray[np.uint8], choice: Choice) -> Cost:
         ImageError: The photo is too small or too elongated for the network.
     """
     entry = entry_of(choice.model)
-    options = Preprocessing(
-        size=choice.size or entry.size, fit=choice.fit, multiple=entry.multiple, mean=entry.mean, std=entry.std
-    )
+    options = entry.preprocessing(choice.size or None, choice.fit)
     size = (photo.shape[0], photo.shape[1])
     geometry = plan(size, options, smallest_input=entry.smallest_input)
     return estimate(entry.spec, geometry.network_size, size, device=_device(), rates=_rates)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnviz.inputs.decode import decode
-from attnviz.inputs.preprocess import Fit, Preprocessing, plan
+from attnviz.inputs.preprocess import Fit, plan
 from attnviz.observe.cost import check_fits, estimate, free_memory
 from attnviz.pipeline import explain
 from attnviz.results import Explanation
@@ -31,10 +31,7 @@ def explain_within_memory(
     """
     pixels, entry, device = decode(photo), loaded.entry, str(loaded.device)
     if entry.spec:
-        options = Preprocessing(
-            size=size or entry.size, fit=fit, multiple=entry.multiple, mean=entry.mean, std=entry.std
-        )
         height, width = pixels.shape[:2]
-        seen = plan((height, width), options, smallest_input=entry.smallest_input).network_size
+        seen = plan((height, width), entry.preprocessing(size, fit), smallest_input=entry.smallest_input).network_size
         check_fits(estimate(entry.spec, seen, (height, width), device=device), free_memory(device))
     return explain(pixels, loaded, device=device, size=size, fit=fit, top=top)

@@ -8,9 +8,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from attnviz.errors import ImageError, OptionError
-from attnviz.inputs.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, normalise, plan, preprocess
+from attnviz.inputs.preprocess import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    normalise,
+    plan,
+    preprocess,
+    reduced_size,
+)
 from attnviz.inputs.torchvision_ops import torchvision
 from tests.inputs import files
 
@@ -195,3 +204,24 @@ def test_options_survive_json():
     assert Preprocessing(**json.loads(json.dumps(asdict(options)))) == options
     odd = Preprocessing(size=np.int64(96), fit="crop", multiple=np.uint8(8), mean=np.array(options.mean, np.float64))
     assert json.loads(json.dumps(asdict(odd))) == json.loads(json.dumps(asdict(options)))
+
+
+def test_detail_is_taken_out_before_the_size_is_reached():
+    photo = files.photo(300, 500)
+    options = Preprocessing(size=128, multiple=32, detail=0.5)
+    x, seen, geometry = preprocess(photo, options)
+    reduced = Image.fromarray(photo).resize((112, 64), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(seen, np.asarray(reduced.resize((224, 128), Image.Resampling.BILINEAR)))
+    assert torch.equal(x, normalise(seen, options))
+    assert geometry == plan((300, 500), Preprocessing(size=128, multiple=32))
+
+
+@pytest.mark.parametrize(("detail", "size"), [(1, (64, 96)), (0.5, (32, 48)), (0.001, (1, 1))])
+def test_reduced_sizes_by_hand(detail, size):
+    assert reduced_size((64, 96), detail) == size
+
+
+@pytest.mark.parametrize("detail", [0, -0.5, 1.01, float("nan"), float("inf"), "half", None, True, [1]])
+def test_an_impossible_detail_is_refused(detail):
+    with pytest.raises(OptionError, match="expected detail to be a number over 0 and up to 1"):
+        Preprocessing(size=64, detail=detail)

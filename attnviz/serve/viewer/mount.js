@@ -119,7 +119,9 @@ function missing(data, view) {
 
 function titleOf({ model, photo, geometry }, letter) {
   const [height, width] = geometry.photo;
-  const pixels = `saw ${photo.width} × ${photo.height} pixels of a photo of ${width} × ${height}`;
+  const [rows, columns] = geometry.detail;
+  const detail = columns === photo.width && rows === photo.height ? "" : ` with the detail of ${columns} × ${rows},`;
+  const pixels = `saw ${photo.width} × ${photo.height} pixels${detail} of a photo of ${width} × ${height}`;
   return el(
     "header",
     { class: "av-title" },
