@@ -1,4 +1,4 @@
-"""Train a BAM-ResNet on Tiny ImageNet and Imagenette jointly (210 categories).
+"""Train a BAM-ResNet, or by the same recipe another, on Tiny ImageNet and Imagenette jointly (210 categories).
 
     python -m training.classifier --data PACKED --folder FOLDER --minutes 60 --init weights.safetensors
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.classifier --threads 1 ...
@@ -22,15 +22,20 @@ from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
 from training.augment import random_crops, whole
-from training.gate_heads import GateHeads
+from training.gate_heads import GateHeads, NoHeads
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
 
 log = logging.getLogger(__name__)
+Trained = GateHeads | NoHeads
 
 
 def classifier_spec(options: argparse.Namespace, categories: int) -> dict[str, Any]:
-    """Describe the network: dilations fitted to the maps, replicate padding, batch norm at the branch ends."""
+    """Describe the network; a BAM has its dilation fitted to the map, replicate padding, batch norms at its ends."""
+    trunk = {"depth": options.depth, "width": options.width}
+    if options.attention != "bam":
+        inner = None if options.attention == "none" else {"kind": options.attention, "groups": options.groups}
+        return {"architecture": "AttentionResNet", "trunk": {**trunk, "attention": inner}, "num_classes": categories}
     bams = [
         {
             "fusion": options.fusion,
@@ -42,7 +47,6 @@ def classifier_spec(options: argparse.Namespace, categories: int) -> dict[str, A
         }
         for hidden, dilation in zip(options.hidden, options.dilation, strict=True)
     ]
-    trunk = {"depth": options.depth, "width": options.width}
     return {"architecture": "BamResNet", "trunk": trunk, "bams": bams, "num_classes": categories}
 
 
@@ -102,19 +106,22 @@ def make_loss(
     """Return (step, progress) -> loss of the batch that belongs to the step.
 
     Only Imagenette has pictures sharper than 64 px. Simply added, they would teach the network that sharpness means
-    its ten categories, and call every good photo one of them. So half of them are as small and as compressed as Tiny
-    ImageNet's, and the others compete among their own ten categories only.
+    its ten categories, and call every good photo one of them. So they are made as small and as compressed as Tiny
+    ImageNet's. Those that are left sharp (`--sharp`) compete among their own ten categories only; even so they teach
+    the network to be sure of one of the ten wherever a picture is clean.
 
     Args:
-        model: A `GateHeads`.
+        model: A `GateHeads` or `NoHeads`.
         sources: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
         options: The command line.
         device: Of model and sources.
     """
-    tiny, small, sharp = sources
-    counts = split_batch(options.batch, [len(tiny), options.repeat * len(small) / 2, options.repeat * len(sharp) / 2])
-    rank, world = place_in_run()
+    sharp = sources[-1]
+    times = [1, options.repeat * (1 - options.sharp), options.repeat * options.sharp]
     own = (int(sharp.labels.min()), 1 + int(sharp.labels.max()))
+    sources, times = zip(*[(s, t) for s, t in zip(sources, times, strict=True) if t], strict=True)
+    counts = split_batch(options.batch, [t * len(s) for s, t in zip(sources, times, strict=True)])
+    rank, world = place_in_run()
     draws = [
         Draw(len(s), c, options.seed + i, rank=rank, world=world)
         for i, (s, c) in enumerate(zip(sources, counts, strict=True))
@@ -128,12 +135,12 @@ def make_loss(
             plain = source is not sharp
             crops.append(random_crops(images, size, generator, smallest=options.smallest_crop, detail=plain))
             labels.append(categories)
-        x, y, last = torch.cat(crops), torch.cat(labels), len(labels[-1])
+        x, y, last = torch.cat(crops), torch.cat(labels), len(labels[-1]) if options.sharp else 0
         train_unfrozen(model)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
             logits, extra = model(x.contiguous(memory_format=torch.channels_last))
         loss = joint_loss(logits, y, last, own, options.smoothing)
-        for weight, head in zip(options.auxiliary, extra.values(), strict=True):
+        for weight, head in zip(options.auxiliary, extra.values(), strict=bool(extra)):
             loss = loss + weight * joint_loss(head, y, last, own, options.smoothing)
         return loss
 
@@ -141,7 +148,7 @@ def make_loss(
 
 
 @torch.no_grad()
-def freeze(model: GateHeads, average: WeightAverage, parts: Sequence[str]) -> None:
+def freeze(model: Trained, average: WeightAverage, parts: Sequence[str]) -> None:
     """Train parts of the network no further, at their averaged weights: early layers learn early and cost most.
 
     Raises:
@@ -225,34 +232,25 @@ def top1(
     return right / total
 
 
-def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> BamResNet:
+def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> nn.Module:
     """Build the network that is shipped: the moving average, without the auxiliary heads."""
     net = build_model(spec).to(device)
     values = {k.removeprefix("net."): v for k, v in run.average.values.items() if k.startswith("net.")}
     net.load_state_dict(values, strict=True)
-    assert_is_bam(net)
-    return net  # type: ignore[return-value]
-
-
-def assert_is_bam(net: nn.Module) -> None:
-    """Refuse anything but a BAM-ResNet.
-
-    Raises:
-        TypeError: Another network.
-    """
-    if not isinstance(net, BamResNet):
-        raise TypeError(f"expected a BamResNet, got {type(net).__name__}")
+    return net
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Train a BAM-ResNet on Tiny ImageNet and Imagenette.")
+    parser = argparse.ArgumentParser(description="Train a ResNet with attention on Tiny ImageNet and Imagenette.")
     parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
     parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--minutes", type=float, default=0, help="budget in minutes of training")
     parser.add_argument("--steps", type=int, default=0, help="budget in steps, instead of --minutes")
     parser.add_argument("--init", type=Path, help="safetensors whose trunk and classifier start the run")
     parser.add_argument("--keep-bams", action="store_true", help="take the BAMs from --init too")
+    parser.add_argument("--attention", choices=("bam", "cbam", "sge", "se", "none"), default="bam")
+    parser.add_argument("--groups", type=int, default=16, help="of channels, for SGE; divides the width")
     parser.add_argument("--depth", type=int, default=18)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--fusion", choices=("sum", "product"), default="sum")
@@ -262,6 +260,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--phases", type=float, nargs="+", default=[0, 96, 0.6, 128], help="progress size ...")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeat", type=float, default=3, help="times Imagenette is seen per epoch of Tiny ImageNet")
+    parser.add_argument("--sharp", type=float, default=0, help="share of Imagenette's pictures that stay sharp")
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--decay", type=float, default=5e-4)
     parser.add_argument("--fast", type=float, default=3, help="rate of the gates over the trunk's")
@@ -292,6 +291,7 @@ NOT_OF_THE_RUN = (
     "save_every",
     "stop_after",
     "freeze",
+    "sharp",
     "phases",
     "minutes",
     "steps",
@@ -303,11 +303,13 @@ def prepare(options: argparse.Namespace, device: torch.device, categories: int) 
     torch.manual_seed(options.seed)
     spec = classifier_spec(options, categories)
     net = build_model(spec)
-    assert_is_bam(net)
     if options.init:
         start_from(net, options.init, leave=() if options.keep_bams else ("bam",))
-    open_gates(net, options.contrast)  # type: ignore[arg-type]
-    model = GateHeads(net, options.auxiliary_stages).to(device, memory_format=torch.channels_last)  # type: ignore[arg-type, call-overload]
+    model: Trained = NoHeads(net)
+    if isinstance(net, BamResNet):
+        open_gates(net, options.contrast)
+        model = GateHeads(net, options.auxiliary_stages)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = parameter_groups(model, rate=options.rate, decay=options.decay, fast=options.fast)
     optimizer = torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
     kept = {k: v for k, v in vars(options).items() if k not in NOT_OF_THE_RUN}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam import effective_gain
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
@@ -47,6 +48,7 @@ from training.street_crops import labels_on_grid
 
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
 Metrics = dict[str, float]
+Classifier = BamResNet | AttentionResNet
 
 
 @contextmanager
@@ -140,7 +142,7 @@ def called_one_of(
 
 
 def answers(
-    net: BamResNet, sets: tuple[Pictures, Pictures, Pictures], size: int, detail: float, limit: int | None
+    net: Classifier, sets: tuple[Pictures, Pictures, Pictures], size: int, detail: float, limit: int | None
 ) -> Metrics:
     """Accuracy on the validation sets; Imagenette's among all categories and among its own.
 
@@ -171,16 +173,21 @@ def answers(
 
 
 def evaluate_classifier(
-    net: BamResNet, data: Path, device: torch.device, size: int, detail: float, limit: int | None
+    net: Classifier, data: Path, device: torch.device, size: int, detail: float, limit: int | None
 ) -> Metrics:
-    """Accuracy on both validation sets, location of the gain per stage, and the cost of flattening each gate."""
+    """Accuracy on the validation sets, and of a BAM-ResNet what its gates do."""
     names = ("tiny_val", "imagenette_val_small", "imagenette_val")
     tiny, small, nette = (load_pictures(data, n, device) for n in names)
-    count = min(limit or len(tiny), len(tiny))
-    on = f"{count:,} Tiny ImageNet val pictures, {size} px"
-    base = top1(net, tiny, size, limit=limit)
     found = answers(net, (tiny, small, nette), size, detail, limit)
-    boxes = np.load(data / "tiny_val_boxes.npy")
+    if isinstance(net, BamResNet):
+        found |= gate_locations(net, tiny, np.load(data / "tiny_val_boxes.npy"), size, limit)
+        found |= gate_costs(net, tiny, size, limit)
+    return found
+
+
+def gate_locations(net: BamResNet, tiny: Pictures, boxes: NDArray[np.int64], size: int, limit: int | None) -> Metrics:
+    """Where the gain of each stage lies, against the boxes of Tiny ImageNet's validation pictures."""
+    found: Metrics = {}
     chosen = small_boxes(boxes)[:limit]
     boxed = f"{len(chosen):,} Tiny ImageNet val pictures with boxes under 60 %, {size} px"
     for stage, maps in enumerate(gains(net, tiny, torch.from_numpy(chosen), size), start=1):
@@ -192,6 +199,14 @@ def evaluate_classifier(
         found[f"stage {stage} share of the cells in the border ring"] = numbers["border area"]
         spread = float((maps.max((1, 2)) - maps.min((1, 2))).mean())
         found[f"stage {stage} mean range of the gain within a picture (x), {boxed}"] = spread
+    return found
+
+
+def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> Metrics:
+    """Points of accuracy that each flattened gate costs, and all of them together."""
+    found: Metrics = {}
+    on = f"{min(limit or len(tiny), len(tiny)):,} Tiny ImageNet val pictures, {size} px"
+    base = top1(net, tiny, size, limit=limit)
     for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), start=1):
         with output_replaced(bam.gate, flattened):
             found[f"stage {stage} flattened costs (points of top-1), {on}"] = 100 * (
@@ -332,7 +347,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = torch.device(args.device)
     described = json.loads(args.spec.read_text())
     net = load_trained(args.weights, described.get("spec", described), device)
-    if args.task == "classifier" and isinstance(net, BamResNet):
+    if args.task == "classifier" and isinstance(net, Classifier):
         found = evaluate_classifier(net, args.data, device, args.size, args.detail, args.limit)
         photos = sorted(p for p in args.photos.iterdir() if p.suffix in (".jpg", ".png")) if args.photos else []
         if photos:

@@ -48,6 +48,22 @@ class GateHeads(nn.Module):
         return net.fc(net.avgpool(net.layer4(x)).flatten(1)), extra
 
 
+class NoHeads(nn.Module):
+    """Another network in the place of a `GateHeads`.
+
+    Args:
+        net: The network that is trained and shipped.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, 3, H, W) -> class logits (B, K), and nothing else."""
+        return self.net(x), {}
+
+
 def gate_pooled(features: Tensor, spatial: Tensor) -> Tensor:
     """Mean of features weighted by the spatial gate: (B, C, H, W) and logits (B, 1, H, W) -> (B, C)."""
     weights = torch.sigmoid(spatial.float())

@@ -76,6 +76,20 @@ def test_trained_evaluated_and_finished(packed, tmp_path):
     assert not (tmp_path / "u.safetensors").exists()
 
 
+@pytest.mark.parametrize("attention", ["cbam", "sge", "se", "none"])
+def test_other_networks_are_trained_by_the_same_recipe(packed, tmp_path, attention):
+    data = ["--data", str(packed)]
+    options = [*CLASSIFIER, "--attention", attention, "--width", "16", "--steps", "3", "--sharp", "0.5"]
+    classifier.main([*data, "--folder", str(tmp_path), *options])
+    where = [f"--weights={tmp_path / 'average.safetensors'}", f"--spec={tmp_path / 'spec.json'}", "--device=cpu"]
+    evaluate.main(["classifier", *data, *where, "--size", "64", "--detail", "0.5", "--out", str(tmp_path / "m.json")])
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    assert len(metrics) == 6
+    assert all(name.startswith("top-1 (%)") and 0 <= value <= 100 for name, value in metrics.items())
+    trained = build_model(json.loads((tmp_path / "spec.json").read_text()))
+    assert len(trained.sites()) == {"cbam": 24, "sge": 8, "se": 8, "none": 0}[attention]
+
+
 def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
     folder = tmp_path / "run"
     segmentation.main(["--data", str(packed), "--folder", str(folder), *SEGMENTATION])
