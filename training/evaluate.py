@@ -27,7 +27,7 @@ from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Pictures, load_pictures, seeded, take
-from training.augment import standardise, to_float, whole
+from training.augment import whole
 from training.classifier import top1
 from training.measures import (
     border_area,
@@ -44,7 +44,7 @@ from training.measures import (
 )
 from training.pack import CAMVID_CATEGORIES, IGNORED, TINY_SIZE, read_square
 from training.segmentation import CLASSES
-from training.street_crops import labels_on_grid
+from training.street_crops import labels_on_grid, whole_street
 
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
 Metrics = dict[str, float]
@@ -261,23 +261,24 @@ def row_metrics(query: Tensor, key: Tensor, labels: Tensor, chosen: Tensor) -> t
 
 @torch.inference_mode()
 def watch_danet(
-    net: DANet, pictures: Pictures, *, bf16: bool = False, queries: int = 64
+    net: DANet, pictures: Pictures, rows: int, *, bf16: bool = False, queries: int = 64
 ) -> tuple[dict[str, NDArray[np.int64]], list[tuple[float, float]]]:
     """Go through pictures once: confusion counts of each variant, and the row metrics of each picture.
 
     Args:
         net: The network.
         pictures: Whole, with labels.
+        rows: Of a picture as the network sees it.
         bf16: Autocast, twice as fast on some processors.
         queries: Rows looked at per picture, drawn at random by the picture's number.
     """
     net.eval()
     counts: dict[str, NDArray[np.int64]] = {}
-    rows = []
+    watched = []
     device = pictures.images.device
     for i in tqdm(range(len(pictures)), desc="pictures", mininterval=5):
         images, labels = take(pictures, torch.tensor([i]))
-        x = standardise(to_float(images)).contiguous(memory_format=torch.channels_last)
+        x = whole_street(images, rows)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
             features = net.pretrained(x)
             variants = fused_variants(net, features)
@@ -285,22 +286,24 @@ def watch_danet(
             query, key = net.head.sa.query_conv(attended)[0], net.head.sa.key_conv(attended)[0]
         for name, logits in variants.items():
             full = functional.interpolate(
-                logits.float(), size=x.shape[2:], mode="bilinear", align_corners=net.align_corners
+                logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=net.align_corners
             )
             found = confusion(labels.cpu().numpy().ravel(), full.argmax(1).cpu().numpy().ravel(), CLASSES)
             counts[name] = counts.get(name, 0) + found
         chosen = torch.randperm(query[0].numel(), generator=seeded(0, i))[:queries].to(device)
-        rows.append(row_metrics(query, key, labels[0], chosen))
-    return counts, rows
+        watched.append(row_metrics(query, key, labels[0], chosen))
+    return counts, watched
 
 
-def evaluate_segmentation(net: DANet, data: Path, device: torch.device, limit: int | None, *, bf16: bool) -> Metrics:
+def evaluate_segmentation(
+    net: DANet, data: Path, device: torch.device, rows: int, limit: int | None, *, bf16: bool
+) -> Metrics:
     """Mean IoU on test, the cost of each gamma, and what the rows of the position attention look at."""
     test = load_pictures(data, "camvid_test", device)
     if limit:
         test = Pictures(test.images[:limit], test.labels[:limit])
-    on = f"{len(test)} CamVid test pictures, 360 x 480" + (", bf16" if bf16 else "")
-    counts, rows = watch_danet(net, test, bf16=bf16)
+    on = f"{len(test)} CamVid test pictures seen at {rows} x {rows * 4 // 3}" + (", bf16" if bf16 else "")
+    counts, watched = watch_danet(net, test, rows, bf16=bf16)
     each = intersection_over_union(counts["none"])
     mean = {name: 100 * float(np.nanmean(intersection_over_union(c))) for name, c in counts.items()}
     found: Metrics = {
@@ -311,7 +314,7 @@ def evaluate_segmentation(net: DANet, data: Path, device: torch.device, limit: i
     }
     for name in ("position", "channel", "both"):
         found[f"gamma = 0 ({name}) costs (points of mean IoU), {on}"] = mean["none"] - mean[name]
-    ratio, distance = np.nanmean(np.array(rows), axis=0)
+    ratio, distance = np.nanmean(np.array(watched), axis=0)
     found[f"mass of a row on its own class over that class's share (x), {on}"] = float(ratio)
     found[f"total variation between rows, mean (0 to 1), {on}"] = float(distance)
     for name, value in zip(CAMVID_CATEGORIES, each, strict=True):
@@ -335,7 +338,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--size", type=int, help="side of what the network sees; rows for DANet (128; 480)")
     parser.add_argument("--detail", type=float, default=1, help="share of --size that photos are reduced to first")
     parser.add_argument("--bf16", action="store_true", help="autocast DANet's convolutions")
     parser.add_argument("--limit", type=int, help="only so many pictures")
@@ -345,20 +348,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
+    size = args.size or (128 if args.task == "classifier" else 480)
     described = json.loads(args.spec.read_text())
     net = load_trained(args.weights, described.get("spec", described), device)
     if args.task == "classifier" and isinstance(net, Classifier):
-        found = evaluate_classifier(net, args.data, device, args.size, args.detail, args.limit)
+        found = evaluate_classifier(net, args.data, device, size, args.detail, args.limit)
         photos = sorted(p for p in args.photos.iterdir() if p.suffix in (".jpg", ".png")) if args.photos else []
         if photos:
             labels = np.load(args.data / "imagenette_val_labels.npy")
-            share = called_one_of(
-                net, photos, args.size, (int(labels.min()), 1 + int(labels.max())), device, args.detail
-            )
+            share = called_one_of(net, photos, size, (int(labels.min()), 1 + int(labels.max())), device, args.detail)
             name = "photos that are none of Imagenette's categories but are called one (%)"
-            found[f"{name}, {len(photos)} photos, {args.size} px"] = 100 * share
+            found[f"{name}, {len(photos)} photos, {size} px"] = 100 * share
     elif args.task == "segmentation" and isinstance(net, DANet):
-        found = evaluate_segmentation(net, args.data, device, args.limit, bf16=args.bf16)
+        found = evaluate_segmentation(net, args.data, device, size, args.limit, bf16=args.bf16)
     else:
         parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
     args.out.write_text(json.dumps({k: round(v, 4) for k, v in found.items()}, indent=1))

@@ -22,13 +22,12 @@ from torch.nn import functional
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Draw, Pictures, load_pictures, seeded, take
-from training.augment import standardise, to_float
 from training.classifier import place_in_run, start_from
 from training.measures import confusion, intersection_over_union
 from training.pack import CAMVID_CATEGORIES, IGNORED
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
-from training.street_crops import labels_on_grid, random_street_crops
+from training.street_crops import labels_on_grid, random_street_crops, whole_street
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +57,9 @@ class WatchedDANet(nn.Module):
             net.head.sa.register_forward_hook(partial(without_own_features, chance=drop_own))
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-        """(B, 3, H, W) -> logits of the three classifiers (B, K, H, W), and rows (B, N, N)."""
+        """(B, 3, H, W) -> logits of the three classifiers on the grid, (B, K, h, w), and rows (B, N, N)."""
         self._rows.clear()
-        logits = self.net.heads(x)
+        logits = self.net.head(self.net.pretrained(x))
         rows = torch.cat(self._rows, dim=1)
         self._rows.clear()
         return logits, rows
@@ -135,6 +134,24 @@ def own_class_loss(rows: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
     return -(mass.clamp_min(1e-6).log() * known).sum() / known.sum().clamp_min(1)
 
 
+def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """1 - mean intersection over union of the probabilities, over the classes that occur in the batch.
+
+    The score itself, made differentiable (arXiv 1606.04797 for the Dice coefficient): every class counts alike, be it
+    the road or a pole.
+
+    Args:
+        logits: (B, K, H, W).
+        labels: int64 (B, H, W), 255 unlabelled.
+    """
+    known = (labels != IGNORED)[:, None]
+    truth = functional.one_hot(labels.clamp(max=logits.shape[1] - 1), logits.shape[1]).permute(0, 3, 1, 2) * known
+    share = logits.float().softmax(1) * known
+    both, size = (share * truth).sum((0, 2, 3)), truth.sum((0, 2, 3))
+    each = both / (share.sum((0, 2, 3)) + size - both).clamp_min(1e-6)
+    return 1 - each[size > 0].mean() if bool((size > 0).any()) else each.sum() * 0
+
+
 def class_weights(labels: Tensor, power: float) -> Tensor:
     """Weight rare classes: (median share / share) ** power, float32 (CLASSES,); 1 for those that do not occur."""
     counts = torch.bincount(labels.flatten().long(), minlength=IGNORED + 1)[:CLASSES].float()
@@ -165,30 +182,37 @@ def make_loss(
     def compute(step: int, progress: float) -> Tensor:
         height, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step, rank)
         images, labels = take(pictures, draw(step))
-        x, y = random_street_crops(images, labels, (height, height * 4 // 3), generator)
+        crops = (height, height * 4 // 3)
+        x, y = random_street_crops(images, labels, crops, generator, scales=tuple(options.scales))
         model.train()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
-            (fused, position, channel), rows = model(x)
+            logits, rows = model(x)
+        half = (crops[0] // 2, crops[1] // 2)  # at full size the losses alone took a third of a step
+        cells, y = labels_on_grid(y, tuple(logits[0].shape[2:])).flatten(1), labels_on_grid(y, half)
+        fused, position, channel = (
+            functional.interpolate(z.float(), half, mode="bilinear", align_corners=False) for z in logits
+        )
         losses = [
-            functional.cross_entropy(z.float(), y, weight=weights, ignore_index=IGNORED)
-            for z in (fused, position, channel)
+            functional.cross_entropy(z, y, weight=weights, ignore_index=IGNORED) for z in (fused, position, channel)
         ]
-        cells = labels_on_grid(y, (-(-x.shape[2] // 8), -(-x.shape[3] // 8))).flatten(1)
         queries = torch.randperm(rows.shape[1], generator=generator)[:QUERIES].to(device)
-        auxiliary = options.auxiliary * (losses[1] + losses[2])
-        return losses[0] + auxiliary + options.own_class * own_class_loss(rows, cells, queries)
+        loss = losses[0] + options.auxiliary * (losses[1] + losses[2])
+        loss = loss + options.jaccard * soft_jaccard_loss(fused, y)
+        return loss + options.own_class * own_class_loss(rows, cells, queries)
 
     return compute
 
 
 @torch.inference_mode()
-def score(net: nn.Module, pictures: Pictures) -> tuple[float, float, np.ndarray[Any, Any]]:
-    """Mean IoU, share of pixels right, and IoU per class, on whole pictures, in float32 arithmetic."""
+def score(net: nn.Module, pictures: Pictures, rows: int) -> tuple[float, float, np.ndarray[Any, Any]]:
+    """Mean IoU, share of pixels right, and IoU per class, on whole pictures seen at so many rows, in float32."""
     net.eval()
     counts = np.zeros((CLASSES, CLASSES), dtype=np.int64)
     for index in torch.arange(len(pictures)).split(4):
         images, labels = take(pictures, index)
-        predicted = net(standardise(to_float(images)).contiguous(memory_format=torch.channels_last)).argmax(1)
+        logits = net(whole_street(images, rows))
+        full = functional.interpolate(logits, labels.shape[1:], mode="bilinear", align_corners=False)
+        predicted = full.argmax(1)
         counts += confusion(labels.cpu().numpy().ravel(), predicted.cpu().numpy().ravel(), CLASSES)
     each = intersection_over_union(counts)
     return float(np.nanmean(each)), float(np.trace(counts) / counts.sum()), each
@@ -211,6 +235,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--gamma", type=float, default=2.0, help="both gammas at the start")
     parser.add_argument("--drop-own", type=float, default=0.3, help="chance that a location keeps only what it gathers")
     parser.add_argument("--phases", type=float, nargs="+", default=[0, 240, 0.75, 360], help="progress rows ...")
+    parser.add_argument("--size", type=int, default=480, help="rows of a whole picture as the network sees it")
+    parser.add_argument("--scales", type=float, nargs=2, default=[0.8, 2.1], help="of the crops, over 360 rows")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--trunk-rate", type=float, default=0.5, help="rate of the trunk over the head's")
@@ -218,6 +244,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--balance", type=float, default=0.4, help="0: all pixels count alike; 1: all classes do")
     parser.add_argument("--auxiliary", type=float, default=0.3, help="weight of the losses of PAM and CAM alone")
+    parser.add_argument("--jaccard", type=float, default=0.5, help="weight of the soft Jaccard loss")
     parser.add_argument("--own-class", type=float, default=0.1, help="weight of the loss on the rows")
     parser.add_argument("--average", type=float, default=0.995)
     parser.add_argument("--seed", type=int, default=0)
@@ -282,7 +309,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         def show(run: Run, loss: Tensor) -> None:
             bar.show(run, loss)
             if rank == 0 and run.budget.step % options.report_every == 0:
-                report(run, spec, held_out)
+                report(run, spec, held_out, options.size)
 
         train(
             run,
@@ -295,13 +322,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if rank == 0 and run.budget.progress >= 1:
         net = averaged_net(run, spec, device)
         save_result(net, options.folder)
-        report(run, spec, held_out)
+        report(run, spec, held_out, options.size)
 
 
-def report(run: Run, spec: dict[str, Any], held_out: Pictures) -> None:
+def report(run: Run, spec: dict[str, Any], held_out: Pictures, rows: int) -> None:
     """Log the average's score on validation pictures."""
     net = averaged_net(run, spec, held_out.images.device)
-    mean, right, _ = score(net, held_out)
+    mean, right, _ = score(net, held_out, rows)
     gammas = net.gammas
     values = (run.budget.step, run.budget.spent / 60, 100 * mean, 100 * right, gammas)
     log.info("step %d, %.1f min: val mean IoU %.1f %%, pixels %.1f %%, gammas %s", *values)

@@ -15,7 +15,8 @@ def random_street_crops(
     generator: torch.Generator,
     *,
     scales: tuple[float, float] = (0.6, 1.6),
-    light: float = 0.2,
+    brightness: float = 0.4,
+    colour: float = 0.15,
 ) -> tuple[Tensor, Tensor]:
     """Scale, crop, flip and relight a batch by one affine sampling.
 
@@ -25,7 +26,9 @@ def random_street_crops(
         size: Rows and columns of the crops.
         generator: On the CPU; every random number comes from it.
         scales: Range of the magnification, drawn log-uniformly.
-        light: Brightness and contrast factors are in [1 - light, 1 + light], one per picture and colour.
+        brightness: Each picture is multiplied by a factor in [1 - brightness, 1 + brightness]: some of CamVid's rides
+            are at dusk.
+        colour: Each colour of a picture, furthermore, by one in [1 - colour, 1 + colour].
 
     Returns:
         float32 (B, 3, h, w), mean and std removed, mirrored beyond the picture; int64 (B, h, w) with 255 where
@@ -47,9 +50,24 @@ def random_street_crops(
     y = functional.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     y = y[:, 0].round().long() - 1
     y[y < 0] = IGNORED
-    factors = torch.empty(count, 3, 1, 1).uniform_(1 - light, 1 + light, generator=generator).to(device)
-    x = standardise((x * factors).clamp_(0, 1))
+    factors = torch.empty(count, 1, 1, 1).uniform_(1 - brightness, 1 + brightness, generator=generator)
+    factors = factors * torch.empty(count, 3, 1, 1).uniform_(1 - colour, 1 + colour, generator=generator)
+    x = standardise((x * factors.to(device)).clamp_(0, 1))
     return x.contiguous(memory_format=torch.channels_last), y
+
+
+def whole_street(images: Tensor, rows: int) -> Tensor:
+    """Resize whole pictures for evaluation, as the page does: uint8 (B, H, W, 3) -> float32 (B, 3, rows, columns).
+
+    Args:
+        images: RGB.
+        rows: Rows of the result; its columns keep the pictures' shape, to the nearest multiple of 8.
+    """
+    x = to_float(images)
+    columns = 8 * round(rows * x.shape[3] / x.shape[2] / 8)
+    if x.shape[2:] != (rows, columns):
+        x = functional.interpolate(x, (rows, columns), mode="bilinear", antialias=True, align_corners=False)
+    return standardise(x.clamp_(0, 1)).contiguous(memory_format=torch.channels_last)
 
 
 def labels_on_grid(labels: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from training.arrays import Draw, load_pictures, seeded, split_batch
-from training.augment import MEAN, STD, random_crops, standardise, vary_detail, whole
-from training.street_crops import labels_on_grid, random_street_crops
+from training.augment import MEAN, STD, random_crops, standardise, to_float, vary_detail, whole
+from training.street_crops import labels_on_grid, random_street_crops, whole_street
 
 
 def coordinates(height, width):
@@ -48,13 +48,31 @@ def test_whole_sees_all_of_the_picture():
 def test_street_labels_stay_on_their_pixels():
     images = coordinates(60, 80).repeat(40, 1, 1, 1)
     labels = (images[..., 1] > 127).to(torch.uint8)  # the right half is class 1
-    x, y = random_street_crops(images, labels, (48, 64), seeded(5), light=0.0)
+    x, y = random_street_crops(images, labels, (48, 64), seeded(5), brightness=0, colour=0)
     green = original(x)[:, 1]
     clear = (y != 255) & ((green - 0.5).abs() > 0.03)
     assert clear.float().mean() > 0.5
     assert torch.equal((green > 0.5)[clear], (y == 1)[clear])
     beyond = (y == 255).flatten(1).any(1)
     assert 0 < int(beyond.sum()) < 40  # only crops larger than the picture have pixels beyond it
+
+
+def test_streets_are_lit_by_picture_and_by_colour():
+    images = torch.full((60, 24, 32, 3), 128, dtype=torch.uint8)
+    x, _ = random_street_crops(images, images[..., 0], (24, 32), seeded(5), brightness=0.4, colour=0.1)
+    means = original(x).mean((2, 3)) / (128 / 255)
+    assert means.mean(1).std() > 0.15
+    assert (means.amax(1) / means.amin(1)).max() < 1.1 / 0.9 + 1e-3
+    assert means.min() > 0.6 * 0.9 - 1e-3
+
+
+def test_whole_streets_keep_their_shape():
+    images = coordinates(45, 60)
+    x = original(whole_street(images, 90))
+    assert x.shape == (1, 3, 90, 120)
+    assert x[0, 0, 0, 0] == pytest.approx(0, abs=0.02)
+    assert x[0, 1, 0, -1] == pytest.approx(1, abs=0.02)
+    assert torch.equal(whole_street(images[:, :40, :56], 40), standardise(to_float(images[:, :40, :56])))
 
 
 def test_labels_on_grid_takes_cell_centres():

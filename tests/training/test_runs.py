@@ -13,7 +13,7 @@ from attnviz.models.dual_attention import PositionAttention
 from training import classifier, evaluate, finish, segmentation
 from training.gate_heads import GateHeads, gate_pooled
 from training.run_state import Budget, Run, WeightAverage, one_cycle, phase_at
-from training.segmentation import own_class_loss, without_own_features
+from training.segmentation import own_class_loss, soft_jaccard_loss, without_own_features
 
 CLASSIFIER = [
     *("--width", "4", "--hidden", "2", "2", "2", "--batch", "8", "--steps", "6", "--phases", "0", "32", "0.5", "48"),
@@ -21,7 +21,20 @@ CLASSIFIER = [
 ]
 SEGMENTATION = [
     *("--width", "4", "--head-channels", "8", "--query-channels", "2", "--batch", "2", "--steps", "5"),
-    *("--phases", "0", "48", "--threads", "1", "--device", "cpu", "--no-bf16", "--report-every", "1000"),
+    *(
+        "--phases",
+        "0",
+        "48",
+        "--size",
+        "64",
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+        "--no-bf16",
+        "--report-every",
+        "1000",
+    ),
 ]
 
 
@@ -106,10 +119,10 @@ def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
         assert torch.allclose(variants["both"], net.head(net.pretrained(x))[0], atol=1e-5)
         net.head.sa.gamma.fill_(before["position"])
         net.head.sc.gamma.fill_(before["channel"])
-    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), None, bf16=False)
+    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), 48, None, bf16=False)
     assert net.gammas == before
     assert before["position"] > 0.5
-    assert 0 <= found["total variation between rows, mean (0 to 1), 2 CamVid test pictures, 360 x 480"] <= 1
+    assert 0 <= found["total variation between rows, mean (0 to 1), 2 CamVid test pictures seen at 48 x 64"] <= 1
     assert not any(m._forward_hooks for m in net.modules())
 
 
@@ -193,6 +206,15 @@ def test_own_class_loss_by_hand():
     labels = torch.tensor([[0, 0, 255]])
     loss = own_class_loss(rows, labels, torch.tensor([0, 2]))  # the second query has no class
     assert loss.item() == pytest.approx(-torch.log(torch.tensor(0.75)).item())
+
+
+def test_soft_jaccard_loss_by_hand():
+    logits = torch.log(torch.tensor([[[[0.75, 0.5]], [[0.25, 0.5]]]]))  # one row of two pixels, two classes
+    labels = torch.tensor([[[0, 255]]])
+    assert soft_jaccard_loss(logits, labels).item() == pytest.approx(1 - 0.75 / (0.75 + 1 - 0.75))
+    both = soft_jaccard_loss(logits, torch.tensor([[[0, 1]]]))
+    assert both.item() == pytest.approx(1 - (0.75 / (1.25 + 1 - 0.75) + 0.5 / (0.75 + 1 - 0.5)) / 2)
+    assert soft_jaccard_loss(logits, torch.full((1, 1, 2), 255)).item() == 0
 
 
 def test_schedule():
