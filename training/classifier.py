@@ -198,7 +198,7 @@ def place_in_run() -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def top1(
+def answered_right(
     net: nn.Module,
     pictures: Pictures,
     size: int,
@@ -207,8 +207,8 @@ def top1(
     among: tuple[int, int] | None = None,
     detail: float = 1.0,
     batch: int = 250,
-) -> float:
-    """Share of whole pictures whose first category is right, in [0, 1], in float32 arithmetic.
+) -> Tensor:
+    """Of which whole pictures the first category is right: bool (N,), in float32 arithmetic.
 
     Args:
         net: Classifier; its mode is set to evaluation.
@@ -222,14 +222,14 @@ def top1(
     net.eval()
     total = min(limit or len(pictures), len(pictures))
     chosen = torch.arange(total) * len(pictures) // total
-    right = 0
+    right = []
     for index in chosen.split(batch):
         images, labels = take(pictures, index)
         logits = net(whole(images, size, detail))
         if among:
             logits, labels = logits[:, among[0] : among[1]], labels - among[0]
-        right += int((logits.argmax(1) == labels).sum())
-    return right / total
+        right.append(logits.argmax(1) == labels)
+    return torch.cat(right)
 
 
 def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> nn.Module:
@@ -363,7 +363,7 @@ def report(run: Run, spec: dict[str, Any], held_out: list[Pictures], size: int) 
     """Log the average's accuracy on 1,000 held-out pictures of each set."""
     device = held_out[0].images.device
     net = averaged_net(run, spec, device)
-    tiny, nette = (100 * top1(net, p, size, limit=1000) for p in held_out)
+    tiny, nette = (100 * float(answered_right(net, p, size, limit=1000).float().mean()) for p in held_out)
     log.info("step %d, %.1f min: Tiny %.1f %%, Imagenette %.1f %%", run.budget.step, run.budget.spent / 60, tiny, nette)
 
 

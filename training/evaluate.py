@@ -9,7 +9,7 @@ The result is a flat JSON object; each name says the unit and the data.
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Pictures, load_pictures, seeded, take
 from training.augment import whole
-from training.classifier import top1
+from training.classifier import answered_right
 from training.measures import (
     border_area,
     border_share,
@@ -160,16 +160,16 @@ def answers(
     mine = f"top-1 (%), among its own {own[1] - own[0]}"
     on = f"{counts[1]:,} Imagenette val pictures, {size} px"
     reduced = f"{on}, reduced to {round(detail * size)} px first"
-    found = {
-        f"{every}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": top1(net, tiny, size, limit=limit),
-        f"{every}, {reduced}": top1(net, nette, size, limit=limit, detail=detail),
-        f"{mine}, {reduced}": top1(net, nette, size, limit=limit, detail=detail, among=own),
-        f"{every}, {on}, reduced and compressed as Tiny ImageNet": top1(net, small, size, limit=limit),
+    right = {
+        f"{every}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": answered_right(net, tiny, size, limit=limit),
+        f"{every}, {reduced}": answered_right(net, nette, size, limit=limit, detail=detail),
+        f"{mine}, {reduced}": answered_right(net, nette, size, limit=limit, detail=detail, among=own),
+        f"{every}, {on}, reduced and compressed as Tiny ImageNet": answered_right(net, small, size, limit=limit),
     }
     if detail < 1:
-        found[f"{every}, {on}, not reduced"] = top1(net, nette, size, limit=limit)
-        found[f"{mine}, {on}, not reduced"] = top1(net, nette, size, limit=limit, among=own)
-    return {name: 100 * value for name, value in found.items()}
+        right[f"{every}, {on}, not reduced"] = answered_right(net, nette, size, limit=limit)
+        right[f"{mine}, {on}, not reduced"] = answered_right(net, nette, size, limit=limit, among=own)
+    return {name: 100 * float(flags.float().mean()) for name, flags in right.items()}
 
 
 def evaluate_classifier(
@@ -203,20 +203,19 @@ def gate_locations(net: BamResNet, tiny: Pictures, boxes: NDArray[np.int64], siz
 
 
 def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> Metrics:
-    """Points of accuracy that each flattened gate costs, and all of them together."""
+    """Points of accuracy that each flattened gate costs, and all of them together, with standard errors."""
     found: Metrics = {}
     on = f"{min(limit or len(tiny), len(tiny)):,} Tiny ImageNet val pictures, {size} px"
-    base = top1(net, tiny, size, limit=limit)
-    for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), start=1):
-        with output_replaced(bam.gate, flattened):
-            found[f"stage {stage} flattened costs (points of top-1), {on}"] = 100 * (
-                base - top1(net, tiny, size, limit=limit)
-            )
-    with output_replaced(net.bam1.gate, flattened), output_replaced(net.bam2.gate, flattened):
-        with output_replaced(net.bam3.gate, flattened):
-            found[f"all stages flattened cost (points of top-1), {on}"] = 100 * (
-                base - top1(net, tiny, size, limit=limit)
-            )
+    base = answered_right(net, tiny, size, limit=limit).float()
+    bams = {f"stage {stage} flattened costs": [bam] for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), 1)}
+    bams["all stages flattened cost"] = [net.bam1, net.bam2, net.bam3]
+    for what, members in bams.items():
+        with ExitStack() as stack:
+            for bam in members:
+                stack.enter_context(output_replaced(bam.gate, flattened))
+            lost = 100 * (base - answered_right(net, tiny, size, limit=limit).float())
+        found[f"{what} (points of top-1), {on}"] = float(lost.mean())
+        found[f"{what}, standard error (points), {on}"] = float(lost.std()) / len(lost) ** 0.5
     return found
 
 
@@ -363,7 +362,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = evaluate_segmentation(net, args.data, device, size, args.limit, bf16=args.bf16)
     else:
         parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
-    args.out.write_text(json.dumps({k: round(v, 4) for k, v in found.items()}, indent=1))
+    args.out.write_text(json.dumps({k: round(v, 3) for k, v in found.items()}, indent=1))
 
 
 if __name__ == "__main__":
