@@ -1,5 +1,6 @@
 """Weights from elsewhere onto this machine: fetched or given as a file, checked, converted, with a model card."""
 
+import difflib
 import json
 import os
 import re
@@ -154,7 +155,8 @@ def _find(name: str) -> Published:
         return PUBLISHED[name]
     if name in entries():
         raise UnknownModelError(f"expected published weights, got {name}, which is on this machine already")
-    raise UnknownModelError(f"expected one of {', '.join(PUBLISHED)}, got {name!r:.90}")
+    near = difflib.get_close_matches(name, PUBLISHED, n=3, cutoff=0)
+    raise UnknownModelError(f"expected a name from `attnviz weights list`, such as {', '.join(near)}, got {name!r:.90}")
 
 
 def _folder_locked(name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[None]:

@@ -61,11 +61,16 @@ def _weights() -> str:
 
 def _item(entry: WeightsEntry) -> str:
     said = [f"<strong>{html.escape(entry.title)}</strong>: {html.escape(entry.architecture)}."]
-    if entry.metrics:
-        said.append("; ".join(f"{html.escape(name)} {value:g}" for name, value in entry.metrics.items()) + ".")
     said.extend(html.escape(note) for note in entry.notes)
     if entry.licence:
         said.append(f"Licence: {html.escape(entry.licence)}.")
     if entry.status == "available":
         said.append(f"To get it, run <code>{html.escape(command_to_get(entry))}</code> and reload this page.")
-    return f"<li>{' '.join(said)}</li>"
+    return f"<li>{' '.join(said)}{_numbers(entry)}</li>"
+
+
+def _numbers(entry: WeightsEntry) -> str:
+    if not entry.metrics:
+        return ""
+    rows = (f"<tr><td>{html.escape(name)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items())
+    return f"<details><summary>What was measured</summary><table>{''.join(rows)}</table></details>"

@@ -72,7 +72,7 @@ def test_import_and_verify(checkpoint, home):
     [
         (("import", "missing.pth"), 1, "not there"),
         (("verify", "nothing"), 2, "on this machine"),
-        (("pull", "nothing"), 2, "expected one of"),
+        (("pull", "bam_resnet50_author"), 2, "such as bam_resnet50_authors, "),
         (("pull", "sge_resnet50_pytorchinsight"), 2, "--accept-unlicensed"),
         (("pull",), 2, "NAME"),
         (("import",), 2, "FILE"),
