@@ -211,8 +211,8 @@ def train(
             raise FloatingPointError(f"expected a finite loss at step {run.budget.step}, got {loss.item()}")
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        seconds = together(run.model, time.monotonic() - last)
-        last = time.monotonic()
+        now = time.monotonic()
+        seconds, last = together(run.model, now - last), now  # the exchange counts for the next step
         run.optimizer.step()
         run.average.update(run.model)
         run.budget.advance(seconds)
