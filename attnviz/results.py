@@ -234,7 +234,7 @@ class Explanation:
         channel: Present for DANet.
         segmentation: Present for DANet.
         extra_maps: Spatial maps of other attention modules (CBAM, SGE ...).
-        preprocessing: Size, fit, detail, mean and std that were used: enough to do it again.
+        preprocessing: Size, fit, detail, compression, mean and std that were used: enough to do it again.
         seconds: Stage of the work -> wall-clock seconds.
     """
 

@@ -95,16 +95,9 @@ def _relight(x: Tensor, generator: torch.Generator, light: float) -> Tensor:
     return ((x - mean) * factors[0] + mean) * factors[1]
 
 
-def whole(images: Tensor, size: int, detail: float = 1.0) -> Tensor:
-    """Resize whole pictures for evaluation, antialiased: uint8 (B, H, W, 3) -> float32 (B, 3, size, size).
-
-    Args:
-        images: RGB.
-        size: Side of the result.
-        detail: Share of `size` that pictures are reduced to first, as `attnviz.inputs.preprocess` does.
-    """
+def whole(images: Tensor, size: int) -> Tensor:
+    """Resize whole pictures for evaluation, antialiased: uint8 (B, H, W, 3) -> float32 (B, 3, size, size)."""
     x = to_float(images)
-    for side in (round(detail * size), size):
-        if x.shape[2:] != (side, side):
-            x = functional.interpolate(x, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    if x.shape[2:] != (size, size):
+        x = functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
     return standardise(x.clamp_(0, 1)).contiguous(memory_format=torch.channels_last)

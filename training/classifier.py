@@ -148,19 +148,25 @@ def make_loss(
 
 
 @torch.no_grad()
-def freeze(model: Trained, average: WeightAverage, parts: Sequence[str]) -> None:
+def freeze_when_due(run: Run, options: argparse.Namespace) -> None:
     """Train parts of the network no further, at their averaged weights: early layers learn early and cost most.
+
+    Args:
+        run: As soon as it is as far as `--freeze-after`, the parts of `--freeze` are frozen, once.
+        options: The command line.
 
     Raises:
         ValueError: The network has no part of that name.
     """
-    children = dict(model.net.named_children())
-    for part in parts:
+    children = dict(run.model.net.named_children())  # type: ignore[operator, union-attr]
+    for part in options.freeze:
         if part not in children:
             raise ValueError(f"expected a part of the network to freeze ({', '.join(children)}), got {part!r}")
-        children[part].requires_grad_(False)
-        for name, value in children[part].state_dict().items():
-            value.copy_(average.values[f"net.{part}.{name}"])
+        trained = any(weight.requires_grad for weight in children[part].parameters())
+        if trained and run.budget.progress >= options.freeze_after:
+            children[part].requires_grad_(False)
+            for name, value in children[part].state_dict().items():
+                value.copy_(run.average.values[f"net.{part}.{name}"])
 
 
 def train_unfrozen(model: nn.Module) -> None:
@@ -205,7 +211,6 @@ def answered_right(
     *,
     limit: int | None = None,
     among: tuple[int, int] | None = None,
-    detail: float = 1.0,
     batch: int = 250,
 ) -> Tensor:
     """Of which whole pictures the first category is right: bool (N,), in float32 arithmetic.
@@ -216,7 +221,6 @@ def answered_right(
         size: Side the network sees.
         limit: Only so many pictures, evenly spaced (the packed ones are in order of category).
         among: Range of the categories that may be answered, end excluded; None: all.
-        detail: Share of `size` that pictures are reduced to first.
         batch: Pictures per forward.
     """
     net.eval()
@@ -225,7 +229,7 @@ def answered_right(
     right = []
     for index in chosen.split(batch):
         images, labels = take(pictures, index)
-        logits = net(whole(images, size, detail))
+        logits = net(whole(images, size))
         if among:
             logits, labels = logits[:, among[0] : among[1]], labels - among[0]
         right.append(logits.argmax(1) == labels)
@@ -269,6 +273,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--smallest-crop", type=float, default=0.5)
     parser.add_argument("--freeze", nargs="*", default=[], help="parts no longer trained, such as conv1 bn1 layer1")
+    parser.add_argument("--freeze-after", type=float, default=0, help="share of the run after which --freeze begins")
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -291,6 +296,7 @@ NOT_OF_THE_RUN = (
     "save_every",
     "stop_after",
     "freeze",
+    "freeze_after",
     "sharp",
     "phases",
     "minutes",
@@ -319,7 +325,7 @@ def prepare(options: argparse.Namespace, device: torch.device, categories: int) 
     if checkpoint.exists():
         run.resume(checkpoint)
         log.info("resumed at step %d, %.1f minutes", run.budget.step, run.budget.spent / 60)
-    freeze(model, run.average, options.freeze)
+    freeze_when_due(run, options)
     return run, spec
 
 
@@ -342,6 +348,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         def show(run: Run, loss: Tensor) -> None:
             bar.show(run, loss)
+            freeze_when_due(run, options)
             if rank == 0 and run.budget.step % 1000 == 0:
                 report(run, spec, held_out, options.phases[-1][1])
 

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from attnviz.inputs.preprocess import Preprocessing, preprocess
 from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam import effective_gain
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Pictures, load_pictures, seeded, take
-from training.augment import whole
+from training.augment import standardise, to_float, whole
 from training.classifier import answered_right
 from training.measures import (
     border_area,
@@ -121,64 +122,61 @@ def small_boxes(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(area < LARGEST_BOX * TINY_SIZE**2)
 
 
+def as_the_page_shows(pictures: Pictures, preprocessing: Preprocessing) -> Pictures:
+    """Let the program itself make a network's input of each picture: uint8 (N, size, size, 3), same labels."""
+    seen = [preprocess(image.numpy(), preprocessing)[1] for image in pictures.images.cpu()]
+    return Pictures(torch.from_numpy(np.stack(seen)).to(pictures.images.device), pictures.labels)
+
+
 @torch.inference_mode()
-def called_one_of(
-    net: nn.Module,
-    photos: Sequence[Path],
-    size: int,
-    own: tuple[int, int],
-    device: torch.device,
-    detail: float = 1.0,
-) -> float:
-    """Share of photos whose first category lies in a range; their centre squares are seen with the detail given.
+def called_one_of(net: nn.Module, photos: Pictures, own: tuple[int, int]) -> float:
+    """Share of photos, as the network sees them, whose first category lies in a range.
 
     Pictures of Imagenette are the only sharp ones in training: a network that takes sharpness for evidence calls
     every good photo one of its ten categories.
     """
     net.eval()
-    squares = [torch.from_numpy(read_square(p, size).copy())[None].to(device) for p in photos]
-    found = [int(net(whole(square, size, detail)).argmax(1)) for square in squares]
-    return sum(own[0] <= category < own[1] for category in found) / len(found)
+    found = net(standardise(to_float(photos.images))).argmax(1)
+    return float(((found >= own[0]) & (found < own[1])).float().mean())
 
 
 def answers(
-    net: Classifier, sets: tuple[Pictures, Pictures, Pictures], size: int, detail: float, limit: int | None
+    net: Classifier, sets: tuple[Pictures, Pictures, Pictures], preprocessing: Preprocessing, limit: int | None
 ) -> Metrics:
     """Accuracy on the validation sets; Imagenette's among all categories and among its own.
 
     Args:
         net: The network.
         sets: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
-        size: Side the network sees.
-        detail: Share of `size` that Imagenette's pictures are reduced to first.
+        preprocessing: What the program makes of a photo.
         limit: Only so many pictures of each.
     """
     tiny, small, nette = sets
+    size = preprocessing.size
     counts = [min(limit or len(p), len(p)) for p in (tiny, nette)]
     own = (int(nette.labels.min()), 1 + int(nette.labels.max()))
-    every = f"top-1 (%), among {net.fc.out_features}"
-    mine = f"top-1 (%), among its own {own[1] - own[0]}"
-    on = f"{counts[1]:,} Imagenette val pictures, {size} px"
-    reduced = f"{on}, reduced to {round(detail * size)} px first"
+    every, mine = f"top-1 (%), among {net.fc.out_features}", f"top-1 (%), among its own {own[1] - own[0]}"
+    on, page = f"{counts[1]:,} Imagenette val pictures, {size} px", as_the_page_shows(nette, preprocessing)
     right = {
         f"{every}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": answered_right(net, tiny, size, limit=limit),
-        f"{every}, {reduced}": answered_right(net, nette, size, limit=limit, detail=detail),
-        f"{mine}, {reduced}": answered_right(net, nette, size, limit=limit, detail=detail, among=own),
-        f"{every}, {on}, reduced and compressed as Tiny ImageNet": answered_right(net, small, size, limit=limit),
+        f"{mine}, {on}, as the page shows them": answered_right(net, page, size, limit=limit, among=own),
+        f"{every}, {on}, as the page shows them": answered_right(net, page, size, limit=limit),
+        f"{mine}, {on}, as Tiny ImageNet's files are": answered_right(net, small, size, limit=limit, among=own),
+        f"{every}, {on}, as Tiny ImageNet's files are": answered_right(net, small, size, limit=limit),
+        f"{mine}, {on}, sharp": answered_right(net, nette, size, limit=limit, among=own),
+        f"{every}, {on}, sharp": answered_right(net, nette, size, limit=limit),
     }
-    if detail < 1:
-        right[f"{every}, {on}, not reduced"] = answered_right(net, nette, size, limit=limit)
-        right[f"{mine}, {on}, not reduced"] = answered_right(net, nette, size, limit=limit, among=own)
     return {name: 100 * float(flags.float().mean()) for name, flags in right.items()}
 
 
 def evaluate_classifier(
-    net: Classifier, data: Path, device: torch.device, size: int, detail: float, limit: int | None
+    net: Classifier, data: Path, device: torch.device, preprocessing: Preprocessing, limit: int | None
 ) -> Metrics:
     """Accuracy on the validation sets, and of a BAM-ResNet what its gates do."""
     names = ("tiny_val", "imagenette_val_small", "imagenette_val")
     tiny, small, nette = (load_pictures(data, n, device) for n in names)
-    found = answers(net, (tiny, small, nette), size, detail, limit)
+    size = preprocessing.size
+    found = answers(net, (tiny, small, nette), preprocessing, limit)
     if isinstance(net, BamResNet):
         found |= gate_locations(net, tiny, np.load(data / "tiny_val_boxes.npy"), size, limit)
         found |= gate_costs(net, tiny, size, limit)
@@ -337,8 +335,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, help="side of what the network sees; rows for DANet (128; 480)")
-    parser.add_argument("--detail", type=float, default=1, help="share of --size that photos are reduced to first")
+    parser.add_argument("--describe", type=Path, required=True, help="JSON whose `preprocessing` the network is given")
     parser.add_argument("--bf16", action="store_true", help="autocast DANet's convolutions")
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument("--photos", type=Path, help="folder of photos, none of them of Imagenette's categories")
@@ -347,19 +344,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    size = args.size or (128 if args.task == "classifier" else 480)
+    preprocessing = Preprocessing(**json.loads(args.describe.read_text())["preprocessing"])
     described = json.loads(args.spec.read_text())
     net = load_trained(args.weights, described.get("spec", described), device)
     if args.task == "classifier" and isinstance(net, Classifier):
-        found = evaluate_classifier(net, args.data, device, size, args.detail, args.limit)
+        found = evaluate_classifier(net, args.data, device, preprocessing, args.limit)
         photos = sorted(p for p in args.photos.iterdir() if p.suffix in (".jpg", ".png")) if args.photos else []
         if photos:
             labels = np.load(args.data / "imagenette_val_labels.npy")
-            share = called_one_of(net, photos, size, (int(labels.min()), 1 + int(labels.max())), device, args.detail)
+            squares = torch.from_numpy(np.stack([read_square(p, 4 * preprocessing.size) for p in photos]))
+            shown = as_the_page_shows(Pictures(squares.to(device), torch.zeros(len(photos))), preprocessing)
+            share = called_one_of(net, shown, (int(labels.min()), 1 + int(labels.max())))
             name = "photos that are none of Imagenette's categories but are called one (%)"
-            found[f"{name}, {len(photos)} photos, {size} px"] = 100 * share
+            found[f"{name}, {len(photos)} photos, {preprocessing.size} px"] = 100 * share
     elif args.task == "segmentation" and isinstance(net, DANet):
-        found = evaluate_segmentation(net, args.data, device, size, args.limit, bf16=args.bf16)
+        found = evaluate_segmentation(net, args.data, device, preprocessing.size, args.limit, bf16=args.bf16)
     else:
         parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
     args.out.write_text(json.dumps({k: round(v, 3) for k, v in found.items()}, indent=1))

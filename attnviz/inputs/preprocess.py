@@ -1,5 +1,6 @@
 """From a photo to a network's input, without losing what of the photo that was."""
 
+import io
 import math
 import operator
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ class Preprocessing:
         std: Divides them afterwards; positive.
         detail: Share of the input's sides that the photo is reduced to first, over 0 and up to 1. A network trained on
             pictures of 64 pixels enlarged to 128 knows no sharp pictures: 0.5 shows it what it knows.
+        jpeg_quality: Quality of the JPEG that the reduced photo passes through, 1 to 100; None: it does not. A network
+            trained on small JPEG files takes their artefacts for granted.
 
     Raises:
         OptionError: A number or name out of its range.
@@ -48,6 +51,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     detail: float = 1.0
+    jpeg_quality: int | None = None
 
     def __post_init__(self) -> None:
         """Check every number, and make plain numbers and tuples of NumPy's and JSON's."""
@@ -58,6 +62,10 @@ class Preprocessing:
         if self.fit not in _FITS:
             raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
         object.__setattr__(self, "detail", _share("detail", self.detail))
+        if self.jpeg_quality is not None:
+            object.__setattr__(self, "jpeg_quality", _positive("jpeg_quality", self.jpeg_quality))
+            if self.jpeg_quality > 100:
+                raise OptionError(f"expected jpeg_quality of at most 100, got {self.jpeg_quality}")
         if min(self.std) <= 0:
             raise OptionError(f"expected std of three positive numbers, got {self.std}")
 
@@ -72,7 +80,7 @@ def preprocess(
 
     Args:
         image: RGB, uint8, (H, W, 3).
-        preprocessing: Size, fit, detail and normalisation.
+        preprocessing: Size, fit, detail, compression and normalisation.
         smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
@@ -90,8 +98,18 @@ def preprocess(
     h, w = geometry.network_size
     rows, columns = reduced_size((h, w), preprocessing.detail)
     reduced = Image.fromarray(image).resize((columns, rows), _FILTER, box=geometry.crop)
+    if preprocessing.jpeg_quality is not None:
+        reduced = through_jpeg(reduced, preprocessing.jpeg_quality)
     seen = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")
     return normalise(seen, preprocessing), seen, geometry
+
+
+def through_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """What is left of an RGB picture after JPEG of a quality, with Pillow's chroma subsampling."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    with Image.open(stream) as opened:
+        return opened.convert("RGB")
 
 
 def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, smallest_input: int = 1) -> Geometry:

@@ -28,6 +28,7 @@ class WeightsEntry:
         mean: Per RGB channel, of values in [0, 1].
         std: Per RGB channel, of values in [0, 1].
         detail: Share of the input's sides that a photo is reduced to first (`attnviz.inputs.preprocess`).
+        jpeg_quality: Of the JPEG that the reduced photo passes through; None: it does not.
         smallest_input: Shortest side the network can take, pixels.
         categories: Names of the classes, in order.
         metrics: Name with unit and data set -> value.
@@ -64,6 +65,7 @@ class WeightsEntry:
     sha256: str | None = None
     bytes: int | None = None
     detail: float = 1.0
+    jpeg_quality: int | None = None
 
     def preprocessing(self, size: int | None = None, fit: Fit = "keep") -> Preprocessing:
         """How a photo becomes this network's input.
@@ -82,6 +84,7 @@ class WeightsEntry:
             mean=self.mean,
             std=self.std,
             detail=self.detail,
+            jpeg_quality=self.jpeg_quality,
         )
 
 
@@ -121,6 +124,7 @@ def read_card(card: Path, status: Status = "shipped") -> WeightsEntry:
             bytes=int(fields["bytes"]),
             status=status,
             detail=float(pre.get("detail", 1)),
+            jpeg_quality=pre.get("jpeg_quality"),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"expected a whole model card, got {card.name}: {error!r}") from error
@@ -149,6 +153,7 @@ def card_fields(entry: WeightsEntry) -> dict[str, Any]:
             "mean": entry.mean,
             "std": entry.std,
             "detail": entry.detail,
+            "jpeg_quality": entry.jpeg_quality,
         },
         "smallest_input": entry.smallest_input,
         "categories": entry.categories,

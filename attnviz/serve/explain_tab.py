@@ -172,7 +172,8 @@ def sent(explanation: Explanation) -> dict[str, Any]:
 def _summary(explanation: Explanation, title: str) -> str:
     height, width = explanation.geometry.network_size
     rows, columns = explanation.detail_size
-    detail = "" if (rows, columns) == (height, width) else f" with the detail of {columns} × {rows}"
+    jpeg = "a JPEG of " if explanation.preprocessing.get("jpeg_quality") else ""
+    detail = f" with the detail of {jpeg}{columns} × {rows}" if jpeg or (rows, columns) != (height, width) else ""
     seconds = runs.seconds_in_words(sum(explanation.seconds.values()))
     random = "" if explanation.model.trained else " Its weights are random."
     return f"{title} saw {width} × {height} pixels{detail} in {seconds} on {explanation.model.device}.{random}"

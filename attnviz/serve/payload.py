@@ -12,7 +12,8 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
     backdrop      {url, width, height}: the same part of the photo, sharper, to draw maps over; None: `photo` will do
     photo_id      tells photos apart: two payloads of one photo have the same, whatever each network saw of it
     geometry      {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
-                  detail: [height, width], the size the photo was reduced to before it was enlarged to `network`}
+                  detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
+                  jpeg_quality: of the JPEG it then passed through, or null}
     palettes      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
     maps          [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
     stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
@@ -108,6 +109,7 @@ def _geometry(explanation: Explanation) -> JSON:
         "crop": list(geometry.crop),
         "network": list(geometry.network_size),
         "detail": list(explanation.detail_size),
+        "jpeg_quality": explanation.preprocessing.get("jpeg_quality"),
     }
 
 

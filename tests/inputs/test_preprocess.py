@@ -1,5 +1,6 @@
 """From photo to network input: sizes, the exact normalisation, and the geometry that goes with them."""
 
+import io
 import json
 from dataclasses import asdict
 
@@ -225,3 +226,21 @@ def test_reduced_sizes_by_hand(detail, size):
 def test_an_impossible_detail_is_refused(detail):
     with pytest.raises(OptionError, match="expected detail to be a number over 0 and up to 1"):
         Preprocessing(size=64, detail=detail)
+
+
+def test_the_reduced_photo_passes_through_jpeg():
+    photo = files.photo(300, 500)
+    options = Preprocessing(size=128, multiple=32, detail=0.5, jpeg_quality=75)
+    _, seen, _ = preprocess(photo, options)
+    stream = io.BytesIO()
+    Image.fromarray(photo).resize((112, 64), Image.Resampling.BILINEAR).save(stream, "JPEG", quality=75)
+    with Image.open(stream) as reduced:
+        np.testing.assert_array_equal(seen, np.asarray(reduced.resize((224, 128), Image.Resampling.BILINEAR)))
+    _, clean, _ = preprocess(photo, Preprocessing(size=128, multiple=32, detail=0.5))
+    assert 0 < np.abs(seen.astype(int) - clean).mean() < 30
+
+
+@pytest.mark.parametrize("quality", [0, -1, 101, 75.5, "high", True])
+def test_an_impossible_quality_is_refused(quality):
+    with pytest.raises(OptionError, match="jpeg_quality"):
+        Preprocessing(size=64, jpeg_quality=quality)

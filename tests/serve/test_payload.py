@@ -159,9 +159,9 @@ def test_every_colour_map_is_sent_with_its_warning(bam):
 def test_geometry_and_model_are_sent(danet):
     data = payload(danet)
     sizes = {"photo": [192, 256], "crop": [0, 0, 256, 192], "network": [96, 128]}
-    assert data["geometry"] == {**sizes, "detail": [96, 128]}
-    reduced = dataclasses.replace(danet, preprocessing={"detail": 0.5})
-    assert payload(reduced)["geometry"] == {**sizes, "detail": [48, 64]}
+    assert data["geometry"] == {**sizes, "detail": [96, 128], "jpeg_quality": None}
+    reduced = dataclasses.replace(danet, preprocessing={"detail": 0.5, "jpeg_quality": 75})
+    assert payload(reduced)["geometry"] == {**sizes, "detail": [48, 64], "jpeg_quality": 75}
     assert data["model"] == dataclasses.asdict(danet.model)
 
 

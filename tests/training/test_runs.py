@@ -38,6 +38,11 @@ SEGMENTATION = [
 ]
 
 
+def described(folder, **preprocessing):
+    (folder / "about.json").write_text(json.dumps({"preprocessing": preprocessing}))
+    return ["--describe", str(folder / "about.json")]
+
+
 @pytest.mark.parametrize(("module", "options"), [(classifier, CLASSIFIER), (segmentation, SEGMENTATION)])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(packed, tmp_path, module, options):
     data = ["--data", str(packed)]
@@ -67,8 +72,8 @@ def test_trained_evaluated_and_finished(packed, tmp_path):
     where = ["--weights", str(weights), "--spec", str(spec), "--threads", "1", "--device", "cpu"]
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (90, 60), "orange").save(tmp_path / "photos" / "a.png")
-    where += ["--photos", str(tmp_path / "photos")]
-    evaluate.main(["classifier", "--data", str(packed), *where, "--size", "64", "--out", str(folder / "m.json")])
+    where += ["--photos", str(tmp_path / "photos"), *described(tmp_path, size=64, detail=0.5, jpeg_quality=75)]
+    evaluate.main(["classifier", "--data", str(packed), *where, "--out", str(folder / "m.json")])
     metrics = json.loads((folder / "m.json").read_text())
     assert sum("ROC-AUC within rings" in name for name in metrics) == 3
     assert sum("flattened costs (points" in name for name in metrics) == 3
@@ -95,9 +100,10 @@ def test_other_networks_are_trained_by_the_same_recipe(packed, tmp_path, attenti
     options = [*CLASSIFIER, "--attention", attention, "--width", "16", "--steps", "3", "--sharp", "0.5"]
     classifier.main([*data, "--folder", str(tmp_path), *options])
     where = [f"--weights={tmp_path / 'average.safetensors'}", f"--spec={tmp_path / 'spec.json'}", "--device=cpu"]
-    evaluate.main(["classifier", *data, *where, "--size", "64", "--detail", "0.5", "--out", str(tmp_path / "m.json")])
+    where += described(tmp_path, size=64)
+    evaluate.main(["classifier", *data, *where, "--out", str(tmp_path / "m.json")])
     metrics = json.loads((tmp_path / "m.json").read_text())
-    assert len(metrics) == 6
+    assert len(metrics) == 7
     assert all(name.startswith("top-1 (%)") and 0 <= value <= 100 for name, value in metrics.items())
     trained = build_model(json.loads((tmp_path / "spec.json").read_text()))
     assert len(trained.sites()) == {"cbam": 24, "sge": 8, "se": 8, "none": 0}[attention]
@@ -250,6 +256,17 @@ def test_a_checkpoint_is_whole_or_absent(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         run.save(tmp_path / "c.pt")
     assert (tmp_path / "c.pt").read_bytes() == before
+
+
+def test_parts_freeze_when_the_run_is_far_enough(packed, tmp_path):
+    arguments = ["--data", str(packed), "--folder", str(tmp_path), *CLASSIFIER, "--freeze", "conv1"]
+    arguments += ["--freeze-after", "0.5"]
+    values = []
+    for _ in range(3):  # 2, 4 and 6 of 6 steps
+        classifier.main([*arguments, "--stop-after", "2"])
+        values.append(torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["net.conv1.weight"])
+    assert not torch.equal(values[0], values[1])
+    assert torch.equal(values[1], values[2])
 
 
 def test_frozen_parts_stay_as_they_are(packed, tmp_path):

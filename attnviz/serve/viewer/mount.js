@@ -120,7 +120,9 @@ function missing(data, view) {
 function titleOf({ model, photo, geometry }, letter) {
   const [height, width] = geometry.photo;
   const [rows, columns] = geometry.detail;
-  const detail = columns === photo.width && rows === photo.height ? "" : ` with the detail of ${columns} × ${rows},`;
+  const jpeg = geometry.jpeg_quality ? "a JPEG of " : "";
+  const same = columns === photo.width && rows === photo.height && !jpeg;
+  const detail = same ? "" : ` with the detail of ${jpeg}${columns} × ${rows},`;
   const pixels = `saw ${photo.width} × ${photo.height} pixels${detail} of a photo of ${width} × ${height}`;
   return el(
     "header",
