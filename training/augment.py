@@ -95,9 +95,15 @@ def _relight(x: Tensor, generator: torch.Generator, light: float) -> Tensor:
     return ((x - mean) * factors[0] + mean) * factors[1]
 
 
-def whole(images: Tensor, size: int) -> Tensor:
-    """Resize whole pictures for evaluation, antialiased: uint8 (B, H, W, 3) -> float32 (B, 3, size, size)."""
-    x = to_float(images)
-    if x.shape[2:] != (size, size):
-        x = functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+def whole(images: Tensor, height: int, width: int | None = None) -> Tensor:
+    """Resize whole pictures for evaluation, antialiased: uint8 (B, H, W, 3) -> float32 (B, 3, height, width).
+
+    Args:
+        images: RGB.
+        height: Rows of the result.
+        width: Its columns; None: a square.
+    """
+    x, size = to_float(images), (height, width or height)
+    if x.shape[2:] != size:
+        x = functional.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
     return standardise(x.clamp_(0, 1)).contiguous(memory_format=torch.channels_last)

@@ -204,36 +204,35 @@ def place_in_run() -> tuple[int, int]:
 
 
 @torch.inference_mode()
-def answered_right(
-    net: nn.Module,
-    pictures: Pictures,
-    size: int,
-    *,
-    limit: int | None = None,
-    among: tuple[int, int] | None = None,
-    batch: int = 250,
-) -> Tensor:
-    """Of which whole pictures the first category is right: bool (N,), in float32 arithmetic.
+def class_logits(
+    net: nn.Module, pictures: Pictures, size: int, *, limit: int | None = None, batch: int = 250
+) -> tuple[Tensor, Tensor]:
+    """What a network says of whole pictures, in float32 arithmetic: logits (N, K), and their labels int64 (N,).
 
     Args:
         net: Classifier; its mode is set to evaluation.
         pictures: Held-out data.
         size: Side the network sees.
         limit: Only so many pictures, evenly spaced (the packed ones are in order of category).
-        among: Range of the categories that may be answered, end excluded; None: all.
         batch: Pictures per forward.
     """
     net.eval()
     total = min(limit or len(pictures), len(pictures))
     chosen = torch.arange(total) * len(pictures) // total
-    right = []
-    for index in chosen.split(batch):
-        images, labels = take(pictures, index)
-        logits = net(whole(images, size))
-        if among:
-            logits, labels = logits[:, among[0] : among[1]], labels - among[0]
-        right.append(logits.argmax(1) == labels)
-    return torch.cat(right)
+    logits = [net(whole(take(pictures, index)[0], size)) for index in chosen.split(batch)]
+    return torch.cat(logits), pictures.labels[chosen.to(pictures.labels.device)]
+
+
+def answered_right(logits: Tensor, labels: Tensor, among: tuple[int, int] | None = None) -> Tensor:
+    """Of which pictures the first category is right: bool (N,).
+
+    Args:
+        logits: (N, K).
+        labels: int64 (N,).
+        among: Range of the categories that may be answered, end excluded; None: all.
+    """
+    first, end = among or (0, logits.shape[1])
+    return logits[:, first:end].argmax(1) == labels - first
 
 
 def averaged_net(run: Run, spec: dict[str, Any], device: torch.device) -> nn.Module:
@@ -370,7 +369,8 @@ def report(run: Run, spec: dict[str, Any], held_out: list[Pictures], size: int) 
     """Log the average's accuracy on 1,000 held-out pictures of each set."""
     device = held_out[0].images.device
     net = averaged_net(run, spec, device)
-    tiny, nette = (100 * float(answered_right(net, p, size, limit=1000).float().mean()) for p in held_out)
+    right = (answered_right(*class_logits(net, pictures, size, limit=1000)) for pictures in held_out)
+    tiny, nette = (100 * float(flags.float().mean()) for flags in right)
     log.info("step %d, %.1f min: Tiny %.1f %%, Imagenette %.1f %%", run.budget.step, run.budget.spent / 60, tiny, nette)
 
 

@@ -29,7 +29,7 @@ from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Pictures, load_pictures, seeded, take
 from training.augment import standardise, to_float, whole
-from training.classifier import answered_right
+from training.classifier import answered_right, class_logits
 from training.measures import (
     border_area,
     border_share,
@@ -157,15 +157,13 @@ def answers(
     own = (int(nette.labels.min()), 1 + int(nette.labels.max()))
     every, mine = f"top-1 (%), among {net.fc.out_features}", f"top-1 (%), among its own {own[1] - own[0]}"
     on, page = f"{counts[1]:,} Imagenette val pictures, {size} px", as_the_page_shows(nette, preprocessing)
-    right = {
-        f"{every}, {counts[0]:,} Tiny ImageNet val pictures, {size} px": answered_right(net, tiny, size, limit=limit),
-        f"{mine}, {on}, as the page shows them": answered_right(net, page, size, limit=limit, among=own),
-        f"{every}, {on}, as the page shows them": answered_right(net, page, size, limit=limit),
-        f"{mine}, {on}, as Tiny ImageNet's files are": answered_right(net, small, size, limit=limit, among=own),
-        f"{every}, {on}, as Tiny ImageNet's files are": answered_right(net, small, size, limit=limit),
-        f"{mine}, {on}, sharp": answered_right(net, nette, size, limit=limit, among=own),
-        f"{every}, {on}, sharp": answered_right(net, nette, size, limit=limit),
-    }
+    on_tiny = f"{counts[0]:,} Tiny ImageNet val pictures, {size} px"
+    right = {f"{every}, {on_tiny}": answered_right(*class_logits(net, tiny, size, limit=limit))}
+    forms = {"as the page shows them": page, "as Tiny ImageNet's files are": small, "sharp": nette}
+    for form, pictures in forms.items():
+        logits, labels = class_logits(net, pictures, size, limit=limit)
+        right[f"{mine}, {on}, {form}"] = answered_right(logits, labels, own)
+        right[f"{every}, {on}, {form}"] = answered_right(logits, labels)
     return {name: 100 * float(flags.float().mean()) for name, flags in right.items()}
 
 
@@ -204,14 +202,14 @@ def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> 
     """Points of accuracy that each flattened gate costs, and all of them together, with standard errors."""
     found: Metrics = {}
     on = f"{min(limit or len(tiny), len(tiny)):,} Tiny ImageNet val pictures, {size} px"
-    base = answered_right(net, tiny, size, limit=limit).float()
+    base = answered_right(*class_logits(net, tiny, size, limit=limit)).float()
     bams = {f"stage {stage} flattened costs": [bam] for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), 1)}
     bams["all stages flattened cost"] = [net.bam1, net.bam2, net.bam3]
     for what, members in bams.items():
         with ExitStack() as stack:
             for bam in members:
                 stack.enter_context(output_replaced(bam.gate, flattened))
-            lost = 100 * (base - answered_right(net, tiny, size, limit=limit).float())
+            lost = 100 * (base - answered_right(*class_logits(net, tiny, size, limit=limit)).float())
         found[f"{what} (points of top-1), {on}"] = float(lost.mean())
         found[f"{what}, standard error (points), {on}"] = float(lost.std()) / len(lost) ** 0.5
     return found

@@ -16,7 +16,6 @@ Nothing is downloaded. Any of the three may be left out. What is written under `
 """
 
 import argparse
-import io
 import json
 from collections.abc import Callable, Sequence
 from multiprocessing import Pool
@@ -27,6 +26,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
+
+from attnviz.inputs.preprocess import through_jpeg
 
 TINY_SIZE = 64
 IMAGENETTE_SIZE = 160
@@ -83,10 +84,7 @@ def read_imagenette_small(path: Path) -> NDArray[np.uint8]:
     """
     image, box = centre_square(path)
     reduced = image.transform((TINY_SIZE, TINY_SIZE), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
-    stream = io.BytesIO()
-    reduced.save(stream, "JPEG", quality=75)
-    with Image.open(stream) as opened:
-        return np.asarray(opened.convert("RGB"))
+    return np.asarray(through_jpeg(reduced, quality=75))
 
 
 def read_street(path: Path) -> NDArray[np.uint8]:

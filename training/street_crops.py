@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.augment import standardise, to_float
+from training.augment import standardise, to_float, whole
 from training.pack import IGNORED
 
 
@@ -63,11 +63,7 @@ def whole_street(images: Tensor, rows: int) -> Tensor:
         images: RGB.
         rows: Rows of the result; its columns keep the pictures' shape, to the nearest multiple of 8.
     """
-    x = to_float(images)
-    columns = 8 * round(rows * x.shape[3] / x.shape[2] / 8)
-    if x.shape[2:] != (rows, columns):
-        x = functional.interpolate(x, (rows, columns), mode="bilinear", antialias=True, align_corners=False)
-    return standardise(x.clamp_(0, 1)).contiguous(memory_format=torch.channels_last)
+    return whole(images, rows, 8 * round(rows * images.shape[2] / images.shape[1] / 8))
 
 
 def labels_on_grid(labels: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -73,7 +73,7 @@ class DANet(nn.Module):
         return {"position": self.head.sa.gamma.item(), "channel": self.head.sc.gamma.item()}
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Class logits of the sum, of PAM and of CAM, each (B, num_classes, H, W): what training needs."""
+        """Class logits of the sum, of PAM and of CAM, each (B, num_classes, H, W)."""
         fused, position, channel = self.head(self.pretrained(x))
         return self._upsample(fused, x), self._upsample(position, x), self._upsample(channel, x)
 
