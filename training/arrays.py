@@ -47,6 +47,11 @@ def load_pictures(folder: Path, name: str, device: torch.device) -> Pictures:
     return Pictures(torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device))
 
 
+def joined(parts: Sequence[Pictures]) -> Pictures:
+    """One data set after the other; all of one shape and on one device."""
+    return Pictures(torch.cat([p.images for p in parts]), torch.cat([p.labels for p in parts]))
+
+
 class Draw:
     """Endless draws without replacement: a fresh permutation per epoch, a function of seed and step alone.
 

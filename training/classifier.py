@@ -20,9 +20,10 @@ from torch.nn import functional
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
-from training.arrays import Draw, Pictures, load_pictures, seeded, split_batch, take
+from training.arrays import Draw, Pictures, joined, load_pictures, seeded, split_batch, take
 from training.augment import random_crops, whole
 from training.gate_heads import GateHeads, NoHeads
+from training.grow import grow_into
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train
 
@@ -51,24 +52,25 @@ def classifier_spec(options: argparse.Namespace, categories: int) -> dict[str, A
 
 
 def start_from(net: nn.Module, file: Path, *, leave: tuple[str, ...]) -> list[str]:
-    """Copy weights by name, except under the prefixes `leave`, which start afresh.
+    """Copy weights by name, except under the prefixes `leave`, which start afresh; from a narrower network too.
 
     Returns:
         Names left fresh.
 
     Raises:
-        ValueError: A name outside `leave` is missing from the file or of another shape.
+        ValueError: A name outside `leave` is missing from the file or of a shape that does not fit (`grow_into`).
     """
     given, mine = load_file(file), net.state_dict()
     fresh = [name for name in mine if name.startswith(leave)]
     for name, value in mine.items():
         if name in fresh:
             continue
-        if name not in given or given[name].shape != value.shape:
-            raise ValueError(
-                f"expected {name} {tuple(value.shape)} in {file}, got {given.get(name, torch.empty(0)).shape}"
-            )
-        value.copy_(given[name])
+        if name not in given:
+            raise ValueError(f"expected {name} {tuple(value.shape)} in {file}, found none")
+        try:
+            grow_into(value, given[name])
+        except ValueError as error:
+            raise ValueError(f"{name} of {file}: {error}") from error
     return fresh
 
 
@@ -112,15 +114,16 @@ def make_loss(
 
     Args:
         model: A `GateHeads` or `NoHeads`.
-        sources: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
+        sources: Tiny ImageNet, Imagenette and its crops reduced and compressed alike, Imagenette as it is.
         options: The command line.
         device: Of model and sources.
     """
     sharp = sources[-1]
-    times = [1, options.repeat * (1 - options.sharp), options.repeat * options.sharp]
+    repeat = options.repeat * len(sharp)  # of Imagenette's pictures, in the time of one epoch of Tiny ImageNet
+    shown = [len(sources[0]), repeat * (1 - options.sharp), repeat * options.sharp]
     own = (int(sharp.labels.min()), 1 + int(sharp.labels.max()))
-    sources, times = zip(*[(s, t) for s, t in zip(sources, times, strict=True) if t], strict=True)
-    counts = split_batch(options.batch, [t * len(s) for s, t in zip(sources, times, strict=True)])
+    sources, shown = zip(*[(s, n) for s, n in zip(sources, shown, strict=True) if n], strict=True)
+    counts = split_batch(options.batch, shown)
     rank, world = place_in_run()
     draws = [
         Draw(len(s), c, options.seed + i, rank=rank, world=world)
@@ -138,8 +141,8 @@ def make_loss(
         x, y, last = torch.cat(crops), torch.cat(labels), len(labels[-1]) if options.sharp else 0
         train_unfrozen(model)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bf16):
-            logits, extra = model(x.contiguous(memory_format=torch.channels_last))
-        loss = joint_loss(logits, y, last, own, options.smoothing)
+            logits, extra, flat = model(x.contiguous(memory_format=torch.channels_last))
+        loss = joint_loss(logits, y, last, own, options.smoothing) + options.flatness * flat
         for weight, head in zip(options.auxiliary, extra.values(), strict=bool(extra)):
             loss = loss + weight * joint_loss(head, y, last, own, options.smoothing)
         return loss
@@ -260,6 +263,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, nargs=3, default=[8, 16, 16])
     parser.add_argument("--dilation", type=int, nargs=3, default=[4, 2, 1])
     parser.add_argument("--contrast", type=float, default=2.0, help="std of the spatial logits")
+    parser.add_argument("--spread", type=float, default=1.5, help="least std of these within a picture")
+    parser.add_argument("--flatness", type=float, default=0.1, help="weight of the loss that asks for it")
     parser.add_argument("--phases", type=float, nargs="+", default=[0, 96, 0.6, 128], help="progress size ...")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeat", type=float, default=3, help="times Imagenette is seen per epoch of Tiny ImageNet")
@@ -267,8 +272,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--decay", type=float, default=5e-4)
     parser.add_argument("--fast", type=float, default=3, help="rate of the gates over the trunk's")
-    parser.add_argument("--auxiliary-stages", type=int, nargs="*", default=[2, 3])
-    parser.add_argument("--auxiliary", type=float, nargs="*", default=[0.1, 0.3], help="weight of each stage's loss")
+    parser.add_argument("--auxiliary-stages", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument(
+        "--auxiliary", type=float, nargs="*", default=[0.05, 0.1, 0.3], help="weight of each stage's loss"
+    )
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--smallest-crop", type=float, default=0.5)
     parser.add_argument("--freeze", nargs="*", default=[], help="parts no longer trained, such as conv1 bn1 layer1")
@@ -313,7 +320,7 @@ def prepare(options: argparse.Namespace, device: torch.device, categories: int) 
     model: Trained = NoHeads(net)
     if isinstance(net, BamResNet):
         open_gates(net, options.contrast)
-        model = GateHeads(net, options.auxiliary_stages)
+        model = GateHeads(net, options.auxiliary_stages, options.spread)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = parameter_groups(model, rate=options.rate, decay=options.decay, fast=options.fast)
     optimizer = torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
@@ -337,9 +344,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
     rank, _ = place_in_run()
     options.folder.mkdir(parents=True, exist_ok=True)
-    sources = [
-        load_pictures(options.data, n, device) for n in ("tiny_train", "imagenette_train_small", "imagenette_train")
-    ]
+    tiny, small, crops, sharp = (
+        load_pictures(options.data, name, device)
+        for name in ("tiny_train", "imagenette_train_small", "imagenette_train_crops", "imagenette_train")
+    )
+    sources = [tiny, joined([small, crops]), sharp]
     held_out = [load_pictures(options.data, n, device) for n in ("tiny_val", "imagenette_val_small")]
     categories = 1 + max(int(s.labels.max()) for s in sources)
     run, spec = prepare(options, device, categories)

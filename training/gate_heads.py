@@ -1,14 +1,20 @@
-"""Auxiliary classifiers that make BAM's spatial logits matter; used in training only, never shipped.
+"""Auxiliary losses that make BAM's spatial logits matter; used in training only, never shipped.
 
-Each pools the features before a BAM with weights sigmoid(spatial logit) / sum over locations, and classifies
-the result. The gradient tells the spatial branch where the evidence for the category lies, from the category
-alone: no boxes. A departure from the paper (arXiv 1807.06514), which trains the gates through the trunk only.
+Auxiliary classifiers: each pools the features before a BAM with weights sigmoid(spatial logit) / sum over locations,
+and classifies the result. The gradient tells the spatial branch where the evidence for the category lies, from the
+category alone: no boxes.
+
+Flatness: the norm at the end of a branch holds the spread of its logits over pictures and locations together. A branch
+may spend all of it on differences between pictures, and be flat within each. That is penalised.
+
+Both are departures from the paper (arXiv 1807.06514), which trains the gates through the trunk only.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from attnviz.models.bam import BAM
 from attnviz.models.bam_resnet import BamResNet
@@ -20,19 +26,20 @@ class GateHeads(nn.Module):
     Args:
         net: The network that is trained and shipped.
         stages: Of 1, 2, 3: those with an auxiliary classifier.
+        spread: Standard deviation of a spatial logit over the locations of one picture, below which it counts as flat.
     """
 
-    def __init__(self, net: BamResNet, stages: Sequence[int]) -> None:
+    def __init__(self, net: BamResNet, stages: Sequence[int], spread: float = 0.0) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.spread = net, spread
         self.heads = nn.ModuleDict()
         for stage in stages:
             channels = net.options.channels[stage - 1]
             self.heads[str(stage)] = nn.Sequential(nn.BatchNorm1d(channels), nn.Linear(channels, net.fc.out_features))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """(B, 3, H, W) -> class logits (B, K) as the network's own forward, and each auxiliary head's (B, K)."""
-        net, extra = self.net, {}
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """(B, 3, H, W) -> class logits (B, K) as the network's own forward, each auxiliary head's (B, K), flatness."""
+        net, extra, flat = self.net, {}, []
         x = net.stem(x)
         stages: tuple[tuple[nn.Module, BAM], ...] = (
             (net.layer1, net.bam1),
@@ -44,8 +51,9 @@ class GateHeads(nn.Module):
             spatial = bam.spatial_att(x)
             if str(number) in self.heads:
                 extra[str(number)] = self.heads[str(number)](gate_pooled(x, spatial))
+            flat.append(flatness(spatial, self.spread))
             x = x * (1 + bam.gate(bam.channel_att(x), spatial))
-        return net.fc(net.avgpool(net.layer4(x)).flatten(1)), extra
+        return net.fc(net.avgpool(net.layer4(x)).flatten(1)), extra, torch.stack(flat).sum()
 
 
 class NoHeads(nn.Module):
@@ -59,9 +67,9 @@ class NoHeads(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """(B, 3, H, W) -> class logits (B, K), and nothing else."""
-        return self.net(x), {}
+        return self.net(x), {}, x.new_zeros(())
 
 
 def gate_pooled(features: Tensor, spatial: Tensor) -> Tensor:
@@ -69,3 +77,9 @@ def gate_pooled(features: Tensor, spatial: Tensor) -> Tensor:
     weights = torch.sigmoid(spatial.float())
     weights = weights / weights.sum(dim=(2, 3), keepdim=True)
     return (features * weights.to(features.dtype)).sum(dim=(2, 3))
+
+
+def flatness(spatial: Tensor, spread: float) -> Tensor:
+    """By how much logits (B, 1, H, W) vary too little within a picture: mean of max(0, spread - std)², a scalar."""
+    std = (spatial.float().var(dim=(1, 2, 3), correction=0) + 1e-6).sqrt()  # a constant map has a gradient too
+    return functional.relu(spread - std).square().mean()

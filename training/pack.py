@@ -9,17 +9,20 @@ Nothing is downloaded. Any of the three may be left out. What is written under `
     tiny_val_boxes.npy                  int64 (N, 4): left, top, right, bottom, pixels, both ends inside the box
     imagenette_{train,val}.npy          uint8 (N, 160, 160, 3), centre square, antialiased
     imagenette_{train,val}_small.npy    uint8 (N, 64, 64, 3), reduced and compressed as Tiny ImageNet's pictures are
-    imagenette_{train,val}[_small]_labels.npy   int64 (N,)
+    imagenette_train_crops.npy          uint8 (3 N, 64, 64, 3), parts of each picture, reduced and compressed alike
+    imagenette_{train,val}_..._labels.npy       int64, of each of these
     categories.json                     [{"synset", "name"}]: 200 of Tiny ImageNet (wnids.txt), then Imagenette's 10
     camvid_{train,val,test}.npy         uint8 (N, 360, 480, 3)
     camvid_{train,val,test}_labels.npy  uint8 (N, 360, 480), 0-10 a class, 255 unlabelled
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from multiprocessing import Pool
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -29,8 +32,11 @@ from tqdm import tqdm
 
 from attnviz.inputs.preprocess import through_jpeg
 
+T = TypeVar("T")
+
 TINY_SIZE = 64
 IMAGENETTE_SIZE = 160
+IMAGENETTE_CROPS = 3  # of each training picture
 CAMVID_SIZE = (360, 480)  # rows, columns
 CAMVID_VOID = 11  # in the files' label images
 IGNORED = 255
@@ -82,7 +88,34 @@ def read_imagenette_small(path: Path) -> NDArray[np.uint8]:
     classifier on log power spectra (2,000 pictures of each set to learn from, 1,000 to ask) tells the two sets apart
     with an ROC-AUC of 0.996 after antialiased reduction, compressed or not, and of 0.56 after this one.
     """
-    image, box = centre_square(path)
+    return reduced_as_tiny(*centre_square(path))
+
+
+def read_imagenette_crop(source: tuple[Path, int]) -> NDArray[np.uint8]:
+    """Read a part of an Imagenette picture as Tiny ImageNet would hold it, RGB uint8 (64, 64, 3).
+
+    A crop of a reduced picture is blurred; one that is cut before it is reduced has all the detail of 64 pixels.
+
+    Args:
+        source: A file, and which of its crops: a square of 30 to 100 % of the centre square's area, anywhere. The same
+            file name and number give the same crop.
+    """
+    path, number = source
+    image, (left, _, right, _) = centre_square(path)
+    digest = hashlib.sha256(f"{path.name} {number}".encode()).digest()
+    area, across, down = np.random.default_rng(list(digest)).random(3)
+    side = (right - left) * (0.3 + 0.7 * area) ** 0.5
+    left, top = across * (image.width - side), down * (image.height - side)
+    return reduced_as_tiny(image, (left, top, left + side, top + side))
+
+
+def reduced_as_tiny(image: Image.Image, box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+    """Reduce a square of a picture as Tiny ImageNet's were, RGB uint8 (64, 64, 3).
+
+    Args:
+        image: RGB.
+        box: Left, top, right, bottom, pixels.
+    """
     reduced = image.transform((TINY_SIZE, TINY_SIZE), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
     return np.asarray(through_jpeg(reduced, quality=75))
 
@@ -101,30 +134,28 @@ def read_street_labels(path: Path) -> NDArray[np.uint8]:
     return labels
 
 
-def write_pictures(
-    out: Path, paths: Sequence[Path], read: Callable[[Path], NDArray[np.uint8]], *, workers: int
-) -> None:
-    """Read every path and write one array, under its final name only once complete.
+def write_pictures(out: Path, sources: Sequence[T], read: Callable[[T], NDArray[np.uint8]], *, workers: int) -> None:
+    """Read every picture and write one array, under its final name only once complete.
 
     Args:
         out: The ``.npy`` file to write.
-        paths: Files, in the order of the rows.
-        read: Reads one file; a module-level function.
+        sources: What `read` takes, such as a path, in the order of the rows.
+        read: Reads one picture; a module-level function.
         workers: Processes that decode.
 
     Raises:
-        ValueError: No paths, or pictures of unequal shape.
+        ValueError: No pictures, or some of unequal shape.
     """
-    if not paths:
+    if not sources:
         raise ValueError(f"expected pictures for {out.name}, found none")
-    shape = read(paths[0]).shape
+    shape = read(sources[0]).shape
     part = out.with_suffix(".part")
-    rows = open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(paths), *shape))
+    rows = open_memmap(part, mode="w+", dtype=np.uint8, shape=(len(sources), *shape))
     with Pool(workers) as pool:
-        decoded = pool.imap(read, paths, chunksize=64)
-        for i, picture in enumerate(tqdm(decoded, total=len(paths), desc=out.stem)):
+        decoded = pool.imap(read, sources, chunksize=64)
+        for i, picture in enumerate(tqdm(decoded, total=len(sources), desc=out.stem)):
             if picture.shape != shape:
-                raise ValueError(f"expected {shape} as in the first picture, got {picture.shape} in {paths[i]}")
+                raise ValueError(f"expected {shape} as in the first picture, got {picture.shape} in {sources[i]}")
             rows[i] = picture
     rows.flush()
     part.replace(out)
@@ -167,6 +198,11 @@ def pack_imagenette(root: Path, out: Path, index: dict[str, int], workers: int) 
         )
         for name in (split, f"{split}_small"):
             np.save(out / f"imagenette_{name}_labels.npy", np.array([label for _, label in found], dtype=np.int64))
+        if split == "train":
+            crops = [(p, number) for p, _ in found for number in range(IMAGENETTE_CROPS)]
+            write_pictures(out / "imagenette_train_crops.npy", crops, read_imagenette_crop, workers=workers)
+            labels = [label for _, label in found for _ in range(IMAGENETTE_CROPS)]
+            np.save(out / "imagenette_train_crops_labels.npy", np.array(labels, dtype=np.int64))
 
 
 def pack_camvid(root: Path, out: Path, workers: int) -> None:
