@@ -21,6 +21,7 @@ def packed(tmp_path):
         ("tiny_val", 8, 64),
         ("imagenette_train", 12, 160),
         ("imagenette_train_small", 12, 64),
+        ("imagenette_train_crops", 36, 64),
         ("imagenette_val_small", 4, 64),
         ("imagenette_val", 4, 160),
     ):

@@ -36,6 +36,9 @@ def test_all_three_sets(tmp_path):
     assert np.load(out / "tiny_val_boxes.npy").tolist() == [[0, 32, 44, 62]]
     assert np.load(out / "imagenette_val.npy").shape == (1, 160, 160, 3)
     assert np.load(out / "imagenette_val_small.npy").shape == (1, 64, 64, 3)
+    assert np.load(out / "imagenette_train_crops.npy").shape == (3, 64, 64, 3)
+    assert np.load(out / "imagenette_train_crops_labels.npy").tolist() == [2, 2, 2]
+    assert not (out / "imagenette_val_crops.npy").exists()
     assert np.load(out / "imagenette_val_labels.npy").tolist() == [2]
     assert np.load(out / "imagenette_val_small_labels.npy").tolist() == [2]
     assert (np.load(out / "camvid_test_labels.npy") == 255).all()
@@ -64,3 +67,22 @@ def test_small_imagenette_has_the_artefacts_of_its_compression(tmp_path):
     small, plain = pack.read_imagenette_small(tmp_path / "a.png"), pack.read_square(tmp_path / "a.png", 64)
     assert small.shape == plain.shape
     assert 1 < np.abs(small.astype(int) - plain).mean() < 40
+
+
+def test_crops_are_cut_before_they_are_reduced(tmp_path):
+    across = np.tile(np.linspace(0, 255, 300).astype(np.uint8), (200, 1))  # brightness says how far right
+    down = np.tile(np.linspace(0, 255, 200).astype(np.uint8)[:, None], (1, 300))
+    Image.fromarray(np.stack([across, down, 0 * down], -1)).save(tmp_path / "a.png")
+    extents = []
+    for number in range(20):
+        crop = pack.read_imagenette_crop((tmp_path / "a.png", number)).astype(float)
+        assert crop.shape == (64, 64, 3)
+        assert np.array_equal(crop, pack.read_imagenette_crop((tmp_path / "a.png", number)))
+        width = (crop[:, -1, 0].mean() - crop[:, 0, 0].mean()) / 255 * 300
+        height = (crop[-1, :, 1].mean() - crop[0, :, 1].mean()) / 255 * 200
+        extents.append((width, height, crop[:, 0, 0].mean()))
+    widths, heights, lefts = np.array(extents).T
+    assert np.abs(widths - heights).max() < 12  # squares
+    assert 0.25 < (heights / 200).min() ** 2 < 0.5
+    assert 0.8 < (heights / 200).max() ** 2 < 1.05
+    assert lefts.std() > 15  # anywhere

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from attnviz.models.build import build_model
 from attnviz.models.dual_attention import PositionAttention
 from training import classifier, evaluate, finish, segmentation
-from training.gate_heads import GateHeads, gate_pooled
+from training.gate_heads import GateHeads, flatness, gate_pooled
+from training.grow import grow_into
 from training.run_state import Budget, Run, WeightAverage, one_cycle, phase_at
 from training.segmentation import own_class_loss, soft_jaccard_loss, without_own_features
 
@@ -165,7 +166,7 @@ def bam_net():
 def test_gate_heads_answer_as_the_network_does():
     net = bam_net().eval()
     x = torch.randn(2, 3, 64, 48)
-    logits, extra = GateHeads(net, [2, 3]).eval()(x)
+    logits, extra, _ = GateHeads(net, [2, 3]).eval()(x)
     assert torch.allclose(logits, net(x), atol=1e-6)
     assert {k: tuple(v.shape) for k, v in extra.items()} == {"2": (2, 3), "3": (2, 3)}
 
@@ -174,6 +175,63 @@ def test_gate_pooled_by_hand():
     features = torch.tensor([[[[1.0, 3.0]]]])
     spatial = torch.tensor([[[[0.0, torch.log(torch.tensor(0.25 / 0.75))]]]])  # gates 1/2 and 1/4
     assert gate_pooled(features, spatial).item() == pytest.approx((2 * 1 + 1 * 3) / 3)
+
+
+def test_flatness_counts_differences_within_a_picture_only():
+    apart = torch.tensor([5.0, -5.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    assert flatness(apart, 1.5).item() == pytest.approx(1.5**2, rel=1e-2)
+    within = torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 1, 2, 2).expand(2, 1, 2, 2)
+    assert flatness(within, 1.5).item() == pytest.approx(0.5**2, rel=1e-2)
+    assert flatness(2 * within, 1.5).item() == 0
+    constant = torch.zeros(2, 1, 2, 2, requires_grad=True)
+    flatness(constant, 1.5).backward()
+    assert constant.grad.isfinite().all()
+
+
+def test_flatness_is_a_part_of_the_loss(packed, tmp_path):
+    data = ["--data", str(packed), *CLASSIFIER, "--stop-after", "1"]
+    losses = []
+    for weight in ("0", "10"):
+        folder = tmp_path / weight
+        classifier.main([*data, "--folder", str(folder), "--flatness", weight])
+        state = torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
+        losses.append(state["net.bam1.spatial_att.gate_s.gate_s_conv_final.weight"])
+    assert not torch.equal(*losses)
+
+
+def wide_and_narrow(tmp_path, narrow=4, wide=8):
+    torch.manual_seed(2)
+    spec = bam_net().spec
+    nets = [build_model({**spec, "trunk": {"depth": 18, "width": width}}) for width in (narrow, wide)]
+    for net in nets:
+        net.train()(torch.randn(4, 3, 64, 64))  # norms that know something
+    save_file(nets[0].state_dict(), tmp_path / "narrow.safetensors")
+    return nets
+
+
+def test_a_grown_network_answers_as_the_narrow_one_does_and_can_learn(tmp_path):
+    narrow, wide = wide_and_narrow(tmp_path)
+    assert classifier.start_from(wide, tmp_path / "narrow.safetensors", leave=()) == []
+    x = torch.randn(2, 3, 64, 64)
+    assert torch.allclose(narrow.eval()(x), wide.eval()(x), atol=1e-5)
+    optimizer = torch.optim.SGD(wide.parameters(), lr=0.01)
+    before = {name: value.clone() for name, value in wide.named_parameters()}
+    for _ in range(3):  # the first step reaches the new channels' readers only
+        optimizer.zero_grad()
+        wide.train()(x).square().sum().backward()
+        optimizer.step()
+    for name, value in wide.named_parameters():
+        if name.endswith("conv1.weight"):
+            assert not torch.equal(value[-1], before[name][-1]), name
+
+
+def test_a_network_does_not_shrink(tmp_path):
+    narrow, _ = wide_and_narrow(tmp_path)
+    smaller = build_model({**narrow.spec, "trunk": {"depth": 18, "width": 2}})
+    with pytest.raises(ValueError, match=r"conv1\.weight of .*fits in \(2, 3, 7, 7\), got \(4, 3, 7, 7\)"):
+        classifier.start_from(smaller, tmp_path / "narrow.safetensors", leave=())
+    with pytest.raises(ValueError, match="fits in"):
+        grow_into(torch.zeros(4, 3, 3, 3), torch.zeros(2, 3, 1, 1))
 
 
 def test_flattening_takes_the_place_out_of_a_gate():
