@@ -5,7 +5,8 @@ and classifies the result. The gradient tells the spatial branch where the evide
 category alone: no boxes.
 
 Flatness: the norm at the end of a branch holds the spread of its logits over pictures and locations together. A branch
-may spend all of it on differences between pictures, and be flat within each. That is penalised.
+may spend all of it on differences between pictures, or on a few outliers, and be flat nearly everywhere. So a spatial
+gate, sigmoid(spatial logit), that varies too little within a picture is penalised.
 
 Both are departures from the paper (arXiv 1807.06514), which trains the gates through the trunk only.
 """
@@ -26,7 +27,7 @@ class GateHeads(nn.Module):
     Args:
         net: The network that is trained and shipped.
         stages: Of 1, 2, 3: those with an auxiliary classifier.
-        spread: Standard deviation of a spatial logit over the locations of one picture, below which it counts as flat.
+        spread: Standard deviation of a spatial gate over the locations of one picture, below which it counts as flat.
     """
 
     def __init__(self, net: BamResNet, stages: Sequence[int], spread: float = 0.0) -> None:
@@ -80,6 +81,8 @@ def gate_pooled(features: Tensor, spatial: Tensor) -> Tensor:
 
 
 def flatness(spatial: Tensor, spread: float) -> Tensor:
-    """By how much logits (B, 1, H, W) vary too little within a picture: mean of max(0, spread - std)², a scalar."""
-    std = (spatial.float().var(dim=(1, 2, 3), correction=0) + 1e-6).sqrt()  # a constant map has a gradient too
+    """By how much the gates of logits (B, 1, H, W) vary too little within a picture: mean of max(0, spread - std)²."""
+    std = (
+        torch.sigmoid(spatial.float()).var(dim=(1, 2, 3), correction=0) + 1e-6
+    ).sqrt()  # a constant map has a gradient too
     return functional.relu(spread - std).square().mean()

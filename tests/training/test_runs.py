@@ -179,12 +179,16 @@ def test_gate_pooled_by_hand():
 
 def test_flatness_counts_differences_within_a_picture_only():
     apart = torch.tensor([5.0, -5.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
-    assert flatness(apart, 1.5).item() == pytest.approx(1.5**2, rel=1e-2)
-    within = torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 1, 2, 2).expand(2, 1, 2, 2)
-    assert flatness(within, 1.5).item() == pytest.approx(0.5**2, rel=1e-2)
-    assert flatness(2 * within, 1.5).item() == 0
+    assert flatness(apart, 0.3).item() == pytest.approx(0.3**2, rel=1e-2)
+    within = torch.logit(torch.tensor([0.6, 0.4, 0.6, 0.4])).view(1, 1, 2, 2).expand(2, 1, 2, 2)
+    assert flatness(within, 0.3).item() == pytest.approx(0.2**2, rel=1e-2)
+    assert flatness(10 * within, 0.3).item() == 0
+    outlier = torch.zeros(1, 1, 8, 8)
+    outlier[..., 0, 0] = 80
+    assert outlier.std() > 5
+    assert flatness(outlier, 0.3).item() > 0.2**2
     constant = torch.zeros(2, 1, 2, 2, requires_grad=True)
-    flatness(constant, 1.5).backward()
+    flatness(constant, 0.3).backward()
     assert constant.grad.isfinite().all()
 
 
