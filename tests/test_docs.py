@@ -100,3 +100,9 @@ def test_the_targets_that_the_pages_name_are_in_the_makefile():
 def test_the_readme_names_every_shipped_model():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [card.stem for card in (ROOT / "weights").glob("*.json") if f"`{card.stem}`" not in text] == []
+
+
+def test_the_licence_of_the_figure_names_the_photo_that_it_is_made_from():
+    photo = re.search(r'^PHOTO = .*"([\w.]+)"$', (ROOT / "docs" / "make_pictures.py").read_text(), re.MULTILINE)[1]
+    row = next(line for line in (ROOT / "assets" / "LICENSES.md").read_text().splitlines() if "`figure.png`" in line)
+    assert set(re.findall(r"`([\w]+\.jpg)`", row)) == {photo}
