@@ -199,19 +199,28 @@ def gate_locations(net: BamResNet, tiny: Pictures, boxes: NDArray[np.int64], siz
 
 
 def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> Metrics:
-    """Points of accuracy that each flattened gate costs, and all of them together, with standard errors."""
+    """What each flattened gate costs, and all of them together, with standard errors: accuracy, and likelihood.
+
+    The likelihood of the right category is the sharper question: every picture answers it, not only those whose first
+    category changes.
+    """
     found: Metrics = {}
     on = f"{min(limit or len(tiny), len(tiny)):,} Tiny ImageNet val pictures, {size} px"
-    base = answered_right(*class_logits(net, tiny, size, limit=limit)).float()
+    logits, labels = class_logits(net, tiny, size, limit=limit)
+    right, loss = answered_right(logits, labels).float(), functional.cross_entropy(logits, labels, reduction="none")
     bams = {f"stage {stage} flattened costs": [bam] for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), 1)}
     bams["all stages flattened cost"] = [net.bam1, net.bam2, net.bam3]
     for what, members in bams.items():
         with ExitStack() as stack:
             for bam in members:
                 stack.enter_context(output_replaced(bam.gate, flattened))
-            lost = 100 * (base - answered_right(*class_logits(net, tiny, size, limit=limit)).float())
+            flat, _ = class_logits(net, tiny, size, limit=limit)
+        lost = 100 * (right - answered_right(flat, labels).float())
         found[f"{what} (points of top-1), {on}"] = float(lost.mean())
         found[f"{what}, standard error (points), {on}"] = float(lost.std()) / len(lost) ** 0.5
+        less = functional.cross_entropy(flat, labels, reduction="none") - loss
+        found[f"{what} (millinats of log-likelihood), {on}"] = 1000 * float(less.mean())
+        found[f"{what}, standard error (millinats), {on}"] = 1000 * float(less.std()) / len(less) ** 0.5
     return found
 
 

@@ -29,6 +29,7 @@ class WeightsEntry:
         std: Per RGB channel, of values in [0, 1].
         detail: Share of the input's sides that a photo is reduced to first (`attnviz.inputs.preprocess`).
         jpeg_quality: Of the JPEG that the reduced photo passes through; None: it does not.
+        aliased: Whether the photo is reduced without antialiasing at the last step.
         smallest_input: Shortest side the network can take, pixels.
         categories: Names of the classes, in order.
         metrics: Name with unit and data set -> value.
@@ -66,6 +67,7 @@ class WeightsEntry:
     bytes: int | None = None
     detail: float = 1.0
     jpeg_quality: int | None = None
+    aliased: bool = False
 
     def preprocessing(self, size: int | None = None, fit: Fit = "keep") -> Preprocessing:
         """How a photo becomes this network's input.
@@ -85,6 +87,7 @@ class WeightsEntry:
             std=self.std,
             detail=self.detail,
             jpeg_quality=self.jpeg_quality,
+            aliased=self.aliased,
         )
 
 
@@ -125,6 +128,7 @@ def read_card(card: Path, status: Status = "shipped") -> WeightsEntry:
             status=status,
             detail=float(pre.get("detail", 1)),
             jpeg_quality=pre.get("jpeg_quality"),
+            aliased=pre.get("aliased", False),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"expected a whole model card, got {card.name}: {error!r}") from error
@@ -154,6 +158,7 @@ def card_fields(entry: WeightsEntry) -> dict[str, Any]:
             "std": entry.std,
             "detail": entry.detail,
             "jpeg_quality": entry.jpeg_quality,
+            "aliased": entry.aliased,
         },
         "smallest_input": entry.smallest_input,
         "categories": entry.categories,

@@ -19,7 +19,7 @@ from attnviz.models.weights_folder import cached_folder, file_hash
 
 __all__ = ["DEFAULT_MODEL", "LoadedModel", "Status", "Task", "WeightsEntry", "entries", "load_model", "read_card"]
 
-DEFAULT_MODEL = "bam_resnet18_w32"
+DEFAULT_MODEL = "bam_resnet18_w64"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; in a checkout
 

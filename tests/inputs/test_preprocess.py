@@ -240,6 +240,31 @@ def test_the_reduced_photo_passes_through_jpeg():
     assert 0 < np.abs(seen.astype(int) - clean).mean() < 30
 
 
+def test_an_aliased_reduction_keeps_what_an_antialiased_one_blurs():
+    noise = np.random.default_rng(0).integers(0, 256, (256, 384, 3), dtype=np.uint8)
+    spread = {}
+    for aliased in (False, True):
+        _, seen, _ = preprocess(noise, Preprocessing(size=64, multiple=32, aliased=aliased))
+        assert seen.shape == (64, 96, 3)
+        spread[aliased] = seen.std()
+    assert spread[True] > 1.5 * spread[False]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 5])
+def test_an_aliased_reduction_does_not_shift_the_photo(factor):
+    ramp = np.repeat(np.repeat(np.arange(96)[None], 64, 0).astype(np.uint8)[..., None], 3, 2) * 2
+    photo = ramp.repeat(factor, 0).repeat(factor, 1)
+    _, seen, _ = preprocess(photo, Preprocessing(size=32, multiple=16, aliased=True))
+    means = ramp.reshape(32, 2, 48, 2, 3).mean((1, 3))
+    assert np.abs(seen[:, 2:-2].astype(float) - means[:, 2:-2]).max() <= 1.5
+
+
+@pytest.mark.parametrize("aliased", [None, 0, 1, "yes"])
+def test_aliased_is_a_truth_value(aliased):
+    with pytest.raises(OptionError, match="aliased to be true or false"):
+        Preprocessing(size=64, aliased=aliased)
+
+
 @pytest.mark.parametrize("quality", [0, -1, 101, 75.5, "high", True])
 def test_an_impossible_quality_is_refused(quality):
     with pytest.raises(OptionError, match="jpeg_quality"):

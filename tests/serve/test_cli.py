@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import attnviz
+from attnviz.models.registry import DEFAULT_MODEL
 from attnviz.serve import cli
 from attnviz.serve.cli import app
 
@@ -216,7 +218,7 @@ def test_replay_of_something_else_is_refused_in_one_line(tmp_path):
 
 
 def test_models_as_text_and_as_json():
-    assert "bam_resnet18_w32 (default)" in invoke("models").stdout
+    assert f"{DEFAULT_MODEL} (default)" in invoke("models").stdout
     assert json.loads(invoke("models", "--json").stdout)[0]["name"]
 
 
@@ -326,6 +328,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path, cat):
     process = subprocess.Popen(
         [sys.executable, "-m", "attnviz", "explain", *many, "-o", str(tmp_path / "out"), "-f", "npz", *QUICK],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
     )  # fmt: skip
     assert process.stdout.readline().startswith(os.fsencode(cat))  # at work
     process.send_signal(signal.SIGINT)

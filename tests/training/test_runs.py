@@ -78,6 +78,7 @@ def test_trained_evaluated_and_finished(packed, tmp_path):
     metrics = json.loads((folder / "m.json").read_text())
     assert sum("ROC-AUC within rings" in name for name in metrics) == 3
     assert sum("flattened costs (points" in name for name in metrics) == 3
+    assert sum("flattened costs (millinats" in name for name in metrics) == 3
     assert metrics["photos that are none of Imagenette's categories but are called one (%), 1 photos, 64 px"] in (
         0,
         100,
