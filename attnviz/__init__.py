@@ -1,7 +1,7 @@
 """attnviz: see what the attention of vision models does.
 
     import attnviz
-    explanation = attnviz.explain("photo.jpg", model="bam_resnet18_w32")
+    explanation = attnviz.explain("photo.jpg", model="bam_resnet18_w64")
     explanation.maps["stage3.gain"].values      # float32, one number per location
 
 Importing this package loads no torch; the first use of a name does.

@@ -1,7 +1,7 @@
 """Turn a run's average into what is shipped: fp16 safetensors and the card beside it.
 
 python -m training.finish --weights average.safetensors --spec spec.json --metrics metrics.json --describe about.json \
-    --name bam_resnet18_w32 --out weights
+    --name bam_resnet18_w64 --out weights
 
 ``about.json`` holds what a person writes: title, architecture, categories, preprocessing, notes and the like.
 """
