@@ -141,24 +141,29 @@ def called_one_of(net: nn.Module, photos: Pictures, own: tuple[int, int]) -> flo
 
 
 def answers(
-    net: Classifier, sets: tuple[Pictures, Pictures, Pictures], preprocessing: Preprocessing, limit: int | None
+    net: Classifier,
+    on_tiny: tuple[Tensor, Tensor],
+    small: Pictures,
+    nette: Pictures,
+    preprocessing: Preprocessing,
+    limit: int | None,
 ) -> Metrics:
     """Accuracy on the validation sets; Imagenette's among all categories and among its own.
 
     Args:
         net: The network.
-        sets: Tiny ImageNet, Imagenette reduced and compressed alike, Imagenette as it is.
+        on_tiny: Its logits and the labels of Tiny ImageNet's pictures.
+        small: Imagenette reduced and compressed as Tiny ImageNet's files are.
+        nette: Imagenette as it is.
         preprocessing: What the program makes of a photo.
-        limit: Only so many pictures of each.
+        limit: Only so many pictures of Imagenette.
     """
-    tiny, small, nette = sets
     size = preprocessing.size
-    counts = [min(limit or len(p), len(p)) for p in (tiny, nette)]
+    count = min(limit or len(nette), len(nette))
     own = (int(nette.labels.min()), 1 + int(nette.labels.max()))
     every, mine = f"top-1 (%), among {net.fc.out_features}", f"top-1 (%), among its own {own[1] - own[0]}"
-    on, page = f"{counts[1]:,} Imagenette val pictures, {size} px", as_the_page_shows(nette, preprocessing)
-    on_tiny = f"{counts[0]:,} Tiny ImageNet val pictures, {size} px"
-    right = {f"{every}, {on_tiny}": answered_right(*class_logits(net, tiny, size, limit=limit))}
+    on, page = f"{count:,} Imagenette val pictures, {size} px", as_the_page_shows(nette, preprocessing)
+    right = {f"{every}, {len(on_tiny[1]):,} Tiny ImageNet val pictures, {size} px": answered_right(*on_tiny)}
     forms = {"as the page shows them": page, "as Tiny ImageNet's files are": small, "sharp": nette}
     for form, pictures in forms.items():
         logits, labels = class_logits(net, pictures, size, limit=limit)
@@ -174,10 +179,11 @@ def evaluate_classifier(
     names = ("tiny_val", "imagenette_val_small", "imagenette_val")
     tiny, small, nette = (load_pictures(data, n, device) for n in names)
     size = preprocessing.size
-    found = answers(net, (tiny, small, nette), preprocessing, limit)
+    on_tiny = class_logits(net, tiny, size, limit=limit)
+    found = answers(net, on_tiny, small, nette, preprocessing, limit)
     if isinstance(net, BamResNet):
         found |= gate_locations(net, tiny, np.load(data / "tiny_val_boxes.npy"), size, limit)
-        found |= gate_costs(net, tiny, size, limit)
+        found |= gate_costs(net, tiny, on_tiny, size, limit)
     return found
 
 
@@ -198,15 +204,15 @@ def gate_locations(net: BamResNet, tiny: Pictures, boxes: NDArray[np.int64], siz
     return found
 
 
-def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> Metrics:
+def gate_costs(net: BamResNet, tiny: Pictures, on_tiny: tuple[Tensor, Tensor], size: int, limit: int | None) -> Metrics:
     """What each flattened gate costs, and all of them together, with standard errors: accuracy, and likelihood.
 
     The likelihood of the right category is the sharper question: every picture answers it, not only those whose first
     category changes.
     """
     found: Metrics = {}
-    on = f"{min(limit or len(tiny), len(tiny)):,} Tiny ImageNet val pictures, {size} px"
-    logits, labels = class_logits(net, tiny, size, limit=limit)
+    logits, labels = on_tiny
+    on = f"{len(labels):,} Tiny ImageNet val pictures, {size} px"
     right, loss = answered_right(logits, labels).float(), functional.cross_entropy(logits, labels, reduction="none")
     bams = {f"stage {stage} flattened costs": [bam] for stage, bam in enumerate((net.bam1, net.bam2, net.bam3), 1)}
     bams["all stages flattened cost"] = [net.bam1, net.bam2, net.bam3]
@@ -216,11 +222,10 @@ def gate_costs(net: BamResNet, tiny: Pictures, size: int, limit: int | None) -> 
                 stack.enter_context(output_replaced(bam.gate, flattened))
             flat, _ = class_logits(net, tiny, size, limit=limit)
         lost = 100 * (right - answered_right(flat, labels).float())
-        found[f"{what} (points of top-1), {on}"] = float(lost.mean())
-        found[f"{what}, standard error (points), {on}"] = float(lost.std()) / len(lost) ** 0.5
-        less = functional.cross_entropy(flat, labels, reduction="none") - loss
-        found[f"{what} (millinats of log-likelihood), {on}"] = 1000 * float(less.mean())
-        found[f"{what}, standard error (millinats), {on}"] = 1000 * float(less.std()) / len(less) ** 0.5
+        less = 1000 * (functional.cross_entropy(flat, labels, reduction="none") - loss)
+        for unit, of, each in (("points", "top-1", lost), ("millinats", "log-likelihood", less)):
+            found[f"{what} ({unit} of {of}), {on}"] = float(each.mean())
+            found[f"{what}, standard error ({unit}), {on}"] = float(each.std()) / len(each) ** 0.5
     return found
 
 

@@ -101,10 +101,10 @@ def read_imagenette_crop(source: tuple[Path, int]) -> NDArray[np.uint8]:
             file name and number give the same crop.
     """
     path, number = source
-    image, (left, _, right, _) = centre_square(path)
+    image, _ = centre_square(path)
     digest = hashlib.sha256(f"{path.name} {number}".encode()).digest()
     area, across, down = np.random.default_rng(list(digest)).random(3)
-    side = (right - left) * (0.3 + 0.7 * area) ** 0.5
+    side = min(image.size) * (0.3 + 0.7 * area) ** 0.5
     left, top = across * (image.width - side), down * (image.height - side)
     return reduced_as_tiny(image, (left, top, left + side, top + side))
 

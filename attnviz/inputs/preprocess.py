@@ -104,10 +104,11 @@ def preprocess(
     geometry = plan((image.shape[0], image.shape[1]), preprocessing, smallest_input=smallest_input)
     h, w = geometry.network_size
     rows, columns = reduced_size((h, w), preprocessing.detail)
+    photo, crop = Image.fromarray(image), geometry.crop
     if preprocessing.aliased:
-        reduced = sampled(Image.fromarray(image), (rows, columns), geometry.crop)
+        reduced = sampled(photo, (rows, columns), crop)
     else:
-        reduced = Image.fromarray(image).resize((columns, rows), _FILTER, box=geometry.crop)
+        reduced = photo.resize((columns, rows), _FILTER, box=crop)
     if preprocessing.jpeg_quality is not None:
         reduced = through_jpeg(reduced, preprocessing.jpeg_quality)
     seen = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")

@@ -204,10 +204,10 @@ def test_flatness_is_a_part_of_the_loss(packed, tmp_path):
     assert not torch.equal(*losses)
 
 
-def wide_and_narrow(tmp_path, narrow=4, wide=8):
+def narrow_and_wide(tmp_path):
     torch.manual_seed(2)
     spec = bam_net().spec
-    nets = [build_model({**spec, "trunk": {"depth": 18, "width": width}}) for width in (narrow, wide)]
+    nets = [build_model({**spec, "trunk": {"depth": 18, "width": width}}) for width in (4, 8)]
     for net in nets:
         net.train()(torch.randn(4, 3, 64, 64))  # norms that know something
     save_file(nets[0].state_dict(), tmp_path / "narrow.safetensors")
@@ -215,7 +215,7 @@ def wide_and_narrow(tmp_path, narrow=4, wide=8):
 
 
 def test_a_grown_network_answers_as_the_narrow_one_does_and_can_learn(tmp_path):
-    narrow, wide = wide_and_narrow(tmp_path)
+    narrow, wide = narrow_and_wide(tmp_path)
     assert classifier.start_from(wide, tmp_path / "narrow.safetensors", leave=()) == []
     x = torch.randn(2, 3, 64, 64)
     assert torch.allclose(narrow.eval()(x), wide.eval()(x), atol=1e-5)
@@ -231,7 +231,7 @@ def test_a_grown_network_answers_as_the_narrow_one_does_and_can_learn(tmp_path):
 
 
 def test_a_network_does_not_shrink(tmp_path):
-    narrow, _ = wide_and_narrow(tmp_path)
+    narrow, _ = narrow_and_wide(tmp_path)
     smaller = build_model({**narrow.spec, "trunk": {"depth": 18, "width": 2}})
     with pytest.raises(ValueError, match=r"conv1\.weight of .*fits in \(2, 3, 7, 7\), got \(4, 3, 7, 7\)"):
         classifier.start_from(smaller, tmp_path / "narrow.safetensors", leave=())
