@@ -235,8 +235,10 @@ def _network_size(height: int, width: int, preprocessing: Preprocessing) -> tupl
     """Height and width of the network's input for the part of a photo that it sees."""
     size, multiple = preprocessing.size, preprocessing.multiple
     if preprocessing.fit == "keep":
-        scale = min(size / min(height, width), _LONGEST * size / max(height, width))
-        exact = (height * scale, width * scale)
+        shrunk, side = size, min(height, width)
+        if max(height, width) > _LONGEST * side:
+            shrunk, side = _LONGEST * size, max(height, width)
+        exact = (height * shrunk / side, width * shrunk / side)  # multiplied first: a tie must be exact to round up
     else:
         exact = (float(size), float(size))
     h, w = (max(1, math.floor(side / multiple + 0.5)) * multiple for side in exact)
