@@ -34,9 +34,9 @@ lint: $(TOOLS) ## ruff (rules and format), mypy --strict, the scripts (node, ESL
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@if type -P node >/dev/null; then \
-	  for script in attnviz/serve/viewer/*.js attnviz/serve/page/*.js; do node --check $$script || exit 1; done; \
+	  for script in attnviz/render/viewer/js/*.js attnviz/serve/page/js/*.js; do node --check $$script || exit 1; done; \
 	else echo "No Node.js: the scripts are not checked."; fi
-	@if type -P npx >/dev/null; then npx --yes eslint@$(ESLINT) attnviz/serve; \
+	@if type -P npx >/dev/null; then npx --yes eslint@$(ESLINT) attnviz; \
 	else echo "No npm: ESLint is skipped."; fi
 
 format: $(TOOLS) ## let ruff mend what it can

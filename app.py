@@ -3,7 +3,7 @@
 import os
 import sys
 
-from attnviz.serve.cli import main
+from attnviz.terminal.app import main
 
 if __name__ == "__main__":
     address = ["--host", os.environ.get("HOST", "127.0.0.1"), "--port", os.environ.get("PORT", "7860")]

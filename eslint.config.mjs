@@ -34,5 +34,5 @@ export default [
       ],
     },
   },
-  { files: ["attnviz/serve/page/*.js"], languageOptions: { sourceType: "script" } },
+  { files: ["attnviz/serve/page/js/*.js"], languageOptions: { sourceType: "script" } },
 ];

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
     from attnviz.models.build import build_model
-    from attnviz.models.checkpoint import load_checkpoint, save_checkpoint
-    from attnviz.models.registry import entries, load_model
+    from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
+    from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.recorder import Recording, record
     from attnviz.pipeline import explain
     from attnviz.results import AttentionMap, Explanation
@@ -28,8 +28,8 @@ __all__ = [
     "Recording",
     "__version__",
     "build_model",
-    "entries",
     "explain",
+    "list_models",
     "load_checkpoint",
     "load_model",
     "record",
@@ -42,12 +42,12 @@ _HOME = {
     "Explanation": "attnviz.results",
     "Recording": "attnviz.observe.recorder",
     "build_model": "attnviz.models.build",
-    "entries": "attnviz.models.registry",
+    "list_models": "attnviz.models.weights.registry",
     "explain": "attnviz.pipeline",
-    "load_checkpoint": "attnviz.models.checkpoint",
-    "load_model": "attnviz.models.registry",
+    "load_checkpoint": "attnviz.models.weights.checkpoint",
+    "load_model": "attnviz.models.weights.registry",
     "record": "attnviz.observe.recorder",
-    "save_checkpoint": "attnviz.models.checkpoint",
+    "save_checkpoint": "attnviz.models.weights.checkpoint",
 }
 
 

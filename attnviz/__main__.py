@@ -1,5 +1,5 @@
 """``python -m attnviz``."""
 
-from attnviz.serve.cli import main
+from attnviz.terminal.app import main
 
 main()

@@ -10,10 +10,10 @@ from torch import nn
 
 from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
-from attnviz.inputs.preprocess import Fit, preprocess
+from attnviz.inputs.preprocess import ResizeMode, preprocess
 from attnviz.models.danet import DANet
-from attnviz.models.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model, was_trained
-from attnviz.observe.readings import check_finite, extra_maps, predictions, segmentation, stages
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model, was_trained
+from attnviz.observe.collect import check_finite, other_maps, predictions, segmentation, stages
 from attnviz.observe.recorder import record
 from attnviz.results import Explanation, ModelInfo
 
@@ -24,18 +24,18 @@ def explain(
     *,
     device: str = "auto",
     size: int | None = None,
-    fit: Fit = "keep",
+    resize_mode: ResizeMode = "keep",
     top: int = 5,
 ) -> Explanation:
     """Run a network on a photo and keep what its attention did.
 
     Args:
         image: A path, the bytes of an image file, a Pillow image, or an array: uint8 or uint16 HW or HWC.
-        model: A name from `attnviz.models.registry.entries`, the path of a checkpoint, or a network.
+        model: A name from `attnviz.models.weights.registry.list_models`, the path of a checkpoint, or a network.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
-        fit: ``"keep"``: the whole photo in its own aspect ratio; ``"squash"``: the whole photo made square;
-            ``"crop"``: the central square only.
+        resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
+            ``"center_crop"``: the central square only.
         top: How many predictions to keep.
 
     Raises:
@@ -52,9 +52,9 @@ def explain(
     with _timed(seconds, "load"):
         loaded = _loaded(model, device)
     entry = loaded.entry
-    options = entry.preprocessing(size, fit)
+    options = entry.preprocessing(size, resize_mode)
     with _timed(seconds, "preprocess"):
-        x, seen, geometry = preprocess(photo, options, smallest_input=entry.smallest_input)
+        x, network_image, geometry = preprocess(photo, options, min_size=entry.min_size)
     with _timed(seconds, "forward"):
         recording = record(loaded.net, x)
     check_finite(recording, entry.name)
@@ -63,15 +63,17 @@ def explain(
     with _timed(seconds, "collect"):
         return Explanation(
             photo=photo,
-            seen=seen,
+            network_image=network_image,
             geometry=geometry,
             model=_info(loaded),
             predictions=predictions(recording.output, entry.categories, top) if danet is None else (),
             stages=stages(net, recording),
             position=None if danet is None else recording.position,
             channel=None if danet is None else recording.channel,
-            segmentation=None if danet is None else segmentation(danet, recording, seen.shape[:2], entry.categories),
-            extra_maps=extra_maps(net, recording),
+            segmentation=None
+            if danet is None
+            else segmentation(danet, recording, network_image.shape[:2], entry.categories),
+            other_maps=other_maps(net, recording),
             preprocessing=asdict(options),
             seconds=seconds,
         )

@@ -225,7 +225,7 @@ class Explanation:
 
     Attributes:
         photo: The whole photo, RGB uint8 (H, W, 3), upright.
-        seen: The pixels the network saw, RGB uint8 (h, w, 3), before mean and std.
+        network_image: The pixels the network saw, RGB uint8 (h, w, 3), before mean and std.
         geometry: Exact map between photo pixels, network pixels and cells.
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
@@ -233,13 +233,13 @@ class Explanation:
         position: Present for DANet.
         channel: Present for DANet.
         segmentation: Present for DANet.
-        extra_maps: Spatial maps of other attention modules (CBAM, SGE ...).
-        preprocessing: Size, fit, detail, compression, mean and std that were used: enough to do it again.
+        other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
+        preprocessing: Size, resize_mode, detail, compression, mean and std that were used: enough to do it again.
         seconds: Stage of the work -> wall-clock seconds.
     """
 
     photo: ByteArray
-    seen: ByteArray
+    network_image: ByteArray
     geometry: Geometry
     model: ModelInfo
     predictions: tuple[Prediction, ...] = ()
@@ -247,7 +247,7 @@ class Explanation:
     position: PositionAttention | None = None
     channel: ChannelAttention | None = None
     segmentation: Segmentation | None = None
-    extra_maps: tuple[AttentionMap, ...] = ()
+    other_maps: tuple[AttentionMap, ...] = ()
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -257,7 +257,7 @@ class Explanation:
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
         if self.position is not None:
             found.append(received_map(self.position))
-        return {m.label: m for m in (*found, *self.extra_maps)}
+        return {m.label: m for m in (*found, *self.other_maps)}
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -266,7 +266,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""
-        from attnviz.serve.standalone import notebook_html  # only when shown: it brings the colour maps
+        from attnviz.render.viewer.page import notebook_html  # only when shown: it brings the colour maps
 
         return notebook_html(self)
 

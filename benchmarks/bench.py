@@ -22,15 +22,15 @@ import torch
 
 from attnviz.inputs.decode import decode
 from attnviz.inputs.preprocess import preprocess
-from attnviz.models.registry import LoadedModel, entries, load_model
+from attnviz.models.weights.registry import LoadedModel, list_models, load_model
 from attnviz.observe.recorder import record
 from attnviz.pipeline import explain
 from attnviz.reduce.normalise import normalise
 from attnviz.reduce.upsample import upsample
 from attnviz.render.overlay import overlay
+from attnviz.render.viewer.page import standalone_html
+from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
-from attnviz.serve.payload import payload
-from attnviz.serve.standalone import standalone_html
 
 PHOTO = Path(__file__).resolve().parent.parent / "assets" / "cat.jpg"
 WARM_UP_ROUNDS = 2
@@ -64,7 +64,7 @@ def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
     """What is compared for one network; the bare forward pass comes first."""
     photo = decode(PHOTO)
     entry = loaded.entry
-    x, _, _ = preprocess(photo, entry.preprocessing(size), smallest_input=entry.smallest_input)
+    x, _, _ = preprocess(photo, entry.preprocessing(size), min_size=entry.min_size)
     x = x.to(loaded.device)
     shown = explain(photo, loaded, size=size)
 
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"expected at least 2 repeats, got {options.repeats}")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    shipped = [name for name, entry in entries().items() if entry.status == "shipped"]
+    shipped = [name for name, entry in list_models().items() if entry.status == "shipped"]
     measured: list[Line] = []
     for name in options.model or shipped:
         measured += lines(name, measure(cases(load_model(name, options.device), options.size), options.repeats))

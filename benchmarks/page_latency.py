@@ -16,8 +16,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from attnviz.models.registry import entries, load_model
-from attnviz.serve.ui import build_ui, launch_options
+from attnviz.models.weights.registry import list_models, load_model
+from attnviz.serve.app import build_ui, launch_options
 from benchmarks.bench import BARE, PHOTO, Case, cases, lines, measure, table
 from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chromium is None:
         print("No Chromium: the page is not measured.")
         return 0
-    shipped = {name: entry for name, entry in entries().items() if entry.status == "shipped"}
+    shipped = {name: entry for name, entry in list_models().items() if entry.status == "shipped"}
     with tempfile.TemporaryDirectory() as folder, opened_page(chromium) as (page, address):
         photos = photos_in(Path(folder))
         for name, entry in shipped.items():

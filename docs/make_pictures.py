@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from attnviz.pipeline import explain
 from attnviz.render.figure import plan_figure, render_figure
-from attnviz.render.options import FigureOptions
-from attnviz.serve.ui import build_ui, launch_options
+from attnviz.render.figure_options import FigureOptions
+from attnviz.serve.app import build_ui, launch_options
 from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -94,7 +94,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def demo_url() -> Iterator[str]:
     """Address of the page, served once for the whole run by the program's own launcher settings."""
-    from attnviz.serve.ui import build_ui, launch_options
+    from attnviz.serve.app import build_ui, launch_options
 
     demo = build_ui()
     settings = {**launch_options(), "server_name": "127.0.0.1", "server_port": free_port()}
@@ -172,7 +172,7 @@ def photo(photo_path: Path) -> np.ndarray:
     return pixels
 
 
-TINY_SPECS: dict[str, dict[str, Any]] = {
+TINY_CONFIGS: dict[str, dict[str, Any]] = {
     "BamResNet": {
         "architecture": "BamResNet",
         "trunk": {"depth": 18, "width": 8},
@@ -191,7 +191,7 @@ TINY_SPECS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def tiny_net() -> Callable[..., Any]:
-    """Builds a small random network: `tiny_net("BamResNet" | "DANet", **changes to its spec)`, seeded, in eval mode."""
+    """Builds a small random network: `tiny_net("BamResNet" | "DANet", **changes)`, seeded, in eval mode."""
     import torch
 
     from attnviz.models.build import build_model
@@ -199,7 +199,7 @@ def tiny_net() -> Callable[..., Any]:
     def build(architecture: str, **changes: Any) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(20180717)
-            net = build_model({**TINY_SPECS[architecture], **changes})
+            net = build_model({**TINY_CONFIGS[architecture], **changes})
             for name, parameter in net.named_parameters():
                 if name.endswith("gamma"):
                     torch.nn.init.constant_(parameter, 0.5)  # 0 at the start: attention would be invisible

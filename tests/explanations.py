@@ -21,7 +21,7 @@ from attnviz.results import (
 SHA256 = "0123456789abcdef" * 4
 PREPROCESSING: Mapping[str, Any] = {
     "size": 64,
-    "fit": "keep",
+    "resize_mode": "keep",
     "multiple": 16,
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
@@ -87,7 +87,7 @@ def bam(height: int = 96, width: int = 128, **changes: Any) -> Explanation:
     picture = photo(height, width)
     fields: dict[str, Any] = {
         "photo": picture,
-        "seen": photo(64, 80),
+        "network_image": photo(64, 80),
         "geometry": Geometry((height, width), (0, 0, width, height), (64, 80)),
         "model": model_info(),
         "predictions": (Prediction("Egyptian cat", 0.874), Prediction("tabby, tabby cat", 0.06)),

@@ -79,7 +79,7 @@ def command_lines() -> list[str]:
 def test_a_command_of_the_docs_takes_the_options_that_it_is_shown_with(line):
     from typer.testing import CliRunner
 
-    from attnviz.serve import cli
+    from attnviz.terminal import app as cli
 
     words = shlex.split(line)[1:]
     names = [word for word in words if not word.startswith("-")]

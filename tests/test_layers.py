@@ -1,24 +1,43 @@
-"""The house rules on imports: a stage never imports a later one, and each large library has one home."""
+"""House rules on imports: the listing is the way of a photo, no arrow points up, each large library has one home."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
-STAGES = ("inputs", "models", "observe", "reduce", "render", "serve")
+# Rooms and the files at the root, each of which may import from itself and from what stands before it.
+ORDER = (
+    *("errors", "inputs", "results", "models", "observe", "pipeline", "reduce", "render", "save", "serve", "terminal"),
+    *("__init__", "__main__"),
+)
+# An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
+UPWARDS = {
+    ("results", "attnviz.render.viewer.page"),
+}
 HOMES = {
     "captum": ("observe/attributions.py",),
     "matplotlib": ("render/",),
     "gradio": ("serve/",),
-    "typer": ("serve/",),
+    "typer": ("terminal/",),
+    "rich": ("terminal/",),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported_modules(source: Path) -> Iterator[str]:
-    """Absolute names of every module that a file imports, also inside functions."""
+def name_of(source: Path) -> str:
+    """The dotted name under which a file is imported."""
+    parts = source.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+MODULES = {name_of(source): source for source in SOURCES}
+
+
+def imported_names(source: Path) -> Iterator[str]:
+    """Absolute names of everything that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -27,32 +46,62 @@ def imported_modules(source: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def stage_of(module: str) -> str | None:
-    parts = module.split(".")
-    return parts[1] if parts[0] == "attnviz" and len(parts) > 1 and parts[1] in STAGES else None
+def imported_modules(source: Path) -> set[str]:
+    """Those of the package's own modules that a file imports."""
+    found = set()
+    for name in imported_names(source):
+        module = name if name in MODULES else name.rpartition(".")[0]
+        if module in MODULES and module != name_of(source):
+            found.add(module)
+    return found
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
 def relative(source: Path) -> str:
     return source.relative_to(PACKAGE).as_posix()
 
 
-@pytest.mark.parametrize("source", [s for s in SOURCES if s.parent != PACKAGE], ids=relative)
-def test_a_stage_imports_no_later_stage(source):
-    own = STAGES.index(relative(source).split("/")[0])
-    stages = {module: stage_of(module) for module in imported_modules(source)}
-    later = [module for module, stage in stages.items() if stage is not None and STAGES.index(stage) > own]
-    assert later == []
+def test_every_room_and_every_file_at_the_root_has_its_place():
+    assert {room_of(name) for name in MODULES} == set(ORDER)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=relative)
+def test_no_arrow_points_up(source):
+    own = room_of(name_of(source))
+    later = {module for module in imported_modules(source) if ORDER.index(room_of(module)) > ORDER.index(own)}
+    assert {module for module in later if (own, module) not in UPWARDS} == set()
+
+
+def test_no_exemption_outlives_its_need():
+    used = {(room_of(name_of(source)), module) for source in SOURCES for module in imported_modules(source)}
+    assert UPWARDS <= used
+
+
+def test_nothing_goes_in_a_circle():
+    lazy = {("attnviz.results", module) for room, module in UPWARDS if room == "results"}
+    graph = {
+        name: {module for module in imported_modules(source) if (name, module) not in lazy}
+        for name, source in MODULES.items()
+        if name != "attnviz.__init__"  # its names are imported on first use
+    }
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=relative)
 def test_large_libraries_stay_in_their_homes(source):
-    libraries = {module.split(".")[0] for module in imported_modules(source)}
+    libraries = {name.split(".")[0] for name in imported_names(source)}
     strays = [lib for lib in libraries & set(HOMES) if not relative(source).startswith(HOMES[lib])]
     assert strays == []
 
 
 def test_every_library_with_a_home_is_used_there():
-    used = {module.split(".")[0] for source in SOURCES for module in imported_modules(source)}
+    used = {name.split(".")[0] for source in SOURCES for name in imported_names(source)}
     assert set(HOMES) <= used
 
 

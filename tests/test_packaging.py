@@ -203,7 +203,7 @@ def test_the_wheel_says_what_it_is(wheel):
 def test_the_installed_program_finds_its_weights(installed):
     code = (
         "import attnviz, sys; from pathlib import Path;"
-        "found = attnviz.entries();"
+        "found = attnviz.list_models();"
         "print(Path(attnviz.__file__).parent);"
         "print(*sorted(e.name for e in found.values() if e.path is not None and e.path.is_file()))"
     )

@@ -12,12 +12,16 @@ from PIL import Image
 import attnviz
 from attnviz.errors import DeviceError, ImageError, ModelError, OptionError, UnknownModelError
 from attnviz.inputs.decode import decode
-from attnviz.models.registry import entries, load_model
+from attnviz.models.weights.registry import list_models, load_model
 from attnviz.results import Explanation
 
 CAT = Path(__file__).parents[1] / "assets" / "cat.jpg"
-CLASSIFIER = next(e.name for e in entries().values() if e.status == "shipped" and e.spec["architecture"] == "BamResNet")
-SEGMENTER = next(e.name for e in entries().values() if e.status == "shipped" and e.spec["architecture"] == "DANet")
+CLASSIFIER = next(
+    e.name for e in list_models().values() if e.status == "shipped" and e.config["architecture"] == "BamResNet"
+)
+SEGMENTER = next(
+    e.name for e in list_models().values() if e.status == "shipped" and e.config["architecture"] == "DANet"
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +35,10 @@ def segmented() -> Explanation:
 
 
 def test_classifier(classified: Explanation) -> None:
-    entry = entries()[CLASSIFIER]
+    entry = list_models()[CLASSIFIER]
     assert classified.photo.shape == decode(CAT).shape
     assert [s.stage for s in classified.stages] == [1, 2, 3]
-    height, width = classified.seen.shape[:2]
+    height, width = classified.network_image.shape[:2]
     assert min(height, width) == entry.size
     for stage in classified.stages:
         assert stage.gain.values.shape == (height // stage.stride, width // stage.stride)
@@ -65,7 +69,7 @@ def test_the_same_numbers_as_the_network_alone(classified: Explanation) -> None:
 def test_segmenter(segmented: Explanation) -> None:
     assert segmented.predictions == ()
     assert segmented.stages == ()
-    height, width = segmented.seen.shape[:2]
+    height, width = segmented.network_image.shape[:2]
     assert segmented.position is not None
     assert segmented.channel is not None
     assert segmented.segmentation is not None
@@ -93,18 +97,18 @@ def test_every_kind_of_source_gives_the_same(classified: Explanation) -> None:
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (60, 300), (301, 47)])
-@pytest.mark.parametrize("fit", ["keep", "squash", "crop"])
-def test_photos_of_any_shape(shape: tuple[int, int], fit: str) -> None:
+@pytest.mark.parametrize("resize_mode", ["keep", "stretch", "center_crop"])
+def test_photos_of_any_shape(shape: tuple[int, int], resize_mode: str) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    found = attnviz.explain(photo, model=CLASSIFIER, device="cpu", size=64, fit=fit)
+    found = attnviz.explain(photo, model=CLASSIFIER, device="cpu", size=64, resize_mode=resize_mode)
     assert found.geometry.photo_size == shape
-    assert found.geometry.network_size == found.seen.shape[:2]
-    assert found.geometry.whole == (fit != "crop" or shape[0] == shape[1])
+    assert found.geometry.network_size == found.network_image.shape[:2]
+    assert found.geometry.whole == (resize_mode != "center_crop" or shape[0] == shape[1])
 
 
 def test_random_weights_say_so() -> None:
     torch.manual_seed(0)
-    net = attnviz.build_model(entries()[CLASSIFIER].spec)
+    net = attnviz.build_model(list_models()[CLASSIFIER].config)
     assert not attnviz.explain(CAT, model=net, device="cpu", size=64).model.trained
     net.train()(torch.randn(2, 3, 64, 64))
     assert attnviz.explain(CAT, model=net, device="cpu", size=64).model.trained
@@ -112,7 +116,7 @@ def test_random_weights_say_so() -> None:
 
 
 def test_damaged_weights_are_said() -> None:
-    net = attnviz.build_model(entries()[CLASSIFIER].spec)
+    net = attnviz.build_model(list_models()[CLASSIFIER].config)
     net.layer2[0].bn1.weight.data.fill_(float("nan"))
     with pytest.raises(ModelError, match="NaN"):
         attnviz.explain(CAT, model=net, device="cpu", size=64)
@@ -130,7 +134,7 @@ def test_damaged_weights_are_said() -> None:
         (CAT, {"top": 0}, OptionError),
         (CAT, {"size": 0}, OptionError),
         (CAT, {"size": -5}, OptionError),
-        (CAT, {"fit": "stretch"}, OptionError),
+        (CAT, {"resize_mode": "bend"}, OptionError),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(image: object, options: dict[str, object], error: type[Exception]) -> None:

@@ -22,8 +22,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from attnviz.inputs.preprocess import Preprocessing, preprocess
+from attnviz.models.attention.bam import effective_gain
 from attnviz.models.attention_resnet import AttentionResNet
-from attnviz.models.bam import effective_gain
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
@@ -358,7 +358,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = torch.device(args.device)
     preprocessing = Preprocessing(**json.loads(args.describe.read_text())["preprocessing"])
     described = json.loads(args.spec.read_text())
-    net = load_trained(args.weights, described.get("spec", described), device)
+    net = load_trained(args.weights, described.get("config", described), device)
     if args.task == "classifier" and isinstance(net, Classifier):
         found = evaluate_classifier(net, args.data, device, preprocessing, args.limit)
         photos = sorted(p for p in args.photos.iterdir() if p.suffix in (".jpg", ".png")) if args.photos else []

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from attnviz.models.build import build_model
-from attnviz.models.checkpoint import load_checkpoint, save_checkpoint
+from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
 
 LARGEST_CHANGE = 1e-2  # of logits, relative to the largest one
 WRITTEN_BY_PEOPLE = (
@@ -26,7 +26,7 @@ WRITTEN_BY_PEOPLE = (
     "architecture",
     "task",
     "preprocessing",
-    "smallest_input",
+    "min_size",
     "categories",
     "source",
     "licence",
@@ -81,7 +81,7 @@ def finish(
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         **{k: about[k] for k in WRITTEN_BY_PEOPLE if k != "title"},
-        "spec": spec,
+        "config": spec,
         "metrics": {**metrics, "largest change of the outputs by fp16, relative to fp32": round(change, 5)},
         "parameters": sum(p.numel() for p in net.parameters()),
     }

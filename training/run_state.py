@@ -228,4 +228,4 @@ def train(
 def save_result(net: nn.Module, folder: Path) -> None:
     """Write what a finished run hands on: ``average.safetensors``, float32, and ``spec.json``."""
     save_file({k: v.contiguous().cpu() for k, v in net.state_dict().items()}, folder / "average.safetensors")
-    (folder / "spec.json").write_text(json.dumps(net.spec, indent=1))
+    (folder / "spec.json").write_text(json.dumps(net.config, indent=1))

@@ -27,10 +27,10 @@ from PIL import (
 )
 
 from attnviz.errors import ImageError
-from attnviz.inputs.colours import eight_bits, eight_bits_of_floats, to_rgb, upright
-from attnviz.inputs.containers import Container, open_container
-from attnviz.inputs.limits import MOST_BYTES, check_size
-from attnviz.inputs.tiff import exif_orientation
+from attnviz.inputs.files.colors import eight_bits, eight_bits_of_floats, to_rgb, upright
+from attnviz.inputs.files.containers import Container, open_container
+from attnviz.inputs.files.limits import MOST_BYTES, check_size
+from attnviz.inputs.files.tiff import exif_orientation
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
 

@@ -14,14 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from attnviz.errors import ImageError, OptionError
+from attnviz.inputs.files.limits import MOST_PIXELS
 from attnviz.inputs.geometry import Geometry
-from attnviz.inputs.limits import MOST_PIXELS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision, transforms/_presets.py::ImageClassification
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _LONGEST = 8  # long side at most this many times `size`: a panorama must not become an input of any length
-Fit = Literal["keep", "squash", "crop"]
-_FITS = get_args(Fit)
+ResizeMode = Literal["keep", "stretch", "center_crop"]
+_RESIZE_MODES = get_args(ResizeMode)
 _FILTER = Image.Resampling.BILINEAR
 
 
@@ -31,8 +31,8 @@ class Preprocessing:
 
     Attributes:
         size: Side in pixels: of the short side for ``"keep"``, of both sides otherwise.
-        fit: ``"keep"``: the whole photo, in its proportions but for the rounding of the sides; ``"squash"``: the whole
-            photo made square; ``"crop"``: the central square, the rest unseen.
+        resize_mode: ``"keep"``: the whole photo, in its proportions but for the rounding of the sides; ``"stretch"``:
+            the whole photo made square; ``"center_crop"``: the central square, the rest unseen.
         multiple: The sides are rounded to the nearest multiple of this, at least one; the network's largest stride.
         mean: Subtracted from the channels red, green, blue, in [0, 1].
         std: Divides them afterwards; positive.
@@ -49,7 +49,7 @@ class Preprocessing:
     """
 
     size: int
-    fit: Fit = "keep"
+    resize_mode: ResizeMode = "keep"
     multiple: int = 32
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -63,8 +63,8 @@ class Preprocessing:
         object.__setattr__(self, "std", _three("std", self.std))
         for name in ("size", "multiple"):
             object.__setattr__(self, name, _positive(name, getattr(self, name)))
-        if self.fit not in _FITS:
-            raise OptionError(f"expected fit to be one of {', '.join(_FITS)}, got {self.fit!r}")
+        if self.resize_mode not in _RESIZE_MODES:
+            raise OptionError(f"expected resize_mode to be one of {', '.join(_RESIZE_MODES)}, got {self.resize_mode!r}")
         object.__setattr__(self, "detail", _share("detail", self.detail))
         if self.jpeg_quality is not None:
             object.__setattr__(self, "jpeg_quality", _positive("jpeg_quality", self.jpeg_quality))
@@ -77,22 +77,22 @@ class Preprocessing:
 
 
 def preprocess(
-    image: NDArray[np.uint8], preprocessing: Preprocessing, *, smallest_input: int = 1
+    image: NDArray[np.uint8], preprocessing: Preprocessing, *, min_size: int = 1
 ) -> tuple[Tensor, NDArray[np.uint8], Geometry]:
     """Resize and normalise a photo.
 
     The photo is resized in eight bits, by Pillow's bilinear filter, which widens with the reduction and so does not
-    alias, unless `aliased` asks for it; the input derives from the resized picture alone. What `seen` shows is what the
+    alias, unless `aliased` asks for it; the input derives from the resized picture alone. What `network_image` shows is what the
     network saw, to the last bit.
 
     Args:
         image: RGB, uint8, (H, W, 3).
-        preprocessing: Size, fit, detail, compression and normalisation.
-        smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
+        preprocessing: Size, resize_mode, detail, compression and normalisation.
+        min_size: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
-        The network's input, float32 (1, 3, h, w) on the CPU, ``(seen / 255 - mean) / std``; `seen`, uint8 (h, w, 3);
-        and the geometry between the photo and `seen`.
+        The network's input, float32 (1, 3, h, w) on the CPU, ``(network_image / 255 - mean) / std``; `network_image`, uint8 (h, w, 3);
+        and the geometry between the photo and `network_image`.
 
     Raises:
         ImageError: Not an RGB uint8 array, or a side is shorter than the network takes.
@@ -101,7 +101,7 @@ def preprocess(
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ImageError(f"expected an RGB array, uint8 of shape (H, W, 3), got {got}")
-    geometry = plan((image.shape[0], image.shape[1]), preprocessing, smallest_input=smallest_input)
+    geometry = plan((image.shape[0], image.shape[1]), preprocessing, min_size=min_size)
     h, w = geometry.network_size
     rows, columns = reduced_size((h, w), preprocessing.detail)
     photo, crop = Image.fromarray(image), geometry.crop
@@ -111,8 +111,8 @@ def preprocess(
         reduced = photo.resize((columns, rows), _FILTER, box=crop)
     if preprocessing.jpeg_quality is not None:
         reduced = through_jpeg(reduced, preprocessing.jpeg_quality)
-    seen = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")
-    return normalise(seen, preprocessing), seen, geometry
+    network_image = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")
+    return normalise(network_image, preprocessing), network_image, geometry
 
 
 def sampled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
@@ -137,13 +137,13 @@ def through_jpeg(image: Image.Image, quality: int) -> Image.Image:
         return opened.convert("RGB")
 
 
-def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, smallest_input: int = 1) -> Geometry:
+def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, min_size: int = 1) -> Geometry:
     """What `preprocess` would do with a photo of a size, without doing it.
 
     Args:
         photo_size: (height, width) in pixels.
         preprocessing: Size, fit and multiple.
-        smallest_input: Shortest side, in pixels, that the network takes, before and after resizing.
+        min_size: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
         The geometry between the photo and the network's input.
@@ -153,9 +153,9 @@ def plan(photo_size: tuple[int, int], preprocessing: Preprocessing, *, smallest_
         OptionError: The input would have over 50 megapixels.
     """
     height, width = photo_size
-    smallest = max(1, smallest_input)
+    smallest = max(1, min_size)
     _check_smallest("a picture", height, width, smallest)
-    crop = _crop(height, width, preprocessing.fit)
+    crop = _crop(height, width, preprocessing.resize_mode)
     left, top, right, bottom = crop
     h, w = _network_size(bottom - top, right - left, preprocessing)
     _check_smallest(f"a picture of {width} x {height} pixels that becomes", h, w, smallest)
@@ -176,17 +176,17 @@ def reduced_size(network_size: tuple[int, int], detail: float) -> tuple[int, int
     return h, w
 
 
-def normalise(seen: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+def normalise(network_image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
     """What torchvision's ``to_tensor`` and ``normalize`` make of the picture, bit for bit.
 
     Args:
-        seen: RGB, uint8, (h, w, 3).
+        network_image: RGB, uint8, (h, w, 3).
         preprocessing: Its mean and std are used.
 
     Returns:
         float32 (1, 3, h, w), contiguous, on the CPU.
     """
-    x = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1)))[None].to(torch.float32).div_(255)
+    x = torch.from_numpy(np.ascontiguousarray(network_image.transpose(2, 0, 1)))[None].to(torch.float32).div_(255)
     mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.tensor(preprocessing.std, dtype=torch.float32).view(1, 3, 1, 1)
     return x.sub_(mean).div_(std)
@@ -222,9 +222,9 @@ def _three(name: str, values: Sequence[float]) -> tuple[float, ...]:
     return numbers
 
 
-def _crop(height: int, width: int, fit: str) -> tuple[int, int, int, int]:
+def _crop(height: int, width: int, resize_mode: str) -> tuple[int, int, int, int]:
     """(left, top, right, bottom): everything, or the largest square in the middle."""
-    if fit != "crop":
+    if resize_mode != "center_crop":
         return 0, 0, width, height
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
@@ -234,7 +234,7 @@ def _crop(height: int, width: int, fit: str) -> tuple[int, int, int, int]:
 def _network_size(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Height and width of the network's input for the part of a photo that it sees."""
     size, multiple = preprocessing.size, preprocessing.multiple
-    if preprocessing.fit == "keep":
+    if preprocessing.resize_mode == "keep":
         shrunk, side = size, min(height, width)
         if max(height, width) > _LONGEST * side:
             shrunk, side = _LONGEST * size, max(height, width)

@@ -23,7 +23,7 @@ class AttentionResNet(ResNetTrunk):
         OptionError: A dilated trunk, or fewer than one class.
     """
 
-    smallest_input = 32  # below it the last stage has no location left
+    min_size = 32  # below it the last stage has no location left
 
     def __init__(self, trunk: TrunkOptions, num_classes: int) -> None:
         if trunk.output_stride != 32:
@@ -35,7 +35,7 @@ class AttentionResNet(ResNetTrunk):
         self.fc = nn.Linear(trunk.channels[3], num_classes)
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """Everything `attnviz.models.build.build_model` needs to build this network again."""
         return {
             "architecture": "AttentionResNet",

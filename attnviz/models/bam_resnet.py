@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from attnviz.errors import OptionError
-from attnviz.models.bam import BAM, BamOptions, effective_gain
+from attnviz.models.attention.bam import BAM, BamOptions, effective_gain
 from attnviz.models.resnet import ResNetTrunk, TrunkOptions, initialise
 from attnviz.models.sites import Site
 
@@ -26,7 +26,7 @@ class BamResNet(ResNetTrunk):
         OptionError: Not three BAMs, a dilated trunk, or fewer than one class.
     """
 
-    smallest_input = 32  # below it the last stage has no location left
+    min_size = 32  # below it the last stage has no location left
 
     def __init__(self, trunk: TrunkOptions, bams: Sequence[BamOptions], num_classes: int) -> None:
         if len(bams) != 3:
@@ -45,7 +45,7 @@ class BamResNet(ResNetTrunk):
             initialise(bam)
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """Everything `attnviz.models.build.build_model` needs to build this network again."""
         return {
             "architecture": "BamResNet",

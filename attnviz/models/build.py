@@ -6,28 +6,28 @@ from typing import Any
 from torch import nn
 
 from attnviz.errors import OptionError
+from attnviz.models.attention.bam import BamOptions
+from attnviz.models.attention.block_attention import BlockAttention
 from attnviz.models.attention_resnet import AttentionResNet
-from attnviz.models.bam import BamOptions
 from attnviz.models.bam_resnet import BamResNet
-from attnviz.models.block_attention import BlockAttention
 from attnviz.models.danet import DANet
 from attnviz.models.resnet import TrunkOptions
 
 
-def build_model(spec: Mapping[str, Any]) -> nn.Module:
+def build_model(config: Mapping[str, Any]) -> nn.Module:
     """Build a network with random weights, in training mode.
 
     Args:
-        spec: ``{"architecture": "BamResNet", "trunk": {...}, "bams": [{...}, {...}, {...}], "num_classes": n}`` or
+        config: ``{"architecture": "BamResNet", "trunk": {...}, "bams": [{...}, {...}, {...}], "num_classes": n}`` or
             ``{"architecture": "DANet", "trunk": {...}, "num_classes": n, "head_channels": ..., "query_channels": ...,
             "align_corners": ...}`` or ``{"architecture": "AttentionResNet", "trunk": {...}, "num_classes": n}``; a
-            network's own ``.spec`` is one. Fields of ``trunk`` and ``bams`` are those of `TrunkOptions` and
+            network's own ``.config`` is one. Fields of ``trunk`` and ``bams`` are those of `TrunkOptions` and
             `BamOptions`, those of the trunk's ``attention`` those of `BlockAttention`.
 
     Raises:
         OptionError: The architecture or a field is unknown, missing, or of a value nothing is built with.
     """
-    fields = dict(spec)
+    fields = dict(config)
     architecture = fields.pop("architecture", None)
     try:
         trunk = _trunk(fields.pop("trunk"))

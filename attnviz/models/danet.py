@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attnviz.errors import OptionError
-from attnviz.models.dual_attention import DanetHead
+from attnviz.models.attention.dual_attention import DanetHead
 from attnviz.models.resnet import ResNetTrunk, TrunkOptions
 from attnviz.models.sites import Site
 
@@ -28,7 +28,7 @@ class DANet(nn.Module):
         OptionError: A trunk of another stride, or fewer than one class or channel.
     """
 
-    smallest_input = 16  # two locations each way: below it there is nothing to attend to
+    min_size = 16  # two locations each way: below it there is nothing to attend to
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class DANet(nn.Module):
         )
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """Everything `attnviz.models.build.build_model` needs to build this network again."""
         query = self.head.sa.query_conv
         return {

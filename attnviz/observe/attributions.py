@@ -115,8 +115,8 @@ def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: 
             target=target,
             perturbations_per_eval=_at_once(x),
         )
-    first_colour: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
-    return first_colour
+    first_color: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
+    return first_color
 
 
 def _at_once(x: Tensor) -> int:

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from attnviz.errors import DeviceError
+from attnviz.models.attention.dual_attention import PositionAttention
 from attnviz.models.build import build_model
-from attnviz.models.dual_attention import PositionAttention
 
 _FLOAT = 4  # bytes
 _QUERIES_PER_CHUNK = 1024  # rows of the N x N matrix made at once, as in models.dual_attention
@@ -28,8 +28,8 @@ _MATRICES_PER_CHUNK = 3  # energy, its softmax, and the exponentials of the redu
 _BYTES_PER_PHOTO_PIXEL = 3 * 3  # the decoded photo, a copy while it is turned, and the encoder's
 _SAFETY = 1.25
 _SHARE_OF_FREE = 0.9  # what a run may take of the memory that is free now
-_FIRST_RATES = {"cpu": 6e9, "mps": 2e11, "cuda": 2e12}  # multiplications per second, until a run was measured
-_LEAST_TO_LEARN_FROM = 1_000_000_000  # multiplications: a smaller run measures its overhead, the first one warming up
+_FIRST_RATES = {"cpu": 6e9, "mps": 2e11, "cuda": 2e12}  # macs per second, until a run was measured
+_LEAST_TO_LEARN_FROM = 1_000_000_000  # macs: a smaller run measures its overhead, the first one warming up
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -40,16 +40,16 @@ class Cost:
 
     Attributes:
         nbytes: Peak memory beyond what the process holds already, bytes.
-        multiplications: Of the forward pass.
+        macs: Of the forward pass.
         seconds: Wall-clock seconds of the forward pass on this machine.
     """
 
     nbytes: int
-    multiplications: int
+    macs: int
     seconds: float
 
 
-class Rates:
+class Throughput:
     """Multiplications per second seen on each device, the newest run counting half; safe to use from many threads."""
 
     def __init__(self) -> None:
@@ -62,37 +62,37 @@ class Rates:
             first = _FIRST_RATES.get(device.partition(":")[0], _FIRST_RATES["cpu"])
             return self._measured.get(device, first)
 
-    def learn(self, device: str, multiplications: int, seconds: float) -> None:
+    def learn(self, device: str, macs: int, seconds: float) -> None:
         """Remember that a forward pass took so long; small ones say little about large ones and are left out."""
-        if seconds <= 0 or multiplications < _LEAST_TO_LEARN_FROM:
+        if seconds <= 0 or macs < _LEAST_TO_LEARN_FROM:
             return
-        new = multiplications / seconds
+        new = macs / seconds
         with self._lock:
             self._measured[device] = (self._measured.get(device, new) + new) / 2
 
 
 def estimate(
-    spec: Mapping[str, Any],
+    config: Mapping[str, Any],
     network_size: tuple[int, int],
     photo_size: tuple[int, int],
     *,
     device: str = "cpu",
-    rates: Rates | None = None,
+    rates: Throughput | None = None,
 ) -> Cost:
     """What one explanation will take.
 
     Args:
-        spec: What `attnviz.models.build.build_model` builds.
+        config: What `attnviz.models.build.build_model` builds.
         network_size: (height, width) of the input, pixels.
         photo_size: (height, width) of the photo, pixels.
         device: Where the network runs.
         rates: What was measured before; None: nothing.
     """
-    walked = _walk(json.dumps(spec, sort_keys=True), *network_size)
+    walked = _walk(json.dumps(config, sort_keys=True), *network_size)
     photo = photo_size[0] * photo_size[1] * _BYTES_PER_PHOTO_PIXEL
     nbytes = int(_SAFETY * (walked.weights + 2 * walked.kept + walked.peak) + photo)
-    rate = (rates or Rates()).rate(device)
-    return Cost(nbytes=nbytes, multiplications=walked.multiplications, seconds=walked.multiplications / rate)
+    rate = (rates or Throughput()).rate(device)
+    return Cost(nbytes=nbytes, macs=walked.macs, seconds=walked.macs / rate)
 
 
 def free_memory(device: str = "cpu") -> int | None:
@@ -134,14 +134,14 @@ class _Walked:
     weights: int  # bytes of parameters and buffers
     kept: int  # bytes of what the sites keep
     peak: int  # bytes of the largest activations alive at once
-    multiplications: int
+    macs: int
 
 
 @lru_cache(maxsize=64)
-def _walk(spec: str, height: int, width: int) -> _Walked:
+def _walk(config: str, height: int, width: int) -> _Walked:
     """Shapes of one forward pass, on the meta device."""
     with torch.device("meta"):
-        net = build_model(json.loads(spec)).eval()
+        net = build_model(json.loads(config)).eval()
         x = torch.empty(1, 3, height, width)
     tally = _Tally()
     handles = [module.register_forward_hook(tally.count) for module in net.modules()]
@@ -155,14 +155,14 @@ def _walk(spec: str, height: int, width: int) -> _Walked:
         for handle in handles:
             handle.remove()
     weights = sum(t.numel() for t in (*net.parameters(), *net.buffers())) * _FLOAT
-    return _Walked(weights, tally.kept, tally.peak, tally.multiplications)
+    return _Walked(weights, tally.kept, tally.peak, tally.macs)
 
 
 class _Tally:
     """Adds up what the modules of one forward pass read and write."""
 
     def __init__(self) -> None:
-        self.kept = self.peak = self.multiplications = 0
+        self.kept = self.peak = self.macs = 0
 
     def count(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module
         read = sum(t.numel() for t in inputs if isinstance(t, Tensor))
@@ -171,20 +171,20 @@ class _Tally:
         self.peak = max(self.peak, 2 * (read + written) * _FLOAT + self._matrix(module, inputs))
         if isinstance(module, nn.Conv2d):
             kernel = module.kernel_size[0] * module.kernel_size[1]
-            self.multiplications += written * kernel * module.in_channels // module.groups
+            self.macs += written * kernel * module.in_channels // module.groups
         elif isinstance(module, nn.Linear):
-            self.multiplications += written * module.in_features
+            self.macs += written * module.in_features
 
     def keep(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module
         self.kept += sum(t.numel() for t in _tensors(output)) * _FLOAT
 
     def _matrix(self, module: nn.Module, inputs: tuple[Any, ...]) -> int:
-        """Bytes of the attention over positions; adds its multiplications."""
+        """Bytes of the attention over positions; adds its macs."""
         if not isinstance(module, PositionAttention) or not inputs:
             return 0
         channels, height, width = (int(n) for n in inputs[0].shape[1:])
         locations = height * width
-        self.multiplications += locations * locations * (channels + module.query_conv.out_channels)
+        self.macs += locations * locations * (channels + module.query_conv.out_channels)
         return min(locations, _QUERIES_PER_CHUNK) * locations * _FLOAT * _MATRICES_PER_CHUNK
 
 

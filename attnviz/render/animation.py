@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 from attnviz.errors import OptionError
 from attnviz.render.caption import RANDOM_WEIGHTS
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import ALARM, INK, MUTED
-from attnviz.render.options import FigureOptions
 from attnviz.render.panels import Panel, resolve
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
@@ -86,7 +86,7 @@ def animate(
 def _steps(explanation: Explanation, options: FigureOptions) -> list[_Step]:
     names = [stage.gain.label for stage in explanation.stages]
     if not names:
-        last_of_stage = {m.stage: m.label for m in explanation.extra_maps if m.stage is not None}
+        last_of_stage = {m.stage: m.label for m in explanation.other_maps if m.stage is not None}
         names = list(last_of_stage.values())
     if not names:
         raise OptionError(f"expected a network with stages to animate, got {explanation.model.name}, which has none")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
 from attnviz.render.scales import find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
@@ -49,7 +49,7 @@ def caption(
 
 def _subject(explanation: Explanation, photo_name: str | None) -> str:
     model = explanation.model
-    photo, seen = explanation.photo.shape, explanation.seen.shape
+    photo, seen = explanation.photo.shape, explanation.network_image.shape
     called = f"the photo {photo_name}" if photo_name else "a photo"
     part = "" if explanation.geometry.whole else " in part"
     return (

@@ -96,8 +96,8 @@ def table(name: str) -> NDArray[np.uint8]:
 
 @functools.cache
 def _table(name: str) -> NDArray[np.uint8]:
-    colours = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3]
-    result: NDArray[np.uint8] = np.ascontiguousarray(colours, dtype=np.uint8)
+    colors = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3]
+    result: NDArray[np.uint8] = np.ascontiguousarray(colors, dtype=np.uint8)
     result.flags.writeable = False
     return result
 

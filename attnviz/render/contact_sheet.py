@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 from attnviz.errors import OptionError
 from attnviz.render.animation import label_font
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import ALARM, INK, MUTED
-from attnviz.render.options import FigureOptions
 from attnviz.render.panels import Panel, default_panels, default_pins, resolve
 from attnviz.render.pictures import panel_pixels, photo_at
 from attnviz.render.scales import find_scales

@@ -19,9 +19,9 @@ from matplotlib.patches import Circle, Rectangle
 
 from attnviz.errors import OptionError
 from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.render.class_colors import class_colors, pin_color, readable_on
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Bar, Page, Picture, Swatch, Text, Words, lay_out
-from attnviz.render.options import FigureOptions
-from attnviz.render.palette import class_colours, pin_colour, readable_on
 from attnviz.render.panels import Panel, Pins, default_pins, pin_cell, resolve
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
@@ -173,7 +173,7 @@ def _draw(plan: FigurePlan) -> Figure:
     page, dpi = plan.page, plan.options.dpi
     figure = Figure(figsize=(_inches(page.width, dpi), _inches(page.height, dpi)), dpi=dpi, facecolor="white")
     photos: dict[tuple[int, int], ByteArray] = {}
-    classes = class_colours(256)
+    classes = class_colors(256)
     for item in page.items:
         if isinstance(item, Text):
             _draw_text(figure, page, item, dpi)
@@ -186,10 +186,10 @@ def _draw(plan: FigurePlan) -> Figure:
             pixels = bar_pixels(plan.options.colormap, (item.height, item.width), flat=item.flat)
             _show(_axes(figure, page, item), pixels)
         elif isinstance(item, Swatch):
-            colour = tuple(float(c) / 255 for c in classes[item.number])
+            color = tuple(float(c) / 255 for c in classes[item.number])
             box = _axes(figure, page, item)
             box.add_patch(
-                Rectangle((0, 0), item.width, item.height, facecolor=colour, edgecolor="#333333", linewidth=0.4)
+                Rectangle((0, 0), item.width, item.height, facecolor=color, edgecolor="#333333", linewidth=0.4)
             )
     return figure
 
@@ -207,7 +207,7 @@ def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
         item.string,
         fontsize=item.size * 72.0 / dpi,
         fontweight="bold" if item.bold else "normal",
-        color=item.colour,
+        color=item.color,
         ha=item.align,
         va="baseline",
         parse_math=False,
@@ -248,9 +248,9 @@ def _draw_picture(axes: Axes, plan: FigurePlan, item: Picture, photo: ByteArray)
         _draw_pin(axes, plan, item.panel, number, (across, down))
 
 
-def _frame(axes: Axes, box: tuple[float, float, float, float], colour: str, *, dashed: bool = False) -> None:
+def _frame(axes: Axes, box: tuple[float, float, float, float], color: str, *, dashed: bool = False) -> None:
     left, top, right, bottom = box
-    for line, width, dashes in (("white", 1.8, False), (colour, 0.9, dashed)):
+    for line, width, dashes in (("white", 1.8, False), (color, 0.9, dashed)):
         patch = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=line, linewidth=width)
         patch.set_linestyle((0.0, (3.0, 2.0)) if dashes else "-")
         axes.add_patch(patch)
@@ -258,25 +258,25 @@ def _frame(axes: Axes, box: tuple[float, float, float, float], colour: str, *, d
 
 def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tuple[float, float]) -> None:
     """A numbered disc on the photo; a frame around the query's cell on its own map, which it must not hide."""
-    pin, colour = plan.options.pins[number], pin_colour(number)
+    pin, color = plan.options.pins[number], pin_color(number)
     position = plan.explanation.position
     if panel.values is not None and position is not None:
         row, column = pin_cell(plan.explanation, position, pin)
         box = plan.explanation.geometry.cell_to_photo_box(row, column, position.grid)
         around = 0.9 * plan.options.dpi / 72.0  # outside the cell, whose colour is what counts
         left, top, right, bottom = box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]
-        _frame(axes, (left - around, top - around, right + around, bottom + around), colour)
+        _frame(axes, (left - around, top - around, right + around, bottom + around), color)
         return
     points = 0.85 * plan.options.font_size
     centre = (pin[0] * zoom[0], pin[1] * zoom[1])
     radius = 0.85 * points * plan.options.dpi / 72.0
-    axes.add_patch(Circle(centre, radius, facecolor=colour, edgecolor="white", linewidth=0.8, clip_on=False))
+    axes.add_patch(Circle(centre, radius, facecolor=color, edgecolor="white", linewidth=0.8, clip_on=False))
     axes.text(
         *centre,
         str(number + 1),
         fontsize=points,
         fontweight="bold",
-        color=readable_on(colour),
+        color=readable_on(color),
         ha="center",
         va="center_baseline",
         parse_math=False,

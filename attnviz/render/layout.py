@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attnviz.errors import OptionError
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
 from attnviz.render.scales import Scale, raw_range
 from attnviz.render.typesetting import (
@@ -41,7 +41,7 @@ class Text:
     string: str
     size: float  # pixels
     bold: bool = False
-    colour: str = INK
+    color: str = INK
     align: Literal["left", "center", "right"] = "left"
 
     @property
@@ -112,10 +112,10 @@ class Page:
         """Width between the margins."""
         return self.width - 2 * self.margin
 
-    def lines(self, lines: Sequence[str], size: float, *, bold: bool = False, colour: str = INK) -> None:
+    def lines(self, lines: Sequence[str], size: float, *, bold: bool = False, color: str = INK) -> None:
         """Add lines of text across the page."""
         for line in lines:
-            self.items.append(Text(self.margin, self.height + ASCENT * size, line, size, bold, colour))
+            self.items.append(Text(self.margin, self.height + ASCENT * size, line, size, bold, color))
             self.height += math.ceil(LINE * size)
 
 
@@ -192,12 +192,12 @@ def lay_out(
 def _head(page: Page, words: Words, measures: _Measures) -> None:
     font = measures.font
     page.lines(
-        wrap(words.notice, page.inner, size=font, bold=True) if words.notice else [], font, bold=True, colour=ALARM
+        wrap(words.notice, page.inner, size=font, bold=True) if words.notice else [], font, bold=True, color=ALARM
     )
     if words.heading:
         page.lines(wrap(words.heading, page.inner, size=font, bold=True, lines=2), font, bold=True)
     if words.subheading:
-        page.lines(wrap(words.subheading, page.inner, size=font, lines=3), font, colour=MUTED)
+        page.lines(wrap(words.subheading, page.inner, size=font, lines=3), font, color=MUTED)
     if words.notice or words.heading or words.subheading:
         page.height += measures.gap // 2
 
@@ -259,9 +259,9 @@ def _picture_size(width: int, aspect: float) -> tuple[int, int]:
     return width, max(1, round(aspect * width))
 
 
-def _stacked(lines: Sequence[str], left: float, top: float, size: float, colour: str = MUTED) -> list[Text]:
+def _stacked(lines: Sequence[str], left: float, top: float, size: float, color: str = MUTED) -> list[Text]:
     return [
-        Text(left, top + ASCENT * size + number * LINE * size, line, size, colour=colour)
+        Text(left, top + ASCENT * size + number * LINE * size, line, size, color=color)
         for number, line in enumerate(lines)
     ]
 
@@ -276,7 +276,7 @@ def _ends(scale: Scale, left: float, top: float, width: float, room: float, size
     high = f"{high} {unit}" if unit else high
     if text_width(low, size) + text_width(high, size) + size <= width:
         y = top + ASCENT * size
-        return [Text(left, y, low, size, colour=MUTED), Text(left + width, y, high, size, colour=MUTED, align="right")]
+        return [Text(left, y, low, size, color=MUTED), Text(left + width, y, high, size, color=MUTED, align="right")]
     return _stacked(wrap(f"{low} to {high}", room, size=size, lines=3), left, top, size)
 
 

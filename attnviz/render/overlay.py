@@ -33,7 +33,7 @@ def overlay(
         ImageError: The image is not RGB uint8 (H, W, 3).
         OptionError: The values do not fit the image or leave [0, 1], or an option is out of its range.
     """
-    colours = table(colormap)
+    colors = table(colormap)
     opacity = checked_opacity(map_opacity)
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
         raise ImageError(f"expected an RGB uint8 image (H, W, 3), got {_describe(image)}")
@@ -43,18 +43,18 @@ def overlay(
     rows = max(1, _PIXELS_PER_BAND // max(1, image.shape[1]))
     for top in range(0, image.shape[0], rows):
         band = slice(top, top + rows)
-        result[band] = _blend(image[band], colorize(values[band], colours), opacity)
+        result[band] = _blend(image[band], colorize(values[band], colors), opacity)
         outside = np.isnan(values[band])
         result[band][outside] = image[band][outside]
     return result
 
 
-def colorize(values: NDArray[np.floating], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def colorize(values: NDArray[np.floating], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The colour of each value: number min(floor(256 v), 255) of the table.
 
     Args:
         values: Floats in [0, 1], any shape; NaN gets colour number 0.
-        colours: RGB uint8 (256, 3).
+        colors: RGB uint8 (256, 3).
 
     Returns:
         RGB uint8 of shape (*values.shape, 3).
@@ -66,7 +66,7 @@ def colorize(values: NDArray[np.floating], colours: NDArray[np.uint8]) -> NDArra
     if known.size and (known.min() < 0.0 or known.max() > 1.0):
         raise OptionError(f"expected values in [0, 1], got {float(known.min())} to {float(known.max())}")
     numbers: NDArray[np.intp] = np.minimum(known * 256.0, 255.0).astype(np.intp)
-    return colours[numbers]
+    return colors[numbers]
 
 
 def checked_opacity(map_opacity: float) -> float:
@@ -82,12 +82,12 @@ def checked_opacity(map_opacity: float) -> float:
     return float(map_opacity)
 
 
-def _blend(photo: NDArray[np.uint8], colours: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
+def _blend(photo: NDArray[np.uint8], colors: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
     if opacity == 0.0:
         return photo
     if opacity == 1.0:
-        return colours
-    mixed = (1.0 - opacity) * photo.astype(np.float64) + opacity * colours.astype(np.float64)
+        return colors
+    mixed = (1.0 - opacity) * photo.astype(np.float64) + opacity * colors.astype(np.float64)
     return np.floor(mixed + 0.5).astype(np.uint8)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
-from attnviz.render.options import MAX_PANELS
+from attnviz.render.figure_options import MAX_PANELS
 from attnviz.results import AttentionMap, ByteArray, Explanation, FloatArray, PositionAttention, Segmentation
 
 Pins = tuple[tuple[float, float], ...]
@@ -86,7 +86,7 @@ def default_panels(explanation: Explanation) -> tuple[str, ...]:
         return ("stages",)
     if explanation.position is not None:
         return ("position",)
-    last_of_stage = {m.stage: m.label for m in explanation.extra_maps}
+    last_of_stage = {m.stage: m.label for m in explanation.other_maps}
     return ("photo", *last_of_stage.values())
 
 

@@ -6,10 +6,10 @@ from PIL import Image
 
 from attnviz.inputs.geometry import Geometry
 from attnviz.reduce.upsample import upsample
+from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.overlay import colorize, overlay
-from attnviz.render.palette import class_colours
 from attnviz.render.panels import Panel
 from attnviz.render.scales import Scale
 from attnviz.results import ByteArray, FloatArray
@@ -76,6 +76,6 @@ def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]
 def _classes_over(photo: ByteArray, classes: ByteArray, geometry: Geometry, opacity: float) -> ByteArray:
     placed = upsample(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
     seen = ~np.isnan(placed)
-    colours = class_colours(256)[np.where(seen, placed, 0).astype(np.intp)]
-    mixed = np.floor((1.0 - opacity) * photo.astype(np.float64) + opacity * colours + 0.5).astype(np.uint8)
+    colors = class_colors(256)[np.where(seen, placed, 0).astype(np.intp)]
+    mixed = np.floor((1.0 - opacity) * photo.astype(np.float64) + opacity * colors + 0.5).astype(np.uint8)
     return np.where(seen[..., None], mixed, photo)

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from attnviz.serve.guard import sentence
-from attnviz.serve.html_parts import View, status
-from attnviz.serve.visits import VisitStore
+from attnviz.serve.page.components import View, status
+from attnviz.serve.refusals import sentence
+from attnviz.serve.sessions import SessionStore
 
 # The page has its own status lines: Gradio's overlay would say "Error" and nothing else over every part.
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -25,7 +25,7 @@ def session_of(request: gr.Request) -> str:
     return request.session_hash or ""
 
 
-def say_why(visits: VisitStore, views: list[View]) -> Callable[..., Any]:
+def say_why(visits: SessionStore, views: list[View]) -> Callable[..., Any]:
     """A handler for after a refusal: its sentence, in a status line.
 
     Args:

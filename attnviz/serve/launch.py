@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
-from attnviz.serve.html_parts import page_script
-from attnviz.serve.security import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, Doorman
-from attnviz.serve.theme import PAGE_CSS, build_theme
-from attnviz.serve.viewer_script import viewer_script
+from attnviz.render.viewer.bundle import viewer_script
+from attnviz.serve.middleware import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, RequestFilter
+from attnviz.serve.page.components import page_script
+from attnviz.serve.page.theme import PAGE_CSS, build_theme
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
@@ -50,7 +50,7 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[st
         "mcp_server": False,
         "state_session_capacity": 256,
         "app_kwargs": {
-            "middleware": [Middleware(Doorman, hosts=LOOPBACK_HOSTS if is_loopback(host) else None)],
+            "middleware": [Middleware(RequestFilter, hosts=LOOPBACK_HOSTS if is_loopback(host) else None)],
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,

@@ -32,7 +32,7 @@ def test_the_table_names_each_model_once_and_every_case():
 def test_every_shipped_model_is_measured(capsys):
     assert bench.main(["--repeats", "2", "--size", "64", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    shipped = {name for name, entry in bench.entries().items() if entry.status == "shipped"}
+    shipped = {name for name, entry in bench.list_models().items() if entry.status == "shipped"}
     assert {line["model"] for line in found["lines"]} == shipped
     assert all(line["ratio"] > 0 for line in found["lines"])
     assert any(line["case"] == "one row of position attention" for line in found["lines"])

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from attnviz.errors import ImageError
 from attnviz.inputs.decode import decode
-from tests.inputs import files
+from tests.inputs import picture_files as files
 
 GOOD = sorted(files.good_files())
 LOSSLESS = ["png", "webp-lossless", "bmp", "tiff", "tiff-tiff_lzw", "tiff-tiff_adobe_deflate", "tiff-packbits", "ppm"]
@@ -33,10 +33,10 @@ def difference(a, b):
     return np.abs(a.astype(np.int16) - b.astype(np.int16)).mean()
 
 
-def on_white(colours, alpha):
+def on_white(colors, alpha):
     """Alpha compositing by its definition."""
     a = alpha[..., None] / 255.0
-    return np.rint(colours * a + 255.0 * (1.0 - a)).astype(np.uint8)
+    return np.rint(colors * a + 255.0 * (1.0 - a)).astype(np.uint8)
 
 
 # --- formats ------------------------------------------------------------------------------------------------------
@@ -249,8 +249,8 @@ def test_palette_with_transparency(transparency):
     assert np.abs(decode(Image.open(BytesIO(data))).astype(int) - expected).max() <= 1
 
 
-def _png(size, depth, colour, row, transparent):
-    header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
+def _png(size, depth, color, row, transparent):
+    header = struct.pack(">IIBBBBB", *size, depth, color, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"tRNS", transparent), (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(files.png_chunk(*chunk) for chunk in chunks)
 
@@ -271,7 +271,7 @@ def test_one_clear_grey_at_every_depth(depth, row, clear, expected):
     np.testing.assert_array_equal(decode(data)[0, :, 0], expected)
 
 
-def test_one_clear_colour():
+def test_one_clear_color():
     row = bytes([1, 2, 3, 4, 5, 6])
     np.testing.assert_array_equal(decode(_png((2, 1), 8, 2, row, struct.pack(">3H", 1, 2, 3)))[0, 0], [255] * 3)
     row = struct.pack(">6H", 0x1234, 0x2222, 0x3333, 0x8000, 0x9000, 0xA000)
@@ -286,7 +286,7 @@ def test_cmyk():
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "HSV", "RGBX"])
-def test_other_colour_modes(mode):
+def test_other_color_modes(mode):
     assert difference(decode(files.image(mode)), files.photo()) < 3
 
 
@@ -349,7 +349,7 @@ def test_a_damaged_profile_is_ignored(profile, kind):
     assert min(difference(decoded, files.photo()), difference(decoded, files.photo()[..., [1, 0, 2]])) < 6
 
 
-def test_a_profile_for_other_colours_is_ignored():
+def test_a_profile_for_other_colors_is_ignored():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     for image in (files.image(), files.image("L"), files.image("CMYK")):
         plain = decode(files.encoded(image, "TIFF"))

@@ -21,8 +21,8 @@ from attnviz.inputs.preprocess import (
     preprocess,
     reduced_size,
 )
-from attnviz.inputs.torchvision_ops import torchvision
-from tests.inputs import files
+from attnviz.models.torchvision_ops import torchvision
+from tests.inputs import picture_files as files
 
 
 def test_the_whole_photo_is_kept_in_its_proportions():
@@ -49,9 +49,9 @@ def test_the_whole_photo_is_kept_in_its_proportions():
         ((100, 800), {"size": 64, "multiple": 1}, (64, 512)),  # eight to one, just kept
         ((100, 1600), {"size": 64, "multiple": 1}, (32, 512)),  # beyond eight to one, the short side gives
         ((1600, 100), {"size": 64, "multiple": 1}, (512, 32)),
-        ((480, 640), {"size": 224, "multiple": 32, "fit": "squash"}, (224, 224)),
-        ((480, 640), {"size": 100, "multiple": 32, "fit": "squash"}, (96, 96)),
-        ((480, 640), {"size": 224, "multiple": 32, "fit": "crop"}, (224, 224)),
+        ((480, 640), {"size": 224, "multiple": 32, "resize_mode": "stretch"}, (224, 224)),
+        ((480, 640), {"size": 100, "multiple": 32, "resize_mode": "stretch"}, (96, 96)),
+        ((480, 640), {"size": 224, "multiple": 32, "resize_mode": "center_crop"}, (224, 224)),
     ],
 )
 def test_network_sizes_by_hand(photo, options, expected):
@@ -60,7 +60,7 @@ def test_network_sizes_by_hand(photo, options, expected):
 
 def test_the_central_square():
     photo = files.photo(100, 161)
-    _, seen, geometry = preprocess(photo, Preprocessing(size=100, multiple=1, fit="crop"))
+    _, seen, geometry = preprocess(photo, Preprocessing(size=100, multiple=1, resize_mode="center_crop"))
     assert geometry.crop == (30, 0, 130, 100)
     assert not geometry.whole
     np.testing.assert_array_equal(seen, photo[:, 30:130])  # same size: no pixel changes
@@ -101,11 +101,11 @@ def test_squashing_moves_points_with_the_pixels():
     """A bright dot at a known place of the photo is where the geometry says in what was seen."""
     photo = np.zeros((120, 400, 3), np.uint8)
     photo[88:96, 296:312] = 255
-    for fit in ("keep", "squash", "crop"):
-        _, seen, geometry = preprocess(photo, Preprocessing(size=64, multiple=8, fit=fit))
+    for resize_mode in ("keep", "stretch", "center_crop"):
+        _, seen, geometry = preprocess(photo, Preprocessing(size=64, multiple=8, resize_mode=resize_mode))
         u, v = geometry.photo_to_network(304, 92)
         if geometry.photo_to_cell(304, 92, (1, 1)) is None:
-            assert fit == "crop"
+            assert resize_mode == "center_crop"
             assert seen.max() == 0
             continue
         rows, columns = np.nonzero(seen[..., 0] > seen.max() / 2)
@@ -119,18 +119,18 @@ def test_squashing_moves_points_with_the_pixels():
     st.integers(1, 6000),
     st.integers(1, 600),
     st.sampled_from([1, 8, 32]),
-    st.sampled_from(["keep", "squash", "crop"]),
+    st.sampled_from(["keep", "stretch", "center_crop"]),
 )
 @example(1389, 1389, 112, 32, "keep")  # 1389 * (112 / 1389) is a little less than 112
-def test_any_plan_is_sound(height, width, size, multiple, fit):
-    geometry = plan((height, width), Preprocessing(size=size, multiple=multiple, fit=fit))
+def test_any_plan_is_sound(height, width, size, multiple, resize_mode):
+    geometry = plan((height, width), Preprocessing(size=size, multiple=multiple, resize_mode=resize_mode))
     h, w = geometry.network_size
     assert h % multiple == w % multiple == 0
     assert min(h, w) >= multiple
     assert max(h, w) <= 8 * size + multiple
-    if fit != "crop":
+    if resize_mode != "center_crop":
         assert geometry.whole
-    if fit == "keep" and max(height, width) <= 8 * min(height, width):
+    if resize_mode == "keep" and max(height, width) <= 8 * min(height, width):
         assert min(h, w) == plan((9, 9), Preprocessing(size=size, multiple=multiple)).network_size[0]
         assert abs(max(h, w) - size * max(height, width) / min(height, width)) <= max(multiple / 2, multiple)
 
@@ -139,13 +139,13 @@ def test_any_plan_is_sound(height, width, size, multiple, fit):
 def test_a_photo_smaller_than_the_network_takes_is_refused_with_both_sizes(shape):
     photo = np.zeros((*shape, 3), np.uint8)
     with pytest.raises(ImageError, match=f"at least 32 x 32 pixels.+, got {shape[1]} x {shape[0]}$"):
-        preprocess(photo, Preprocessing(size=64), smallest_input=32)
-    _, seen, _ = preprocess(photo, Preprocessing(size=64), smallest_input=min(shape))
+        preprocess(photo, Preprocessing(size=64), min_size=32)
+    _, seen, _ = preprocess(photo, Preprocessing(size=64), min_size=min(shape))
     assert min(seen.shape[:2]) >= 32
 
 
 def test_a_small_photo_may_be_enlarged():
-    _, seen, geometry = preprocess(files.photo(33, 40), Preprocessing(size=128), smallest_input=32)
+    _, seen, geometry = preprocess(files.photo(33, 40), Preprocessing(size=128), min_size=32)
     assert seen.shape == (128, 160, 3)
     assert geometry.photo_size == (33, 40)
 
@@ -153,7 +153,7 @@ def test_a_small_photo_may_be_enlarged():
 def test_a_strip_whose_short_side_gets_too_short_is_refused():
     photo = np.zeros((40, 2000, 3), np.uint8)
     with pytest.raises(ImageError, match=r"picture of 2000 x 40 pixels that becomes at least 32 x 32 .+, got 512 x 10"):
-        preprocess(photo, Preprocessing(size=64, multiple=1), smallest_input=32)
+        preprocess(photo, Preprocessing(size=64, multiple=1), min_size=32)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_anything_but_an_rgb_array_is_refused(image):
         {"size": True},
         {"size": "64"},
         {"size": 64, "multiple": 0},
-        {"size": 64, "fit": "stretch"},
-        {"size": 64, "fit": None},
+        {"size": 64, "resize_mode": "bend"},
+        {"size": 64, "resize_mode": None},
         {"size": 64, "mean": (0.5, 0.5)},
         {"size": 64, "mean": (0.5, 0.5, float("nan"))},
         {"size": 64, "mean": 0.5},
@@ -202,9 +202,11 @@ def test_an_input_beyond_all_memory_is_refused():
 
 
 def test_options_survive_json():
-    options = Preprocessing(size=96, fit="crop", multiple=8)
+    options = Preprocessing(size=96, resize_mode="center_crop", multiple=8)
     assert Preprocessing(**json.loads(json.dumps(asdict(options)))) == options
-    odd = Preprocessing(size=np.int64(96), fit="crop", multiple=np.uint8(8), mean=np.array(options.mean, np.float64))
+    odd = Preprocessing(
+        size=np.int64(96), resize_mode="center_crop", multiple=np.uint8(8), mean=np.array(options.mean, np.float64)
+    )
     assert json.loads(json.dumps(asdict(odd))) == json.loads(json.dumps(asdict(options)))
 
 

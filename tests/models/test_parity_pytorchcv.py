@@ -8,9 +8,9 @@ from pytorchcv.models.bamresnet import bam_resnet50
 from pytorchcv.models.danet import DANetHead as ReferenceHead
 from torch import Tensor, nn
 
-from attnviz.models.bam import BamOptions
+from attnviz.models.attention.bam import BamOptions
+from attnviz.models.attention.dual_attention import DanetHead
 from attnviz.models.bam_resnet import BamResNet
-from attnviz.models.dual_attention import DanetHead
 from attnviz.models.resnet import TrunkOptions
 from attnviz.observe.recorder import record
 

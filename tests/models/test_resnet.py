@@ -1,12 +1,12 @@
 """The trunks compute what torchvision's do, plain and dilated, with the same names."""
 
-import attnviz.inputs.torchvision_ops  # noqa: F401, I001  (before torchvision)
+import attnviz.models.torchvision_ops  # noqa: F401, I001  (before torchvision)
 import pytest
 import torch
 import torchvision.models
 
 from attnviz.errors import OptionError
-from attnviz.models.bam import BamOptions
+from attnviz.models.attention.bam import BamOptions
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.danet import DANet
 from attnviz.models.resnet import ResNetTrunk, TrunkOptions

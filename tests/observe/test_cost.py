@@ -6,12 +6,12 @@ from torch import nn
 
 from attnviz.errors import DeviceError
 from attnviz.models.build import build_model
-from attnviz.observe.cost import Cost, Rates, check_fits, estimate, free_memory, in_words
+from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words
 from attnviz.observe.recorder import record
-from tests.conftest import TINY_SPECS
+from tests.conftest import TINY_CONFIGS
 
 
-def multiplications_of(net, x):
+def macs_of(net, x):
     """Counted from the shapes of a real forward pass, kernel by kernel."""
     total = 0
 
@@ -31,44 +31,44 @@ def multiplications_of(net, x):
     return total
 
 
-def test_multiplications_of_a_bam_net_are_exact(tiny_bam):
-    cost = estimate(TINY_SPECS["BamResNet"], (64, 96), (64, 96))
-    assert cost.multiplications == multiplications_of(tiny_bam, torch.zeros(1, 3, 64, 96))
+def test_macs_of_a_bam_net_are_exact(tiny_bam):
+    cost = estimate(TINY_CONFIGS["BamResNet"], (64, 96), (64, 96))
+    assert cost.macs == macs_of(tiny_bam, torch.zeros(1, 3, 64, 96))
 
 
 def test_position_attention_is_counted(tiny_danet):
     size = (64, 96)
     locations = 8 * 12
-    head, query = TINY_SPECS["DANet"]["head_channels"], TINY_SPECS["DANet"]["query_channels"]
-    cost = estimate(TINY_SPECS["DANet"], size, size)
-    convolutions = multiplications_of(tiny_danet, torch.zeros(1, 3, *size))
-    assert cost.multiplications - convolutions == locations * locations * (head + query)
+    head, query = TINY_CONFIGS["DANet"]["head_channels"], TINY_CONFIGS["DANet"]["query_channels"]
+    cost = estimate(TINY_CONFIGS["DANet"], size, size)
+    convolutions = macs_of(tiny_danet, torch.zeros(1, 3, *size))
+    assert cost.macs - convolutions == locations * locations * (head + query)
 
 
 @pytest.mark.parametrize("architecture", ["BamResNet", "DANet"])
 def test_memory_is_at_least_what_is_kept(architecture):
-    net = build_model(TINY_SPECS[architecture]).eval()
+    net = build_model(TINY_CONFIGS[architecture]).eval()
     recording = record(net, torch.zeros(1, 3, 64, 96))
     kept = sum(tensor.numel() * 4 for tensor in recording.sites.values())
     weights = sum(p.numel() * 4 for p in net.parameters())
-    cost = estimate(TINY_SPECS[architecture], (64, 96), (64, 96))
+    cost = estimate(TINY_CONFIGS[architecture], (64, 96), (64, 96))
     assert kept + weights < cost.nbytes < 20 * (kept + weights)
 
 
 def test_more_pixels_take_more():
-    small, large = (estimate(TINY_SPECS["DANet"], (side, side), (side, side)) for side in (64, 256))
+    small, large = (estimate(TINY_CONFIGS["DANet"], (side, side), (side, side)) for side in (64, 256))
     assert large.nbytes > small.nbytes
-    assert large.multiplications > 16 * small.multiplications  # convolutions grow 16 times, attention 256 times
-    assert estimate(TINY_SPECS["DANet"], (64, 64), (4000, 4000)).nbytes > small.nbytes + 4000 * 4000 * 3
+    assert large.macs > 16 * small.macs  # convolutions grow 16 times, attention 256 times
+    assert estimate(TINY_CONFIGS["DANet"], (64, 64), (4000, 4000)).nbytes > small.nbytes + 4000 * 4000 * 3
 
 
 def test_nothing_is_allocated_for_a_huge_input():
-    cost = estimate(TINY_SPECS["DANet"], (8192, 8192), (8192, 8192))
+    cost = estimate(TINY_CONFIGS["DANet"], (8192, 8192), (8192, 8192))
     assert cost.nbytes > 8e9
 
 
 def test_refuses_what_the_machine_cannot_hold():
-    cost = Cost(nbytes=2_000_000_000, multiplications=1, seconds=1.0)
+    cost = Cost(nbytes=2_000_000_000, macs=1, seconds=1.0)
     check_fits(cost, 4_000_000_000)
     check_fits(cost, None)
     with pytest.raises(DeviceError, match=r"within the 2\.1 GB of memory that is free, got one of about 2\.0 GB"):
@@ -90,7 +90,7 @@ def test_a_container_bounds_what_is_free(monkeypatch, tmp_path):
 
 
 def test_rates_are_learned_per_device():
-    rates = Rates()
+    rates = Throughput()
     first = rates.rate("cpu")
     assert rates.rate("cuda:1") > first
     rates.learn("cpu", 10**10, 1.0)
@@ -100,8 +100,8 @@ def test_rates_are_learned_per_device():
     rates.learn("cpu", 5 * 10**10, 0.0)
     rates.learn("cpu", 10**8, 1.0)  # a small first run is mostly warming up: it must not frighten a larger one
     assert rates.rate("cpu") == 2e10
-    cost = estimate(TINY_SPECS["BamResNet"], (64, 64), (64, 64), rates=rates)
-    assert cost.seconds == cost.multiplications / 2e10
+    cost = estimate(TINY_CONFIGS["BamResNet"], (64, 64), (64, 64), rates=rates)
+    assert cost.seconds == cost.macs / 2e10
 
 
 @pytest.mark.parametrize(

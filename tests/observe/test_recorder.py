@@ -12,13 +12,13 @@ from attnviz.models.build import build_model
 from attnviz.models.sites import Site
 from attnviz.observe.recorder import record
 
-BAM_SPEC = {
+BAM_CONFIG = {
     "architecture": "BamResNet",
     "trunk": {"depth": 18, "width": 4},
     "bams": [{"hidden": 2}] * 3,
     "num_classes": 5,
 }
-DANET_SPEC = {"architecture": "DANet", "trunk": {"depth": 18, "width": 4, "output_stride": 8}, "num_classes": 3}
+DANET_CONFIG = {"architecture": "DANet", "trunk": {"depth": 18, "width": 4, "output_stride": 8}, "num_classes": 3}
 
 
 def hooks(net: nn.Module) -> int:
@@ -27,7 +27,7 @@ def hooks(net: nn.Module) -> int:
 
 def bam_net() -> nn.Module:
     torch.manual_seed(0)
-    return build_model(BAM_SPEC)
+    return build_model(BAM_CONFIG)
 
 
 def failing_forward(net: nn.Module) -> None:
@@ -122,7 +122,7 @@ def test_two_threads_record_their_own_pictures() -> None:
 
 def test_danet_sites() -> None:
     torch.manual_seed(1)
-    net = build_model(DANET_SPEC)
+    net = build_model(DANET_CONFIG)
     net.head.sa.gamma.data.fill_(0.5)
     recording = record(net, torch.randn(1, 3, 64, 96))
     assert recording.output.shape == (1, 3, 64, 96)

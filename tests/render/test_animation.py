@@ -6,7 +6,7 @@ from PIL import Image
 
 from attnviz.errors import OptionError
 from attnviz.render.animation import animate
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import resolve
 from attnviz.render.pictures import panel_pixels
 from attnviz.render.scales import find_scales
@@ -67,7 +67,7 @@ def test_random_weights_are_written_into_every_frame():
 
 def test_other_attention_modules_play_too():
     maps = tuple(attention(f"stage{s}.gate", np.full((2, 2), s / 4), kind="spatial_gate") for s in (1, 2))
-    frames, _ = frames_of(animate(bam(stages=(), extra_maps=maps), fades=0))
+    frames, _ = frames_of(animate(bam(stages=(), other_maps=maps), fades=0))
     assert len(frames) == 3
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from attnviz.render.caption import caption, findings, legend, percent
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import default_pins, resolve
 from attnviz.results import Segmentation
 from tests.explanations import bam, danet, untrained

@@ -5,9 +5,9 @@ from attnviz.errors import OptionError
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, colormap, diverging_values, names, table
 
 
-def lightness(colours):
+def lightness(colors):
     """CIE L* of sRGB colours, by the textbook."""
-    channels = colours / 255.0
+    channels = colors / 255.0
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     y = linear @ np.array([0.2126, 0.7152, 0.0722])
     return np.where(y > 216 / 24389, 116 * np.cbrt(y) - 16, y * 24389 / 27)
@@ -19,11 +19,11 @@ def test_the_default_is_viridis_with_its_published_ends():
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_table_has_256_colours_and_cannot_be_written_to(name):
-    colours = table(name)
-    assert (colours.shape, colours.dtype) == ((256, 3), np.uint8)
+def test_a_table_has_256_colors_and_cannot_be_written_to(name):
+    colors = table(name)
+    assert (colors.shape, colors.dtype) == ((256, 3), np.uint8)
     with pytest.raises(ValueError, match="read-only"):
-        colours[0] = 0
+        colors[0] = 0
 
 
 @pytest.mark.parametrize("name", [n for n, c in COLORMAPS.items() if c.perceptual and c.kind == "sequential"])

@@ -3,7 +3,7 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.render.contact_sheet import Tile, contact_sheet, deepest_panel, thumbnails
-from attnviz.render.options import FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from tests.explanations import bam, danet
 
 RED, BLUE = np.full((160, 100, 3), (255, 0, 0), np.uint8), np.full((160, 100, 3), (0, 0, 255), np.uint8)

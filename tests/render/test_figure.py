@@ -13,8 +13,8 @@ from PIL import Image
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.render.figure import build_figure, plan_figure, render_figure
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Bar, Picture
-from attnviz.render.options import FigureOptions
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.results import Prediction
 from tests.explanations import bam, danet, untrained

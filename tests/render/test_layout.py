@@ -6,8 +6,8 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.render.figure import plan_figure
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Bar, Picture, Swatch, Text
-from attnviz.render.options import FigureOptions
 from attnviz.results import Prediction, Segmentation
 from tests.explanations import CLASSES, bam, danet, untrained
 
@@ -86,7 +86,7 @@ def test_the_order_is_the_reading_order():
 
 
 @pytest.mark.parametrize(("scaling", "bars"), [("each", 3), ("shared", 1)])
-def test_one_colour_bar_per_scale(scaling, bars):
+def test_one_color_bar_per_scale(scaling, bars):
     page = plan(bam(), scaling=scaling).page
     assert sum(isinstance(item, Bar) for item in page.items) == bars
 

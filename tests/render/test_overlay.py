@@ -9,8 +9,8 @@ from attnviz.render.colormaps import table
 from attnviz.render.overlay import colorize, overlay
 
 
-def picture(*colours):
-    return np.array([list(colours)], dtype=np.uint8)
+def picture(*colors):
+    return np.array([list(colors)], dtype=np.uint8)
 
 
 def test_the_blend_by_hand():
@@ -25,7 +25,7 @@ def test_the_blend_by_hand():
     assert result[0, 2].tolist() == [199, 36, 226]
 
 
-def test_opacity_zero_is_the_photo_and_one_the_bare_colours():
+def test_opacity_zero_is_the_photo_and_one_the_bare_colors():
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (9, 7, 3), dtype=np.uint8)
     values = rng.random((9, 7), dtype=np.float32)
@@ -33,7 +33,7 @@ def test_opacity_zero_is_the_photo_and_one_the_bare_colours():
     assert (overlay(photo, values, "magma", 1) == colorize(values, table("magma"))).all()
 
 
-def test_a_dark_map_does_not_brighten_a_black_photo_beyond_its_colour():
+def test_a_dark_map_does_not_brighten_a_black_photo_beyond_its_color():
     black = np.zeros((2, 2, 3), np.uint8)
     assert (overlay(black, np.zeros((2, 2)), "gray", 0.5) == 0).all()
 
@@ -61,19 +61,19 @@ def test_bands_of_a_large_photo_meet_without_a_seam(monkeypatch):
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 255))
-def test_a_blend_lies_between_the_photo_and_the_colour(value, opacity, grey):
-    colour = colorize(np.array([value]), table("inferno"))[0]
+def test_a_blend_lies_between_the_photo_and_the_color(value, opacity, grey):
+    color = colorize(np.array([value]), table("inferno"))[0]
     result = overlay(picture((grey, grey, grey)), np.array([[value]]), "inferno", opacity)[0, 0]
     for channel in range(3):
-        low, high = sorted((grey, int(colour[channel])))
+        low, high = sorted((grey, int(color[channel])))
         assert low <= result[channel] <= high
 
 
-def test_numbers_of_colours():
-    colours = np.arange(768, dtype=np.int64).reshape(256, 3).astype(np.uint8)
+def test_numbers_of_colors():
+    colors = np.arange(768, dtype=np.int64).reshape(256, 3).astype(np.uint8)
     values = np.array([0.0, 0.00390624, 0.00390625, 0.5, np.nextafter(1.0, 0.0), 1.0])
-    expected = colours[[0, 0, 1, 128, 255, 255]]
-    assert (colorize(values, colours) == expected).all()
+    expected = colors[[0, 0, 1, 128, 255, 255]]
+    assert (colorize(values, colors) == expected).all()
 
 
 @pytest.mark.parametrize("image", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3)), "x"])

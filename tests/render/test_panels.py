@@ -19,7 +19,7 @@ def test_the_usual_panels_of_each_network():
 
 def test_a_network_with_other_modules_shows_the_last_map_of_each_stage():
     maps = tuple(attention(f"stage{s}.block{b}", np.ones((2, 2)), kind="spatial_gate") for s in (1, 2) for b in (0, 1))
-    assert names_of(bam(stages=(), extra_maps=maps)) == ["photo", "stage1.block1", "stage2.block1"]
+    assert names_of(bam(stages=(), other_maps=maps)) == ["photo", "stage1.block1", "stage2.block1"]
 
 
 def test_every_listed_panel_can_be_had():

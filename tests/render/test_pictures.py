@@ -1,9 +1,9 @@
 import numpy as np
 
 from attnviz.inputs.geometry import Geometry
+from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
-from attnviz.render.options import FigureOptions
-from attnviz.render.palette import class_colours
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
@@ -50,11 +50,11 @@ def test_nearest_shows_cells_and_bilinear_smooths_between_their_centres():
     assert (smooth[0] == expected).all()
 
 
-def test_classes_are_drawn_in_their_colours():
+def test_classes_are_drawn_in_their_colors():
     classes = np.array([[0, 3]], np.uint8)
     result = drawn(Panel("s", "s", "classes", classes=classes), WHOLE)
-    assert (result[:, :4] == class_colours(4)[0]).all()
-    assert (result[:, 4:] == class_colours(4)[3]).all()
+    assert (result[:, :4] == class_colors(4)[0]).all()
+    assert (result[:, 4:] == class_colors(4)[3]).all()
     outside = drawn(Panel("s", "s", "classes", classes=classes), CROP)
     assert (outside[:, :2] == 100).all()
 
@@ -75,7 +75,7 @@ def test_a_matrix_larger_than_its_picture_is_averaged():
     assert (result == table("viridis")[128]).all()  # half of them 1: a sample would show all or nothing
 
 
-def test_a_bar_runs_through_all_colours():
+def test_a_bar_runs_through_all_colors():
     bar = bar_pixels("magma", (3, 256))
     assert (bar == table("magma")[None]).all()
     assert (bar_pixels("magma", (2, 5), flat=True) == table("magma")[0]).all()

@@ -24,12 +24,12 @@ def test_maps_of_one_quantity_share_a_scale():
     assert [(s.kind, s.low, s.high, s.panels) for s in scales] == [("gain", 1, 4, ("a", "b")), ("logit", -3, 3, ("c",))]
 
 
-def test_a_scale_spreads_its_range_over_the_colours():
+def test_a_scale_spreads_its_range_over_the_colors():
     scale = find_scales(PANELS, "shared")[0]
     assert scale.apply(np.array([[1.0, 2.5, 4.0]], np.float32)).tolist() == [[0.0, 0.5, 1.0]]
 
 
-def test_a_flat_map_has_one_colour():
+def test_a_flat_map_has_one_color():
     scale = find_scales([panel("a", "gain", 2, 2)], "each")[0]
     assert scale.apply(np.array([[2.0, 2.0]], np.float32)).tolist() == [[0.0, 0.0]]
 

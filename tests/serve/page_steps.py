@@ -3,18 +3,20 @@
 from playwright.sync_api import Page, expect
 
 from attnviz.inputs.preprocess import Preprocessing, plan
-from attnviz.models.registry import DEFAULT_MODEL, entries
+from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 
 SLOW = 60_000  # milliseconds: a forward pass on a busy machine
 DANET = next(
-    name for name, entry in entries().items() if entry.status == "shipped" and entry.spec.get("architecture") == "DANet"
+    name
+    for name, entry in list_models().items()
+    if entry.status == "shipped" and entry.config.get("architecture") == "DANet"
 )
 
 
-def saw(height: int, width: int, *, size: int | None = None, fit: str = "keep") -> str:
+def saw(height: int, width: int, *, size: int | None = None, resize_mode: str = "keep") -> str:
     """What the page says that the default model saw of a photo."""
-    entry = entries()[DEFAULT_MODEL]
-    options = Preprocessing(size=size or entry.size, fit=fit, multiple=entry.multiple)
+    entry = list_models()[DEFAULT_MODEL]
+    options = Preprocessing(size=size or entry.size, resize_mode=resize_mode, multiple=entry.multiple)
     rows, columns = plan((height, width), options).network_size
     return f"saw {columns} × {rows} pixels"
 

@@ -7,7 +7,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from attnviz.models.registry import DEFAULT_MODEL as MODEL
+from attnviz.models.weights.registry import DEFAULT_MODEL as MODEL
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,8 @@ def client(demo_url, tmp_path_factory):
     client.close()
 
 
-def ask(client, photo, model=MODEL, fit="keep", size="0"):
-    return client.predict(photo, model, fit, size, api_name="/explain")
+def ask(client, photo, model=MODEL, resize_mode="keep", size="0"):
+    return client.predict(photo, model, resize_mode, size, api_name="/explain")
 
 
 def test_one_endpoint_is_public(client):
@@ -41,8 +41,8 @@ def test_it_explains(client, photo_path):
         ({"model": None}, "expected the name of a model"),
         ({"model": [MODEL]}, "expected the name of a model"),
         ({"model": "../../etc/passwd"}, "expected one of"),
-        ({"fit": "stretch"}, "expected one of keep, squash, crop"),
-        ({"fit": 7}, "expected one of keep, squash, crop"),
+        ({"resize_mode": "bend"}, "expected one of keep, stretch, center_crop"),
+        ({"resize_mode": 7}, "expected one of keep, stretch, center_crop"),
         ({"size": "100000"}, "input size"),
         ({"size": {"a": 1}}, "input size"),
         ({"size": -1}, "input size"),

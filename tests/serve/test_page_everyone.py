@@ -56,14 +56,14 @@ def test_nothing_scrolls_sideways(new_context, demo_url, width):
 
 
 def test_dark_mode_follows_the_system(new_context, demo_url):
-    colours = {}
+    colors = {}
     for scheme in ("light", "dark"):
         page = open_page(new_context(color_scheme=scheme).new_page(), demo_url)
-        colours[scheme] = page.evaluate(
+        colors[scheme] = page.evaluate(
             "() => ['backgroundColor', 'color'].map((key) => getComputedStyle(document.body)[key].match(/\\d+/g)"
             ".slice(0, 3).map(Number).reduce((a, b) => a + b))"
         )
-    light, dark = colours["light"], colours["dark"]
+    light, dark = colors["light"], colors["dark"]
     assert light[0] > 700 > 300 > light[1]
     assert dark[0] < 120 < 600 < dark[1]
 
@@ -129,11 +129,11 @@ def test_two_visitors_never_see_each_others_pictures(new_context, demo_url, tmp_
 
 
 def test_a_closed_page_is_forgotten(new_context, demo_url, monkeypatch):
-    from attnviz.serve.visits import VisitStore
+    from attnviz.serve.sessions import SessionStore
 
     forgotten = []
-    real = VisitStore.forget
-    monkeypatch.setattr(VisitStore, "forget", lambda self, session: (forgotten.append(session), real(self, session)))
+    real = SessionStore.forget
+    monkeypatch.setattr(SessionStore, "forget", lambda self, session: (forgotten.append(session), real(self, session)))
     page = open_page(new_context().new_page(), demo_url)
     page.close()
     for _ in range(100):

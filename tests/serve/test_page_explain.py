@@ -146,20 +146,22 @@ def test_clearing_the_photo_clears_its_maps(opened: Page):
 def test_fit_and_size_reach_the_network(opened: Page):
     opened.locator("#page-options > button, #page-options .label-wrap").first.click()
     opened.locator("#page-fit label", has_text="Centre").click()
-    expect(opened.locator("#page-status")).to_contain_text(saw(300, 451, fit="crop"), timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(saw(300, 451, resize_mode="center_crop"), timeout=SLOW)
     opened.locator("#page-size select").select_option("192")
-    expect(opened.locator("#page-status")).to_contain_text(saw(300, 451, size=192, fit="crop"), timeout=SLOW)
+    expect(opened.locator("#page-status")).to_contain_text(
+        saw(300, 451, size=192, resize_mode="center_crop"), timeout=SLOW
+    )
 
 
 def test_a_run_that_does_not_fit_is_refused(opened: Page, monkeypatch):
-    monkeypatch.setattr("attnviz.serve.runs.free_memory", lambda device: 1000)
+    monkeypatch.setattr("attnviz.serve.requests.free_memory", lambda device: 1000)
     opened.locator("#page-explain").click()
     state(opened, "page-status", "error")
     assert "memory that is free" in status_of(opened)
 
 
 def test_a_long_run_waits_for_the_button(opened: Page, monkeypatch):
-    monkeypatch.setattr("attnviz.serve.runs.SECONDS_WITHOUT_ASKING", 0.0)
+    monkeypatch.setattr("attnviz.serve.requests.SECONDS_WITHOUT_ASKING", 0.0)
     opened.locator("[data-sample=cat]").click()
     expect(opened.locator("#page-status")).to_contain_text("Press Explain", timeout=SLOW)
     expect(opened.locator("#page-view-stages")).to_contain_text("Choose a photo")
@@ -169,7 +171,7 @@ def test_a_long_run_waits_for_the_button(opened: Page, monkeypatch):
 
 
 def test_random_weights_say_so(opened: Page, monkeypatch):
-    from attnviz.serve import runs
+    from attnviz.serve import requests as runs
 
     real = runs.explain
 

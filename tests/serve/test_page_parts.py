@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from attnviz.errors import AttnvizError, ImageError
-from attnviz.serve.guard import in_plain_words, page_error, plain_error, sentence
 from attnviz.serve.launch import is_loopback, launch_options
-from attnviz.serve.samples import samples, thumbnail_url
+from attnviz.serve.page.samples import samples, thumbnail_url
+from attnviz.serve.refusals import in_plain_words, page_error, plain_error, sentence
 
 
 def test_samples_are_pictures_with_words(assets):
@@ -59,7 +59,8 @@ def test_launch_options_keep_to_this_machine():
 
 
 def test_importing_the_page_sets_gradio_offline():
-    code = "import attnviz.serve.theme, os; print(os.environ['GRADIO_ANALYTICS_ENABLED'], os.environ['HF_HUB_OFFLINE'])"
+    names = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE")
+    code = f"import os, attnviz.serve.page.theme; print(*(os.environ[name] for name in {names}))"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("GRADIO", "HF_"))}
     done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "1"]

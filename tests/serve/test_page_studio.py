@@ -92,7 +92,7 @@ class TestBatch:
     def test_cancel_keeps_what_is_done(self, opened: Page, tmp_path, monkeypatch):
         import threading
 
-        from attnviz.serve import runs
+        from attnviz.serve import requests as runs
 
         real, go_on = runs.run, threading.Event()
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from attnviz.models.attention.dual_attention import PositionAttention
 from attnviz.models.build import build_model
-from attnviz.models.dual_attention import PositionAttention
 from training import classifier, evaluate, finish, segmentation
 from training.gate_heads import GateHeads, flatness, gate_pooled
 from training.grow import grow_into
@@ -206,7 +206,7 @@ def test_flatness_is_a_part_of_the_loss(packed, tmp_path):
 
 def narrow_and_wide(tmp_path):
     torch.manual_seed(2)
-    spec = bam_net().spec
+    spec = bam_net().config
     nets = [build_model({**spec, "trunk": {"depth": 18, "width": width}}) for width in (4, 8)]
     for net in nets:
         net.train()(torch.randn(4, 3, 64, 64))  # norms that know something
@@ -232,7 +232,7 @@ def test_a_grown_network_answers_as_the_narrow_one_does_and_can_learn(tmp_path):
 
 def test_a_network_does_not_shrink(tmp_path):
     narrow, _ = narrow_and_wide(tmp_path)
-    smaller = build_model({**narrow.spec, "trunk": {"depth": 18, "width": 2}})
+    smaller = build_model({**narrow.config, "trunk": {"depth": 18, "width": 2}})
     with pytest.raises(ValueError, match=r"conv1\.weight of .*fits in \(2, 3, 7, 7\), got \(4, 3, 7, 7\)"):
         classifier.start_from(smaller, tmp_path / "narrow.safetensors", leave=())
     with pytest.raises(ValueError, match="fits in"):

@@ -1,0 +1,1 @@
+"""Everything that draws in a browser: on the page, in one HTML file, in a notebook."""

@@ -1,0 +1,100 @@
+// The payload as the views use it; see attnviz/render/viewer/payload.py for what is sent.
+
+import { readPalettes } from "./color.js";
+import { bytes, floats, halves, readMap } from "./decode.js";
+import { readPosition } from "./softmax.js";
+import { extent } from "./scale.js";
+
+const SCHEMA = 1;
+
+const already = new WeakMap(); // payload -> what was read from it: several views of one page share the arrays
+
+/** Reads a payload; throws a RangeError with a sentence for people when it is not one of ours. */
+export function readPayload(payload) {
+  if (!payload || payload.schema !== SCHEMA) {
+    throw new RangeError(`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
+  }
+  if (!already.has(payload)) already.set(payload, contents(payload));
+  return already.get(payload);
+}
+
+function contents(payload) {
+  const maps = new Map(payload.maps.map((entry) => [entry.label, withExtent(readMap(entry))]));
+  return {
+    ...payload,
+    view: payload.backdrop ? { ...payload.photo, url: payload.backdrop.url } : payload.photo, // behind maps
+    palettes: readPalettes(payload.palettes),
+    maps,
+    stages: payload.stages.map((stage) => readStage(stage, maps)),
+    position: payload.position ? readPosition(payload.position) : null,
+    channel: payload.channel ? readChannel(payload.channel) : null,
+    segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,
+  };
+}
+
+function withExtent(map) {
+  return { ...map, extent: { low: map.range[0], high: map.range[1] } };
+}
+
+function readStage(stage, maps) {
+  return {
+    ...stage,
+    spatial: maps.get(stage.spatial),
+    gain: maps.get(stage.gain),
+    channelLogit: floats(stage.channel_logit, stage.channels),
+  };
+}
+
+function readChannel(channel) {
+  const { count, outputs } = channel;
+  const [rows, columns] = outputs.grid;
+  const size = rows * columns;
+  const all = floats(outputs.values, outputs.channels.length * size);
+  const matrix = (channel.matrix_dtype === "float16" ? halves : floats)(channel.matrix, count * count);
+  return {
+    ...channel,
+    matrix,
+    matrixExtent: extent(matrix),
+    effect: floats(channel.effect, count),
+    outputs: new Map(
+      outputs.channels.map((c, i) => {
+        const values = all.subarray(i * size, (i + 1) * size);
+        return [c, { channel: c, values, grid: outputs.grid, extent: extent(values) }];
+      }),
+    ),
+  };
+}
+
+function readSegmentation(segmentation) {
+  return { ...segmentation, cells: bytes(segmentation.cells) };
+}
+
+/** The gate of one channel of a BAM: sigmoid(channel + spatial), or of their product, as the weights were trained. */
+export function gateOf(stage, channel) {
+  const { values, grid } = stage.spatial;
+  const logit = stage.channelLogit[channel];
+  const sum = stage.fusion === "sum";
+  const out = Float32Array.from(values, (s) => 1 / (1 + Math.exp(-(sum ? s + logit : s * logit))));
+  return { values: out, grid, extent: extent(out), bounds: [0, 1], unit: "gate" };
+}
+
+/** The channel to show first: the most open gate of a sum; of a product the one that place matters to most. */
+export function strongestChannel(stage) {
+  const strength = stage.fusion === "sum" ? (v) => v : Math.abs;
+  let best = 0;
+  stage.channelLogit.forEach((v, i) => {
+    if (strength(v) > strength(stage.channelLogit[best])) best = i;
+  });
+  return best;
+}
+
+/** Photo pixel at the middle of a location, [x, y], whole numbers. */
+export function photoPixel(geometry, grid, cell) {
+  const [left, top, right, bottom] = geometry.crop;
+  const row = Math.floor(cell / grid[1]);
+  const column = cell % grid[1];
+  return [
+    Math.floor(left + ((column + 0.5) * (right - left)) / grid[1]),
+    Math.floor(top + ((row + 0.5) * (bottom - top)) / grid[0]),
+  ];
+}

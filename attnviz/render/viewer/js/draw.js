@@ -1,0 +1,16 @@
+// Maps on canvases of exactly one pixel per location: enlarging is left to CSS, which adds no numbers.
+
+import { colourise } from "./color.js";
+
+/** Paints a map, one canvas pixel per location. */
+export function paintMap(canvas, values, grid, scale, table) {
+  const [rows, columns] = grid;
+  if (canvas.width !== columns || canvas.height !== rows) {
+    canvas.width = columns;
+    canvas.height = rows;
+  }
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  colourise(values, scale.low, scale.high, table, image.data);
+  context.putImageData(image, 0, 0);
+}

@@ -1,0 +1,174 @@
+// Coarse to fine: what each attention module along the trunk did, stage by stage.
+
+import { createAppearance } from "./appearance.js";
+import { createBars } from "./channel_chart.js";
+import { gateOf, strongestChannel } from "./data.js";
+import { el } from "./dom.js";
+import { number, percent, range, rawLine } from "./format.js";
+import { createPanel } from "./picture.js";
+import { createProbe } from "./probe.js";
+import { createAnnouncer } from "./readout.js";
+import { scaleFor, valueAt } from "./scale.js";
+import { createTheatre, otherMaps } from "./stage_player.js";
+import { flatRemark, stageSentences } from "./wording.js";
+
+const SCALINGS = [
+  { value: "each", label: "Each", title: "Each picture's own range: shows detail, hides how flat a map is" },
+  { value: "shared", label: "Shared", title: "One range per quantity for all stages: brightness can be compared" },
+  { value: "full", label: "Full", title: "All values the quantity can take by definition, where there are such" },
+];
+
+/** The view; returns its root. */
+export function stagesView(context) {
+  const { data, settings, signal } = context;
+  const gates = data.stages.map((stage) => ({ stage, channel: strongestChannel(stage) }));
+  const painters = [];
+  const announcer = createAnnouncer(signal);
+  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(data, point)) });
+  const inner = { ...context, gates, painters, probe, repaint };
+  function repaint() {
+    painters.forEach((paint) => paint());
+    probe.again();
+  }
+  const theatre = createTheatre(inner, gates, predictions(data));
+  painters.push(theatre.paint);
+  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), theatre.root);
+  if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
+  const others = otherMaps(data);
+  if (others.length) root.append(otherSection(inner, others));
+  root.append(announcer.root);
+  settings.subscribe((name) => ["palette", "scaling"].includes(name) && repaint(), signal);
+  repaint();
+  return root;
+}
+
+/** The effective gains at a point, for those who do not see them. */
+function gainsAt({ stages }, point) {
+  return stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
+}
+
+function predictions(data) {
+  if (!data.predictions.length) return null;
+  return el(
+    "section",
+    { class: "av-predictions" },
+    el("h2", { class: "av-heading" }, "What the network says"),
+    el(
+      "ol",
+      { class: "av-ranking" },
+      data.predictions.map((p) => {
+        const fill = el("span", { class: "av-ranking__fill" });
+        fill.style.width = `${100 * p.probability}%`;
+        return el(
+          "li",
+          {},
+          el("span", { class: "av-ranking__name" }, p.category),
+          el("span", { class: "av-ranking__value" }, percent(p.probability)),
+          el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
+        );
+      }),
+    ),
+  );
+}
+
+function legend(data) {
+  const words = stageSentences(data.stages[0].fusion);
+  if (data.backdrop) words.photo[1] += " Maps lie over the same part of the photo, sharper.";
+  return el(
+    "dl",
+    { class: "av-legend" },
+    Object.values(words).map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, text))),
+  );
+}
+
+function stageRow(context, stage, index) {
+  const { data, settings, palettes, painters } = context;
+  const { grid } = stage.spatial;
+  const name = `Stage ${stage.stage}`;
+  const make = (title, withMap = true) =>
+    createPanel({ title, photo: withMap ? data.view : data.photo, withMap, alt: `${name}: ${title.toLowerCase()}` });
+  const photo = make("Photo", false);
+  photo.note.textContent = `${data.photo.width} × ${data.photo.height} pixels`;
+  const [spatial, gate, gain] = [make("Spatial logit"), make("Gate"), make("Effective gain")];
+  for (const panel of [photo, spatial, gate, gain]) linked(context, panel);
+  const bars = channelPanel(context, stage, index);
+  painters.push(() => {
+    const table = palettes.get(settings.get("palette")).table;
+    const paint = (panel, map, peers, text) => {
+      const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
+      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
+    };
+    const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
+    paint(spatial, stage.spatial, data.stages.map((s) => s.spatial), "");
+    paint(gate, chosen[index], chosen, flatRemark(chosen[index].extent, [0, 1]));
+    gate.heading.textContent = `Gate of channel ${context.gates[index].channel}`;
+    paint(gain, stage.gain, data.stages.map((s) => s.gain), flatRemark(stage.gain.extent, stage.gain.bounds));
+  });
+  return el(
+    "section",
+    { class: "av-stage", "aria-label": name },
+    el(
+      "header",
+      { class: "av-stage__header" },
+      el("h2", { class: "av-heading" }, name),
+      el("p", { class: "av-meta" }, `${grid[0]} × ${grid[1]} locations of ${stage.stride} × ${stage.stride} pixels · ${stage.channels} channels · logits joined by ${stage.fusion}`),
+    ),
+    el("div", { class: "av-stage__panels" }, photo.root, spatial.root, bars, gate.root, gain.root),
+  );
+}
+
+function linked({ probe }, panel) {
+  probe.follow(panel.picture.root);
+  probe.add(panel);
+}
+
+function channelPanel(context, stage, index) {
+  const low = Math.min(...stage.channelLogit);
+  const high = Math.max(...stage.channelLogit);
+  const chosen = el("span", { class: "av-bars__name" });
+  const say = (channel) => {
+    chosen.textContent = `channel ${channel}: ${number(stage.channelLogit[channel])}`;
+  };
+  const bars = createBars({
+    values: stage.channelLogit,
+    chosen: context.gates[index].channel,
+    label: `Stage ${stage.stage}: channel whose gate is shown, ranked by logit`,
+    unit: "logit",
+    onPick: (channel) => {
+      context.gates[index].channel = channel;
+      say(channel);
+      context.repaint();
+    },
+    signal: context.signal,
+  });
+  say(context.gates[index].channel);
+  bars.root.style.aspectRatio = `${context.data.photo.width} / ${context.data.photo.height}`;
+  return el(
+    "figure",
+    { class: "av-panel" },
+    el("figcaption", { class: "av-panel__caption" }, el("span", { class: "av-panel__title" }, "Channel logits")),
+    bars.root,
+    el("div", { class: "av-bar" }, chosen),
+    el("span", { class: "av-panel__note" }, `raw ${range(low, high, "logit")}, ranked`),
+  );
+}
+
+function otherSection(context, maps) {
+  const { data, settings, palettes, painters } = context;
+  const panels = maps.map((map) => createPanel({ title: map.title, photo: data.view, alt: map.title }));
+  for (const panel of panels) linked(context, panel);
+  painters.push(() => {
+    const table = palettes.get(settings.get("palette")).table;
+    maps.forEach((map, i) => {
+      const peers = maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
+      const scale = scaleFor(map.extent, peers, map.bounds, settings.get("scaling"));
+      panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
+    });
+  });
+  return el(
+    "section",
+    { class: "av-stage", "aria-label": "Every map" },
+    el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, "Every map")),
+    el("div", { class: "av-stage__grid" }, panels.map((p) => p.root)),
+  );
+}

@@ -1,0 +1,252 @@
+"""What the viewer in the browser is sent: one JSON-able dict per explanation.
+
+Arrays travel as base64 of little-endian numbers in C order, so that the browser reads them into typed arrays without
+parsing. Query and key are float32, whole: the browser computes rows and columns from them, the same as the server's.
+
+The dict, version 1 (`SCHEMA`); absent parts are None or empty:
+
+    schema        1
+    model         name, architecture, task, sha256, trained, device
+    predictions   [{category, probability}]
+    photo         {url, width, height}: the pixels the network saw, as a data URL
+    backdrop      {url, width, height}: the same part of the photo, sharper, to draw maps over; None: `photo` will do
+    photo_id      tells photos apart: two payloads of one photo have the same, whatever each network saw of it
+    geometry      {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
+                  detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
+                  jpeg_quality: of the JPEG it then passed through, or null}
+    palettes      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
+    maps          [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
+    stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
+    position      {grid, channels, stride, gamma, query, key, lse, received: label}
+    channel       {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
+    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid,
+                  shares: name -> [[class, share]]}
+"""
+
+import base64
+import hashlib
+import io
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from attnviz.render.class_colors import class_colors
+from attnviz.render.colormaps import COLORMAPS, table
+from attnviz.results import (
+    AttentionMap,
+    ChannelAttention,
+    Explanation,
+    PositionAttention,
+    Segmentation,
+    StageAttention,
+)
+
+SCHEMA = 1
+JPEG_QUALITY = 92
+_PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
+_SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
+_BACKDROP = 960  # pixels, longer side of the sharper photo
+_BACKDROP_QUALITY = 88
+_OUTPUT_BYTES = 400_000  # of the channels' output maps together
+_OUTPUTS = 16  # channels with an output map, at most
+_FULL_MATRIX = 256  # channels; a larger C x C matrix is sent in half precision
+
+JSON = dict[str, Any]
+
+
+def payload(explanation: Explanation) -> JSON:
+    """Everything the viewer needs to show an explanation, without a server.
+
+    Args:
+        explanation: Of one photo by one network.
+
+    Returns:
+        A dict of plain JSON types, as drawn in the docstring of this module.
+    """
+    position, channel, segmentation = explanation.position, explanation.channel, explanation.segmentation
+    return {
+        "schema": SCHEMA,
+        "model": _model(explanation),
+        "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
+        "photo": _photo(explanation.network_image),
+        "backdrop": _backdrop(explanation),
+        "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
+        "geometry": _geometry(explanation),
+        "palettes": _palettes(),
+        "maps": [_map(m) for m in explanation.maps.values()],
+        "stages": [_stage(s) for s in explanation.stages],
+        "position": None if position is None else _position(position),
+        "channel": None if channel is None else _channel(channel),
+        "segmentation": None if segmentation is None else _segmentation(segmentation),
+    }
+
+
+def compare_payload(left: Explanation, right: Explanation) -> JSON:
+    """Two explanations for the viewer's `compare` view.
+
+    Args:
+        left: Shown on the left, or under the wipe.
+        right: Shown on the right, or over it; the difference is right minus left.
+
+    Returns:
+        ``{"left": payload, "right": payload}``.
+    """
+    return {"left": payload(left), "right": payload(right)}
+
+
+def _model(explanation: Explanation) -> JSON:
+    model = explanation.model
+    names = ("name", "architecture", "task", "sha256", "trained", "device")
+    return {name: getattr(model, name) for name in names}
+
+
+def _geometry(explanation: Explanation) -> JSON:
+    geometry = explanation.geometry
+    return {
+        "photo": list(geometry.photo_size),
+        "crop": list(geometry.crop),
+        "network": list(geometry.network_size),
+        "detail": list(explanation.detail_size),
+        "jpeg_quality": explanation.preprocessing.get("jpeg_quality"),
+    }
+
+
+def _photo(seen: NDArray[np.uint8]) -> JSON:
+    """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
+    picture = Image.fromarray(np.ascontiguousarray(seen))
+    encoded, kind = _encoded(picture, "PNG", optimize=True), "png"
+    if len(encoded) > _PNG_AT_MOST:
+        encoded, kind = _encoded(picture, "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"
+    height, width = seen.shape[:2]
+    return {"url": _data_url(encoded, kind), "width": width, "height": height}
+
+
+def _backdrop(explanation: Explanation) -> JSON | None:
+    """What the network saw, from the photo itself: a network at 128 pixels leaves little for people to recognise."""
+    seen = max(explanation.network_image.shape[:2])
+    left, top, right, bottom = explanation.geometry.crop
+    size = min(_BACKDROP, max(right - left, bottom - top))
+    if seen >= _SHARP_ENOUGH or size < 1.25 * seen:
+        return None
+    picture = Image.fromarray(np.ascontiguousarray(explanation.photo[top:bottom, left:right]))
+    picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+    encoded = _encoded(picture, "JPEG", quality=_BACKDROP_QUALITY)
+    return {"url": _data_url(encoded, "jpeg"), "width": picture.width, "height": picture.height}
+
+
+def _palettes() -> list[JSON]:
+    return [
+        {
+            "name": entry.name,
+            "kind": entry.kind,
+            "perceptual": entry.perceptual,
+            "note": entry.note,
+            "table": _bytes(table(entry.name)),
+        }
+        for entry in COLORMAPS.values()
+    ]
+
+
+def _map(attention: AttentionMap) -> JSON:
+    return {
+        "label": attention.label,
+        "title": attention.title,
+        "kind": attention.kind,
+        "unit": attention.unit,
+        "bounds": list(attention.bounds),
+        "range": list(attention.raw_range),
+        "stage": attention.stage,
+        "stride": attention.stride,
+        "grid": list(attention.values.shape),
+        "values": _floats(attention.values),
+    }
+
+
+def _stage(stage: StageAttention) -> JSON:
+    return {
+        "stage": stage.stage,
+        "stride": stage.stride,
+        "fusion": stage.fusion,
+        "spatial": stage.spatial_logit.label,
+        "gain": stage.gain.label,
+        "channels": len(stage.channel_logit),
+        "channel_logit": _floats(stage.channel_logit),
+    }
+
+
+def _position(position: PositionAttention) -> JSON:
+    return {
+        "grid": list(position.grid),
+        "channels": int(position.query.shape[0]),
+        "stride": position.stride,
+        "gamma": position.gamma,
+        "query": _floats(position.query),
+        "key": _floats(position.key),
+        "lse": _floats(position.log_sum_exp),
+        "received": "position.received",
+    }
+
+
+def _channel(channel: ChannelAttention) -> JSON:
+    """The matrix, and the output maps of the channels with the most effect, strongest first."""
+    count, rows, columns = channel.output.shape
+    kept = max(1, min(_OUTPUTS, count, _OUTPUT_BYTES // (4 * rows * columns)))
+    strongest = np.argsort(-channel.effect, kind="stable")[:kept]
+    dtype: Literal["float32", "float16"] = "float32" if count <= _FULL_MATRIX else "float16"
+    return {
+        "count": count,
+        "stride": channel.stride,
+        "gamma": channel.gamma,
+        "matrix": _bytes(channel.matrix.astype("<f4" if dtype == "float32" else "<f2")),
+        "matrix_dtype": dtype,
+        "effect": _floats(channel.effect),
+        "outputs": {
+            "channels": [int(c) for c in strongest],
+            "grid": [rows, columns],
+            "values": _floats(channel.output[strongest]),
+        },
+    }
+
+
+def _segmentation(segmentation: Segmentation) -> JSON:
+    colors = class_colors(len(segmentation.categories))
+    return {
+        "categories": [
+            {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*color)}
+            for name, color in zip(segmentation.categories, colors.tolist(), strict=True)
+        ],
+        "heads": {head: _label_url(labels, colors) for head, labels in segmentation.labels.items()},
+        "cells": _bytes(segmentation.cells),
+        "grid": list(segmentation.cells.shape),
+        "shares": {head: [list(pair) for pair in segmentation.shares(head).items()] for head in segmentation.labels},
+    }
+
+
+def _label_url(labels: NDArray[np.uint8], colors: NDArray[np.uint8]) -> str:
+    """The classes as a picture with a palette: exact, and a few kilobytes."""
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    picture.putpalette(colors.tobytes())
+    return _data_url(_encoded(picture, "PNG", optimize=True), "png")
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format=kind, **options)
+    return file.getvalue()
+
+
+def _data_url(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
+
+
+def _floats(values: NDArray[np.float32]) -> str:
+    return _bytes(np.asarray(values, dtype="<f4"))
+
+
+def _bytes(values: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+
+
+__all__ = ["JSON", "SCHEMA", "compare_payload", "payload"]

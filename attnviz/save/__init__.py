@@ -1,0 +1,1 @@
+"""Files that people take away, and the manifest that makes them again."""

@@ -1,0 +1,157 @@
+"""Takes an explanation out of the program: figure, raw maps, animation, viewer and the recipe of it all."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from attnviz.errors import OptionError
+from attnviz.render.animation import animate
+from attnviz.render.figure import FigurePlan, plan_figure, render_figure
+from attnviz.render.figure_options import FigureOptions
+from attnviz.results import Explanation
+from attnviz.save.atomic_files import add_to_zip, make_folder, write_files
+from attnviz.save.manifest import PhotoSource, geometry_arrays, manifest, raw_arrays
+
+Format = Literal["png", "pdf", "svg", "npz", "gif", "webp", "html"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+DEFAULT_FORMATS: tuple[Format, ...] = ("png", "pdf", "svg", "npz")
+MANIFEST = "manifest.json"
+FILES: dict[Format, str] = {
+    "png": "figure.png",
+    "pdf": "figure.pdf",
+    "svg": "figure.svg",
+    "npz": "maps.npz",
+    "gif": "animation.gif",
+    "webp": "animation.webp",
+    "html": "viewer.html",
+}
+
+
+def export(
+    explanation: Explanation,
+    out_dir: str | os.PathLike[str],
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    *,
+    options: FigureOptions | None = None,
+    source: PhotoSource | None = None,
+) -> list[Path]:
+    """Write an explanation into a folder: whole files or none.
+
+    Args:
+        explanation: What to write.
+        out_dir: The folder; created where it is missing. Files of an earlier export are replaced.
+        formats: Any of `FORMATS`.
+        options: Of the figure and the animation; None: the defaults.
+        source: Of the photo, for the recipe; None: its pixels alone.
+
+    Returns:
+        The paths of the files in `FILES`, and of ``manifest.json`` last.
+
+    Raises:
+        ExportError: The folder cannot be written to.
+        OptionError: A format is unknown, the figure cannot be laid out as asked, or there is nothing to animate.
+    """
+    plan = plan_figure(explanation, options, photo_name=None if source is None else source.name)
+    wanted = checked_formats(formats)
+    folder = make_folder(Path(out_dir))
+    return write_files(folder, build_files(plan, wanted, source=source, folder=folder))
+
+
+def export_zip(
+    explanation: Explanation,
+    path: str | os.PathLike[str],
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    *,
+    options: FigureOptions | None = None,
+    source: PhotoSource | None = None,
+) -> Path:
+    """Write an explanation as one zip with the files that `export` would write.
+
+    Args:
+        explanation: What to write.
+        path: Of the zip; its folder must exist. A file that is there is replaced.
+        formats: Any of `FORMATS`.
+        options: Of the figure and the animation; None: the defaults.
+        source: Of the photo, for the recipe; None: its pixels alone.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExportError: It cannot be written.
+        OptionError: As for `export`.
+    """
+    target = Path(path)
+    plan = plan_figure(explanation, options, photo_name=None if source is None else source.name)
+    files = build_files(plan, checked_formats(formats), source=source)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            add_to_zip(archive, name, content)
+    return write_files(target.parent, {target.name: buffer.getvalue()})[0]
+
+
+def build_files(
+    plan: FigurePlan, formats: Iterable[Format], *, source: PhotoSource | None = None, folder: Path | None = None
+) -> dict[str, bytes]:
+    """The files of an export as bytes, without touching a disk.
+
+    Args:
+        plan: The figure's.
+        formats: Any of `FORMATS`.
+        source: Of the photo.
+        folder: Where they will lie, for the photo's path in the recipe; None: no path.
+
+    Returns:
+        File name -> content, ``manifest.json`` last.
+
+    Raises:
+        OptionError: There is nothing to animate.
+    """
+    files = {FILES[file_format]: _BUILDERS[file_format](plan) for file_format in formats}
+    files[MANIFEST] = manifest(plan, list(files), source=source or PhotoSource(), folder=folder)
+    return files
+
+
+def checked_formats(formats: Iterable[str]) -> tuple[Format, ...]:
+    """The formats, each once, in the order of `FORMATS`.
+
+    Raises:
+        OptionError: One of them is unknown, or there are none.
+    """
+    wanted = [formats] if isinstance(formats, str) else list(formats)
+    for name in wanted:
+        if name not in FORMATS:
+            raise OptionError(f"expected formats out of {', '.join(FORMATS)}, got {name!r}")
+    if not wanted:
+        raise OptionError(f"expected at least one format out of {', '.join(FORMATS)}, got none")
+    return tuple(name for name in FORMATS if name in wanted)
+
+
+def _maps(plan: FigurePlan) -> bytes:
+    buffer = io.BytesIO()
+    # savez, not savez_compressed: float32 noise does not shrink, and the file can be memory-mapped.
+    np.savez(buffer, **raw_arrays(plan), **geometry_arrays(plan.explanation))  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _html(plan: FigurePlan) -> bytes:
+    from attnviz.render.viewer.page import standalone_html
+
+    return standalone_html(plan.explanation).encode("utf-8")
+
+
+_BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {
+    "png": lambda plan: render_figure(plan, "png"),
+    "pdf": lambda plan: render_figure(plan, "pdf"),
+    "svg": lambda plan: render_figure(plan, "svg"),
+    "npz": _maps,
+    "gif": lambda plan: animate(plan.explanation, "gif", plan.options),
+    "webp": lambda plan: animate(plan.explanation, "webp", plan.options),
+    "html": _html,
+}

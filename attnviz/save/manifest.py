@@ -1,0 +1,189 @@
+"""The recipe of a figure, ``manifest.json``: enough to make it again, to tell whether it is the same, and to cite it.
+
+It holds no time of day and no path of this machine but the photo's, as seen from the manifest's folder. The same export
+gives the same bytes.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnviz.errors import ExportError, ImageError
+from attnviz.render.figure import FigurePlan
+from attnviz.results import Explanation
+from attnviz.save.atomic_files import reason, shown
+
+SCHEMA = "attnviz manifest 1"
+_LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib", "pillow")
+_FILE_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class PhotoSource:
+    """Where a photo came from.
+
+    Attributes:
+        name: Of its file, without folders; None where it has none.
+        sha256: Of the file's bytes; None where there is no file.
+        path: Of the file on this machine; None where nobody should be told.
+    """
+
+    name: str | None = None
+    sha256: str | None = None
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, photo: str | os.PathLike[str] | bytes, *, name: str | None = None) -> "PhotoSource":
+        """Read a photo's file, or take its bytes, for its hash.
+
+        Args:
+            photo: A path, or the bytes of an image file.
+            name: What to call it instead of the file's name, for example what an upload was called.
+
+        Raises:
+            ImageError: The file cannot be read.
+        """
+        if isinstance(photo, bytes):
+            return cls(name, hashlib.sha256(photo).hexdigest())
+        path = Path(photo)
+        try:
+            return cls(path.name if name is None else name, file_sha256(path), path if name is None else None)
+        except (OSError, ValueError) as error:
+            raise ImageError(f"expected a photo that can be read, got {shown(path)}: {reason(error)}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(0, "not a regular file")
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_FILE_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def array_sha256(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's type, shape and numbers, in hexadecimal, the same on every machine."""
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    head = f"{little.dtype.str} {little.shape}\n".encode()
+    return hashlib.sha256(head + little.tobytes()).hexdigest()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a map's numbers or a figure's looks depend on."""
+    import attnviz
+
+    found = {"attnviz": attnviz.__version__, "python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def manifest(plan: FigurePlan, files: Sequence[str], *, source: PhotoSource, folder: Path | None = None) -> bytes:
+    """The recipe of an export.
+
+    Args:
+        plan: The figure's.
+        files: Names of the files beside the manifest.
+        source: Of the photo.
+        folder: Where the manifest will lie, for the photo's path from there; None: the path is left out.
+
+    Returns:
+        JSON, ASCII, ending in a line break.
+    """
+    explanation = plan.explanation
+    document = {
+        "schema": SCHEMA,
+        "versions": versions(),
+        "photo": _photo(explanation, source, folder),
+        "model": asdict(explanation.model),
+        "preprocessing": dict(explanation.preprocessing),
+        "geometry": asdict(explanation.geometry),
+        "figure": asdict(plan.options),
+        "predictions": [asdict(prediction) for prediction in explanation.predictions],
+        "maps": {label: _map(values) for label, values in raw_arrays(plan).items()},
+        "files": list(files),
+        "caption": plan.caption,
+    }
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
+    """Everything an explanation holds as arrays, by stable names, for ``maps.npz``.
+
+    Returns:
+        Each two-dimensional map under its label and each further panel of the figure under its name, float32 on the
+        network's own grid; ``stageN.channel_logit`` float32 (C,); ``position.query`` and ``position.key`` float32
+        (c, h, w), from which every row of the position attention follows; ``channel.matrix`` float32 (C, C);
+        ``segmentation.*`` uint8 (H, W).
+    """
+    explanation = plan.explanation
+    found: dict[str, NDArray[Any]] = {label: entry.values for label, entry in explanation.maps.items()}
+    for panel in plan.panels:
+        if panel.values is not None and panel.name != "channel_matrix":
+            found.setdefault(panel.name, panel.values)
+    for stage in explanation.stages:
+        found[f"stage{stage.stage}.channel_logit"] = stage.channel_logit
+    if explanation.position is not None:
+        found |= {"position.query": explanation.position.query, "position.key": explanation.position.key}
+    if explanation.channel is not None:
+        found |= {"channel.matrix": explanation.channel.matrix, "channel.effect": explanation.channel.effect}
+    if explanation.segmentation is not None:
+        found |= {f"segmentation.{head}": labels for head, labels in explanation.segmentation.labels.items()}
+    return found
+
+
+def geometry_arrays(explanation: Explanation) -> dict[str, NDArray[np.int64]]:
+    """The map between photo, network and cells as arrays: ``geometry.photo_size``, ``.crop``, ``.network_size``."""
+    return {f"geometry.{name}": np.array(value, np.int64) for name, value in asdict(explanation.geometry).items()}
+
+
+def _map(values: NDArray[Any]) -> Mapping[str, Any]:
+    return {
+        "shape": list(values.shape),
+        "dtype": str(values.dtype),
+        "low": float(values.min()),
+        "high": float(values.max()),
+        "sha256": array_sha256(values),
+    }
+
+
+def _photo(explanation: Explanation, source: PhotoSource, folder: Path | None) -> Mapping[str, Any]:
+    return {
+        "name": source.name,
+        "path": _relative(source.path, folder),
+        "sha256": source.sha256,
+        "pixels_sha256": array_sha256(explanation.photo),
+        "width": explanation.photo.shape[1],
+        "height": explanation.photo.shape[0],
+    }
+
+
+def _relative(path: Path | None, folder: Path | None) -> str | None:
+    if path is None or folder is None:
+        return None
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except (OSError, ValueError) as error:  # another drive
+        if isinstance(error, ValueError):
+            return None
+        raise ExportError(f"expected a photo that is still there, got {shown(path)}: {reason(error)}") from error

@@ -1,0 +1,85 @@
+"""The page, put together: controls on the left, pictures on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from attnviz.serve.file_cache import private_file_cache
+from attnviz.serve.launch import (
+    MAX_WAITING,
+    SECONDS_BETWEEN_SWEEPS,
+    SECONDS_FILES_KEPT,
+    launch_options,
+    serve,
+)
+from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
+from attnviz.serve.refusals import explain_refusals
+from attnviz.serve.sessions import SessionStore
+from attnviz.serve.tabs import about as about_tab
+from attnviz.serve.tabs import batch as batch_tab
+from attnviz.serve.tabs import compare as compare_tab
+from attnviz.serve.tabs import explain as explain_tab
+from attnviz.serve.tabs import export as export_tab
+
+__all__ = ["build_ui", "launch_options", "serve"]
+
+VIEWS: tuple[View, ...] = ("stages", "position", "channel")
+TABS = (
+    ("stages", "Coarse to fine"),
+    ("position", "Position attention"),
+    ("channel", "Channel attention"),
+    ("compare", "Compare"),
+    ("batch", "Batch"),
+    ("export", "Export"),
+    ("about", "About these maps"),
+)
+
+
+def build_ui() -> gr.Blocks:
+    """The page, ready for ``.launch(**launch_options())``."""
+    private_file_cache()
+    visits, stops = SessionStore(), batch_tab.Stops()
+    demo: gr.Blocks = gr.Blocks(
+        title="attnviz",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(SECONDS_BETWEEN_SWEEPS, SECONDS_FILES_KEPT),
+    )
+    with demo:
+        masthead()
+        with gr.Row(elem_classes=["page-columns"]):
+            with gr.Column(elem_classes=["page-rail"], scale=0, min_width=280):
+                rail = explain_tab.build_rail()
+            with gr.Column(elem_classes=["page-stage"], scale=1, min_width=300):
+                stage = explain_tab.build_stage()
+                tabs_part(TABS)
+                for view in VIEWS:
+                    with tab_panel(view):
+                        view_part(view)
+                with tab_panel("compare"):
+                    compare = compare_tab.build()
+                with tab_panel("batch"):
+                    batch = batch_tab.build()
+                with tab_panel("export"):
+                    export = export_tab.build()
+                with tab_panel("about"):
+                    about_tab.build()
+        explain_tab.wire(demo, rail, stage, visits)
+        compare_tab.wire(compare, rail, visits)
+        batch_tab.wire(batch, rail, visits, stops)
+        export_tab.wire(export, stage, visits)
+        demo.unload(_forget(visits, stops))
+    demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    explain_refusals(demo)
+    return demo
+
+
+def _forget(visits: SessionStore, stops: batch_tab.Stops) -> Callable[..., None]:
+    def forget(request: gr.Request) -> None:
+        if request.session_hash:
+            visits.forget(request.session_hash)
+            stops.stop(request.session_hash)
+
+    return forget

@@ -1,0 +1,1 @@
+"""What the page is made of: components, theme, style sheet and scripts."""

@@ -1,0 +1,255 @@
+"""The page's own HTML parts: constant templates that scripts fill from `value`, so that an update wipes nothing.
+
+All text from outside (names of categories, error sentences) travels in `value` and is set as `textContent`: a
+template with ``${value}`` would be raw HTML. Factory functions, not subclasses: Gradio writes a ``.pyi`` beside each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import gradio as gr
+
+from attnviz.serve.page.samples import Sample, thumbnail_url
+
+View = Literal["stages", "position", "channel", "compare"]
+State = Literal["idle", "working", "done", "error"]
+
+# A value set by a script reaches Gradio a moment later: an event sent at once could carry the old one; so setTimeout.
+_SCRIPTS = Path(__file__).parent / "js"
+SCRIPT_FILES = (
+    "tabs.js",
+    "bridge.js",
+    "lists.js",
+    "choose.js",
+    "downloads.js",
+    "sheet.js",
+    "pinned.js",
+    "intake.js",
+    "access.js",
+)
+
+# The page's scripts stand in the document's head, but Gradio may add it after the first components are there.
+_WHEN_READY = """
+const whenReady = (act) => (window.attnvizPage && window.attnviz ? act(window.attnvizPage)
+  : setTimeout(() => whenReady(act), 15));
+"""
+
+
+def page_script() -> str:
+    """The page's own scripts, joined; each file is a function that adds to `window.attnvizPage`."""
+    return "\n".join((_SCRIPTS / name).read_text(encoding="utf-8") for name in SCRIPT_FILES)
+
+
+def masthead() -> gr.HTML:
+    """Name and purpose, once, at the top."""
+    return _static(
+        '<header class="page-masthead"><h1>attnviz</h1>'
+        "<p>Where a network looks: the attention of BAM-ResNet and DANet on your photo.</p></header>"
+    )
+
+
+def caption(text: str) -> gr.HTML:
+    """A quiet line above a control; `text` is the program's own."""
+    return _static(f'<p class="page-caption">{text}</p>')
+
+
+def text_block(markup: str) -> gr.HTML:
+    """Longer text of the program's own, as HTML."""
+    return _static(f'<div class="page-text">{markup}</div>')
+
+
+def tabs_part(tabs: Sequence[tuple[str, str]]) -> gr.HTML:
+    """The list of tabs; each opens the column with the id ``page-panel-`` and its name.
+
+    Args:
+        tabs: (name, label), the first of them open at the start.
+    """
+    return gr.HTML(
+        value=[{"id": name, "label": label} for name, label in tabs],
+        html_template='<div class="page-tabs" role="tablist" aria-label="Views"></div>',
+        js_on_load=_WHEN_READY + "whenReady((page) => page.tabs(element, props.value));",
+        apply_default_css=False,
+        elem_id="page-tabs",
+    )
+
+
+def tab_panel(name: str) -> gr.Column:
+    """The column that a tab opens."""
+    return gr.Column(elem_id=f"page-panel-{name}", elem_classes=["page-panel"])
+
+
+def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
+    """An invisible part that hands its value to ``attnvizPage[receiver]``.
+
+    Args:
+        receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison.
+        elem_id: Its id in the page.
+    """
+    return gr.HTML(
+        value=None,
+        html_template='<div hidden aria-hidden="true"></div>',
+        js_on_load=_watched(f"page.{receiver}(props.value)"),
+        elem_id=elem_id,
+        elem_classes=["page-hidden"],
+    )
+
+
+def view_part(view: View) -> gr.HTML:
+    """Where the viewer draws one view."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="page-view"></div>',
+        js_on_load=_WHEN_READY + f'whenReady((page) => page.attach(element.querySelector(".page-view"), "{view}"));',
+        apply_default_css=False,
+        elem_id=f"page-view-{view}",
+    )
+
+
+def status_part(elem_id: str) -> gr.HTML:
+    """One line on what is going on, read out by screen readers; value from `status`."""
+    return gr.HTML(
+        value=status("idle", ""),
+        html_template=(
+            '<div class="page-status" role="status" aria-live="polite">'
+            '<span class="page-dot" aria-hidden="true"></span><span class="page-words"></span></div>'
+        ),
+        js_on_load=_watched("page.status(element, props.value)"),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def status(state: State, text: str, busies: Sequence[View] = ("stages", "position", "channel")) -> dict[str, Any]:
+    """The value of a status part.
+
+    Args:
+        state: Drawn as a dot.
+        text: One sentence.
+        busies: Views that are dimmed while `state` is ``"working"``.
+    """
+    return {"state": state, "text": text, "busies": list(busies)}
+
+
+def line_part(elem_id: str, css_class: str = "page-cost") -> gr.HTML:
+    """One quiet line of text; value: str."""
+    return gr.HTML(
+        value="",
+        html_template=f'<p class="{css_class}"></p>',
+        js_on_load=_watched("page.text(element, props.value)"),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def model_select(label: str, elem_id: str, groups: Sequence[dict[str, Any]], value: str) -> gr.HTML:
+    """The browser's own select, in groups; as an input its value is the model's name; fires ``input``.
+
+    Args:
+        label: Above the select.
+        elem_id: Its id in the page.
+        groups: ``[{"label": str, "models": [{"name": str, "title": str, "note": str | None, "shows": [view]}]}]``; a
+            model with a note (how to get it) can be looked at, but fires nothing.
+        value: Name of the model chosen first.
+    """
+    return gr.HTML(
+        value=value,
+        html_template=(
+            f'<div class="page-select"><label for="{elem_id}-select">{label}</label>'
+            f'<select id="{elem_id}-select"></select><p class="page-note" role="status" hidden></p></div>'
+        ),
+        js_on_load=_watched(
+            "page.models(element, props.groups, props.value, "
+            "(name, ready) => { props.value = name; if (ready) setTimeout(() => trigger('input')); })"
+        ),
+        label=label,
+        elem_id=elem_id,
+        apply_default_css=False,
+        groups=list(groups),
+    )
+
+
+def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
+    """A few options of which one is chosen, as joined radio buttons; as an input its value is the option's name.
+
+    Args:
+        label: Above the buttons.
+        elem_id: Its id in the page.
+        options: (name, label).
+        value: Name of the option chosen first.
+    """
+    return gr.HTML(
+        value=value,
+        html_template=f'<fieldset class="page-segments"><legend>{label}</legend><div></div></fieldset>',
+        js_on_load=_watched(
+            "page.segments(element, props.options, props.value, "
+            "(name) => { props.value = name; setTimeout(() => trigger('input')); })"
+        ),
+        label=label,
+        elem_id=elem_id,
+        apply_default_css=False,
+        options=[{"name": name, "label": text} for name, text in options],
+    )
+
+
+def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: str) -> gr.HTML:
+    """The browser's own select; as an input its value is the option's name. Arguments as for `segments`."""
+    listed: list[dict[str, Any]] = [{"name": name, "title": text, "note": None, "shows": []} for name, text in options]
+    return model_select(label, elem_id, [{"label": "", "models": listed}], value)
+
+
+def pins_part() -> gr.HTML:
+    """An invisible part whose value is ``[[row, column]]`` of the pins in the position view; fires ``input``."""
+    return gr.HTML(
+        value=[],
+        html_template='<div hidden aria-hidden="true"></div>',
+        js_on_load=_WHEN_READY + "whenReady((page) => page.pins(element, "
+        "(pins) => { props.value = pins; setTimeout(() => trigger('input')); }));",
+        elem_id="page-pins",
+        elem_classes=["page-hidden"],
+    )
+
+
+def figure_part() -> gr.HTML:
+    """A built figure with its files; value as `attnviz.serve.tabs.export` sends it."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="page-figure" data-state="empty"></div>',
+        js_on_load=_watched("page.figure(element, props.value)"),
+        elem_id="page-figure",
+        apply_default_css=False,
+    )
+
+
+def samples_part(samples: Sequence[Sample]) -> gr.HTML:
+    """Sample pictures as buttons; fires ``select`` with ``{"name": str}``."""
+    value = [{"name": s.name, "description": s.description, "url": thumbnail_url(s)} for s in samples]
+    return gr.HTML(
+        value=value,
+        html_template='<div class="page-samples" role="group" aria-label="Sample pictures"></div>',
+        js_on_load=_watched("page.samples(element, props.value, (name) => trigger('select', { name }))"),
+        elem_id="page-samples",
+        apply_default_css=False,
+    )
+
+
+def sheet_part() -> gr.HTML:
+    """The contact sheet of a batch; value as `attnviz.serve.tabs.batch` sends it."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="page-sheet"></div>',
+        js_on_load=_watched("page.sheet(element, props.value)"),
+        elem_id="page-sheet",
+        apply_default_css=False,
+    )
+
+
+def _watched(action: str) -> str:
+    """Script that runs `action` when the part appears and whenever the server sends a new value."""
+    return f"{_WHEN_READY}const load = () => whenReady((page) => {action}); watch('value', load); load();"
+
+
+def _static(markup: str) -> gr.HTML:
+    return gr.HTML(value=markup, js_on_load=None, apply_default_css=False)

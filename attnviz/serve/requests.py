@@ -1,0 +1,176 @@
+"""One run for the page: which weights there are, what a run will take, and the run itself, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnviz.errors import DownloadError, OptionError, UnknownModelError
+from attnviz.inputs.decode import decode
+from attnviz.inputs.preprocess import ResizeMode, plan
+from attnviz.models.device import pick_device
+from attnviz.models.weights.registry import DEFAULT_MODEL, WeightsEntry, list_models
+from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words
+from attnviz.pipeline import explain
+from attnviz.results import Explanation
+
+SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
+RESIZE_MODES: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
+SIZES = (128, 192, 256, 320, 384, 512, 768, 1024)
+_GROUPS = {
+    "shipped": "Come with the program",
+    "cached": "Downloaded to this machine",
+    "available": "Published elsewhere, to download first",
+}
+
+_rates = Throughput()
+_turn = threading.Lock()  # the networks run one at a time, whoever asks
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a visitor chose.
+
+    Attributes:
+        model: A name in the registry.
+        resize_mode: As in `attnviz.inputs.preprocess.Preprocessing`.
+        size: Shorter side that the network sees, pixels; None for what the weights were trained for.
+    """
+
+    model: str = DEFAULT_MODEL
+    resize_mode: ResizeMode = "keep"
+    size: int | None = None
+
+
+def model_groups() -> list[dict[str, Any]]:
+    """Every known model for `attnviz.serve.page.components.model_select`, in groups; empty groups left out."""
+    known = list_models().values()
+    groups = [(label, [entry for entry in known if entry.status == status]) for status, label in _GROUPS.items()]
+    return [{"label": label, "models": [_listed(entry) for entry in found]} for label, found in groups if found]
+
+
+def _listed(entry: WeightsEntry) -> dict[str, Any]:
+    note = command_to_get(entry) if entry.status == "available" else None
+    shows = ["position", "channel"] if entry.config.get("architecture") == "DANet" else ["stages"]
+    return {"name": entry.name, "title": entry.title, "note": note, "shows": shows}
+
+
+def short_title(name: str) -> str:
+    """The first part of a model's title, for a line of text."""
+    return list_models()[name].title.partition(" · ")[0]
+
+
+def entry_of(name: str) -> WeightsEntry:
+    """The registry's entry, which must be on this machine.
+
+    Raises:
+        UnknownModelError: No such name.
+        DownloadError: Its weights are not here yet; the message has the command to get them.
+    """
+    known = list_models()
+    if name not in known:
+        raise UnknownModelError(f"expected one of {', '.join(known)}, got {str(name)[:80]!r}")
+    entry = known[name]
+    if entry.status == "available":
+        raise DownloadError(
+            f"expected weights on this machine, got {entry.title}, which is not: run {command_to_get(entry)}"
+        )
+    return entry
+
+
+def command_to_get(entry: WeightsEntry) -> str:
+    """The command that brings published weights onto this machine."""
+    return f"python -m attnviz weights pull {entry.name}"
+
+
+def read_photo(path: str | Path) -> NDArray[np.uint8]:
+    """The photo as RGB uint8 (H, W, 3).
+
+    Raises:
+        ImageError: It is no picture, damaged, too large or too small.
+    """
+    return decode(Path(path))
+
+
+def forecast(photo: NDArray[np.uint8], choice: Choice) -> Cost:
+    """What explaining this photo will take.
+
+    Raises:
+        ModelError: The weights are not on this machine.
+        ImageError: The photo is too small or too elongated for the network.
+    """
+    entry = entry_of(choice.model)
+    options = entry.preprocessing(choice.size or None, choice.resize_mode)
+    size = (photo.shape[0], photo.shape[1])
+    geometry = plan(size, options, min_size=entry.min_size)
+    return estimate(entry.config, geometry.network_size, size, device=_device(), rates=_rates)
+
+
+def forecast_words(cost: Cost) -> str:
+    """The forecast as one line, with what is free."""
+    free = free_memory(_device())
+    room = "" if free is None else f"; {in_words(free)} free"
+    return f"Takes about {seconds_in_words(cost.seconds)} and {in_words(cost.nbytes)}{room}"
+
+
+def run(photo: NDArray[np.uint8], choice: Choice, cost: Cost | None = None) -> Explanation:
+    """Explain a photo, after a look at the memory that is free; waits for its turn.
+
+    Raises:
+        AttnvizError: Whatever `attnviz.pipeline.explain` refuses, and a run that the machine cannot hold.
+    """
+    cost = cost or forecast(photo, choice)
+    with turn():
+        check_fits(cost, free_memory(_device()))
+        explanation = explain(photo, choice.model, size=choice.size, resize_mode=choice.resize_mode)
+    _rates.learn(explanation.model.device, cost.macs, explanation.seconds.get("forward", 0.0))
+    return explanation
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Within it nobody else runs a network."""
+    with _turn:
+        yield
+
+
+def choice_from(model: object, resize_mode: object, size: object) -> Choice:
+    """A choice from what a client sent.
+
+    Args:
+        model: Name of a model.
+        resize_mode: One of `RESIZE_MODES`.
+        size: One of `SIZES` as text, or "0" for the size of the training.
+
+    Raises:
+        OptionError: A value is none of those on the page.
+    """
+    if not isinstance(model, str) or not model:
+        raise OptionError(f"expected the name of a model, got {str(model)[:80]!r}")
+    known_mode = next((known for known in RESIZE_MODES if known == resize_mode), None)
+    if known_mode is None:
+        raise OptionError(f"expected one of {', '.join(RESIZE_MODES)} as resize_mode, got {str(resize_mode)[:80]!r}")
+    known_size = next((known for known in (0, *SIZES) if str(known) == str(size)), None)
+    if known_size is None:
+        raise OptionError(f"expected one of {', '.join(map(str, SIZES))} as input size, got {str(size)[:80]!r}")
+    return Choice(model=model, resize_mode=known_mode, size=known_size or None)
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Seconds for people: ``"0.3 s"``, ``"40 s"``, ``"3 min"``."""
+    if seconds < 0.1:
+        return "0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"
+
+
+def _device() -> str:
+    return str(pick_device("auto"))

@@ -1,0 +1,76 @@
+"""What the maps are and are not, in plain words, and where the weights come from."""
+
+from __future__ import annotations
+
+import html
+
+from attnviz.models.weights.registry import WeightsEntry, list_models
+from attnviz.serve.page.components import text_block
+from attnviz.serve.requests import command_to_get
+
+_MAPS = """
+<h2>Coarse to fine: the attention of a BAM-ResNet</h2>
+<p>A bottleneck attention module sits after each of the first three stages of the network. It answers two questions
+about the features that pass through it, <em>where</em> (the spatial logit, one number per location) and
+<em>what</em> (the channel logits, one number per channel), joins the two answers, and squeezes them through a
+sigmoid into a gate between 0 and 1. What leaves the module is the features plus the features times the gate.</p>
+<p>The <strong>effective gain</strong> is what a location is really multiplied by, averaged over channels: 1 where the
+module leaves the features alone, 2 where it doubles them. Look at its range before its colours: a map that spans
+1.40 to 1.42 says that the module hardly distinguishes places.</p>
+<h2>Position attention: who looks where</h2>
+<p>DANet compares the query of one location with the keys of all locations; a softmax turns the similarities into
+shares that sum to 1. Point at the photo to see the shares of that location, or turn the question round and see who
+looks at it. Gamma is the weight with which the result is added to the features: near 0, the network hardly uses it.</p>
+<h2>Channel attention: which features go together</h2>
+<p>The same idea between channels instead of locations. As in the authors' released code the softmax favours channels
+that are unlike. The maps show the module's output for single channels.</p>
+<h2>What these maps are not</h2>
+<p>They show what an attention module computed, which is not the same as why the network decided as it did: features
+that are doubled may be ignored later, and features left alone may decide. A map has the resolution of the network's
+own grid; smoothing it for display adds nothing. Colours are scaled per map unless you share the scale, so compare
+the printed ranges, not the brightness.</p>
+<h2>Your photos</h2>
+<p>Photos stay on the machine that runs this program: they go from your browser to it and nowhere else. They are
+forgotten when you close the page or after some hours without use, and no other visitor can see them.</p>
+<h2>Papers</h2>
+<p>J. Park, S. Woo, J.-Y. Lee, I. S. Kweon, <em>BAM: Bottleneck Attention Module</em>, arXiv 1807.06514. J. Fu, J. Liu,
+H. Tian, Y. Li, Y. Bao, Z. Fang, H. Lu, <em>Dual Attention Network for Scene Segmentation</em>, arXiv 1809.02983.</p>
+"""
+_GROUPS = {
+    "shipped": "Weights that come with the program",
+    "cached": "Weights downloaded to this machine",
+    "available": "Weights published elsewhere",
+}
+
+
+def build() -> None:
+    """Lay the text out."""
+    text_block(_MAPS + _weights())
+
+
+def _weights() -> str:
+    parts = []
+    for status, heading in _GROUPS.items():
+        found = [entry for entry in list_models().values() if entry.status == status]
+        if found:
+            listed = f"<ul>{''.join(map(_item, found))}</ul>"
+            folded = f"<details><summary>{heading} ({len(found)})</summary>{listed}</details>"
+            parts.append(folded if status == "available" else f"<h2>{heading}</h2>{listed}")
+    return "".join(parts)
+
+
+def _item(entry: WeightsEntry) -> str:
+    said = [f"<strong>{html.escape(entry.title)}</strong>: {html.escape(entry.architecture)}."]
+    said.extend(html.escape(note) for note in entry.notes)
+    if entry.licence:
+        said.append(f"Licence: {html.escape(entry.licence)}.")
+    if entry.status == "available":
+        said.append(f"To get it, run <code>{html.escape(command_to_get(entry))}</code> and reload this page.")
+    return f"<li>{' '.join(said)}{_numbers(entry)}</li>"
+
+
+def _numbers(entry: WeightsEntry) -> str:
+    if not entry.metrics:
+        return ""
+    rows = (f"<tr><td>{html.escape(name)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items())
+    return f"<details><summary>What was measured</summary><table>{''.join(rows)}</table></details>"

@@ -1,0 +1,177 @@
+"""Many photos at once: a contact sheet that fills in, a cancel that keeps what is done, one zip."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from attnviz.errors import ImageError
+from attnviz.results import ByteArray, Explanation
+from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
+from attnviz.serve import requests
+from attnviz.serve.events import AT_ONCE, ON_BATCH, say_why, session_of
+from attnviz.serve.file_cache import shown
+from attnviz.serve.page.components import sheet_part, status, status_part
+from attnviz.serve.refusals import in_plain_words, sentence
+from attnviz.serve.sessions import SessionStore
+from attnviz.serve.tabs.explain import Rail
+
+_ARCHIVE = "attnviz-batch.zip"
+_WAITING = "(...args) => { window.attnvizPage.waiting('#page-batch-status', []); return args; }"
+_OFF = gr.update(interactive=False)
+_run_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class BatchTab:
+    """What the tab holds."""
+
+    photos: gr.File
+    start: gr.Button
+    cancel: gr.Button
+    download: gr.DownloadButton
+    status: gr.HTML
+    sheet: gr.HTML
+
+
+class Stops:
+    """A flag per visitor that ends their batch after the photo at hand."""
+
+    def __init__(self) -> None:
+        self._flags: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, session: str) -> threading.Event:
+        """A new flag, which ends the visitor's earlier batch if one still runs."""
+        with self._lock:
+            self._stop(session)
+            return self._flags.setdefault(session, threading.Event())
+
+    def stop(self, session: str) -> None:
+        """End the visitor's batch, if one runs."""
+        with self._lock:
+            self._stop(session)
+
+    def _stop(self, session: str) -> None:
+        flag = self._flags.pop(session, None)
+        if flag is not None:
+            flag.set()
+
+
+def build() -> BatchTab:
+    """Lay the tab out."""
+    photos = gr.File(
+        label=f"Up to {MOST_PHOTOS} photos",
+        file_count="multiple",
+        type="filepath",
+        height=150,
+        elem_id="page-batch-photos",
+    )
+    with gr.Row(elem_classes=["page-toolbar"]):
+        start = gr.Button("Explain all", variant="primary", scale=0, min_width=150, elem_id="page-batch-start")
+        cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-batch-cancel")
+        download = gr.DownloadButton(
+            "Download everything (zip)", interactive=False, scale=0, min_width=230, elem_id="page-batch-download"
+        )
+    state = status_part("page-batch-status")
+    return BatchTab(photos, start, cancel, download, state, sheet_part())
+
+
+def wire(tab: BatchTab, rail: Rail, visits: SessionStore, stops: Stops) -> None:
+    """Connect the tab; model, fit and size are the rail's."""
+    outputs = [tab.status, tab.sheet, tab.cancel, tab.download]
+    inputs = [tab.photos, rail.model, rail.resize_mode, rail.size]
+    ran = tab.start.click(_handler(visits, stops), inputs, outputs, js=_WAITING, **ON_BATCH)
+    ran.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
+    ran.failure(lambda: _OFF, None, tab.cancel, **AT_ONCE)
+    tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
+
+
+def _handler(visits: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
+    @in_plain_words
+    def explain_all(
+        photos: list[str] | None, model: str, resize_mode: str, size: str, request: gr.Request
+    ) -> Iterator[Any]:
+        session = session_of(request)
+        with visits.noting(session):
+            if not photos:
+                raise ImageError("expected photos, got none: drop some first")
+            choice = requests.choice_from(model, resize_mode, size)
+            requests.entry_of(choice.model)
+            stop = stops.begin(session)
+            try:
+                yield from _batch([Path(photo) for photo in photos], choice, stop)
+            finally:
+                stop.set()
+
+    return explain_all
+
+
+def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -> Iterator[Any]:
+    """Values of the outputs, after each photo and at the end."""
+    title = requests.short_title(choice.model)
+    number, total = next(_run_numbers), len(photos)
+    tiles: list[dict[str, Any]] = []
+
+    def sheet() -> dict[str, Any]:
+        return {"run": number, "total": total, "done": len(tiles), "tiles": list(tiles)}
+
+    def explain(path: Path) -> Explanation:
+        return requests.run(requests.read_photo(path), choice)
+
+    with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
+        archive = Path(folder, _ARCHIVE)
+        with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:
+            yield (
+                status("working", f"{title} is looking at {total} photos", []),
+                sheet(),
+                gr.update(interactive=True),
+                _OFF,
+            )
+            for item in items:
+                tiles.append(_tile(item))
+                words = f"{title} is looking at photo {min(len(tiles) + 1, total)} of {total}"
+                yield status("working", words, []), sheet(), gr.skip(), gr.skip()
+        refused = sum(tile["failed"] for tile in tiles)
+        words = f"{len(tiles) - refused} of {total} photos explained" + (f", {refused} refused" if refused else "")
+        if len(tiles) < total:
+            words += ", then cancelled"
+        saved = gr.update(value=shown(archive), interactive=True) if tiles else _OFF
+        yield status("done", f"{words}.", []), sheet(), _OFF, saved
+
+
+def _tile(item: BatchItem) -> dict[str, Any]:
+    words = sentence(item.refusal) if item.refusal else item.tile.text
+    pictures = [_data_url(picture) for picture in (item.tile.photo, item.tile.overlay) if picture is not None]
+    return {
+        "index": item.index,
+        "name": item.name,
+        "pictures": pictures,
+        "caption": words,
+        "failed": item.refusal is not None,
+    }
+
+
+def _canceller(stops: Stops) -> Callable[..., Any]:
+    def cancel(request: gr.Request) -> tuple[Any, Any]:
+        stops.stop(session_of(request))
+        return status("working", "Stopping after the photo at hand", []), _OFF
+
+    return cancel
+
+
+def _data_url(picture: ByteArray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

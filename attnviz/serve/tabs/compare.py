@@ -1,0 +1,115 @@
+"""Two explanations beside each other: maps of one photo, two models, or two photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from attnviz.errors import ImageError, OptionError
+from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
+from attnviz.results import Explanation
+from attnviz.serve import requests
+from attnviz.serve.events import AT_ONCE, ON_NETWORK, say_why, session_of
+from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
+from attnviz.serve.refusals import in_plain_words
+from attnviz.serve.sessions import SessionStore
+from attnviz.serve.tabs.explain import Rail, photo_input, sent
+
+_WAYS = [("maps", "Maps of this photo"), ("model", "Two models"), ("photo", "Two photos")]
+_SHOW_FIELDS = "(way) => { document.querySelector('#page-compare').dataset.way = way; return way; }"
+_WAITING = "(...args) => { window.attnvizPage.waiting('#page-compare-status', ['compare']); return args; }"
+
+
+@dataclass(frozen=True)
+class CompareTab:
+    """What the tab holds."""
+
+    way: gr.HTML
+    model: gr.HTML
+    photo: gr.Image
+    compare: gr.Button
+    status: gr.HTML
+    bridge: gr.HTML
+
+
+def build() -> CompareTab:
+    """Lay the tab out."""
+    with gr.Column(elem_id="page-compare"):
+        with gr.Row(elem_classes=["page-toolbar"]):
+            way = segments("Compare", "page-compare-way", _WAYS, "maps")
+            with gr.Column(elem_classes=["page-for-model"], scale=0, min_width=280):
+                model = model_select("With model", "page-compare-model", requests.model_groups(), _other_model())
+            with gr.Column(elem_classes=["page-for-photo"], scale=0, min_width=280):
+                photo = photo_input("With photo", "page-compare-photo")
+            with gr.Column(elem_classes=["page-for-run"], scale=0, min_width=120):
+                button = gr.Button("Compare", variant="primary", elem_id="page-compare-run")
+        state = status_part("page-compare-status")
+        view_part("compare")
+        bridge = payload_bridge("receiveCompare", "page-compare-payload")
+    return CompareTab(way, model, photo, button, state, bridge)
+
+
+def wire(tab: CompareTab, rail: Rail, visits: SessionStore) -> None:
+    """Connect the tab; the left side is always what the rail last explained."""
+    outputs = [tab.status, tab.bridge]
+    inputs = [tab.way, tab.model, tab.photo, rail.resize_mode, rail.size]
+    tab.way.input(_alone, tab.way, outputs, js=_SHOW_FIELDS, **AT_ONCE)
+    ran = tab.compare.click(_handler(visits), inputs, outputs, js=_WAITING, **ON_NETWORK)
+    ran.failure(say_why(visits, ["compare"]), None, tab.status, **AT_ONCE)
+
+
+def _alone(way: str) -> tuple[Any, Any]:
+    """Back to the maps of one photo; the other ways wait for the button."""
+    return (status("idle", "", ["compare"]), None) if way == "maps" else (gr.skip(), gr.skip())
+
+
+def _handler(visits: SessionStore) -> Callable[..., Iterator[Any]]:
+    @in_plain_words
+    def compare(
+        way: str, model: str, photo: str | None, resize_mode: str, size: str, request: gr.Request
+    ) -> Iterator[Any]:
+        session = session_of(request)
+        with visits.noting(session):
+            left = visits.explanation(session)
+            if left is None:
+                raise ImageError("expected a photo that was explained, got none yet: choose one first")
+            yield from _compared(left, way, requests.choice_from(model, resize_mode, size), photo, visits, session)
+
+    return compare
+
+
+def _compared(
+    left: Explanation, way: str, choice: requests.Choice, photo: str | None, visits: SessionStore, session: str
+) -> Iterator[Any]:
+    if way == "photo":
+        if photo is None:
+            raise ImageError("expected a second photo, got none: choose one first")
+        pixels, choice = (
+            requests.read_photo(Path(photo)),
+            requests.Choice(left.model.name, choice.resize_mode, choice.size),
+        )
+    elif way == "model":
+        pixels = left.photo
+    else:
+        raise OptionError(f"expected another model or another photo to compare with, got {str(way)[:80]!r}")
+    cost = requests.forecast(pixels, choice)
+    title = requests.short_title(choice.model)
+    yield status("working", f"{title} is looking. {requests.forecast_words(cost)}.", ["compare"]), gr.skip()
+    right = requests.run(pixels, choice, cost)
+    visits.keep(session, "right", right)
+    words = f"Left {left.model.name}, right {right.model.name}" + (
+        ", another photo." if way == "photo" else ", the same photo."
+    )
+    yield status("done", words, ["compare"]), {"left": sent(left), "right": sent(right)}
+
+
+def _other_model() -> str:
+    """The model to offer first: one that is here and not the rail's first."""
+    ready = [
+        entry.name for entry in list_models().values() if entry.status != "available" and entry.name != DEFAULT_MODEL
+    ]
+    return ready[0] if ready else DEFAULT_MODEL

@@ -1,0 +1,221 @@
+"""The photo, the model and the three views of one explanation: the rail on the left and what it drives."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from attnviz.errors import ImageError
+from attnviz.models.weights.registry import DEFAULT_MODEL
+from attnviz.render.viewer.payload import payload
+from attnviz.results import Explanation
+from attnviz.serve import requests
+from attnviz.serve.events import AT_ONCE, ON_NETWORK, UNKNOWN, session_of
+from attnviz.serve.file_cache import shown
+from attnviz.serve.page.components import (
+    line_part,
+    model_select,
+    payload_bridge,
+    samples_part,
+    segments,
+    select,
+    status,
+    status_part,
+)
+from attnviz.serve.page.samples import samples
+from attnviz.serve.refusals import in_plain_words, plain_error, sentence
+from attnviz.serve.sessions import SessionStore
+
+_PHOTO_HEIGHT = 216  # pixels on the page
+_SKIP = gr.skip()
+
+
+@dataclass(frozen=True)
+class Rail:
+    """The controls on the left."""
+
+    photo: gr.Image
+    samples: gr.HTML
+    model: gr.HTML
+    resize_mode: gr.HTML
+    size: gr.HTML
+    cost: gr.HTML
+    explain: gr.Button
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What an explanation is made from."""
+        return [self.photo, self.model, self.resize_mode, self.size]
+
+
+@dataclass(frozen=True)
+class ResultArea:
+    """What the rail drives: the status line, and the data of the three views."""
+
+    status: gr.HTML
+    bridge: gr.HTML
+
+
+def photo_input(label: str, elem_id: str) -> gr.Image:
+    """An upload field for one picture that hands over the untouched file, whatever is in it.
+
+    Gradio would open the file itself before the handler runs, and shows only "Error" where that fails.
+    """
+    photo = gr.Image(
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "webcam", "clipboard"],
+        label=label,
+        show_label=False,
+        height=_PHOTO_HEIGHT,
+        buttons=["fullscreen"],
+        alt_text=label,
+        placeholder="Drop a photo here\nor click to choose one",
+        elem_id=elem_id,
+    )
+
+    def untouched(sent: ImageData | None) -> str | None:
+        if sent is None:
+            return None
+        if sent.path is None or (sent.url or "").startswith("data:"):
+            raise plain_error("expected an uploaded picture, got one inside the request", "This picture cannot be used")
+        return sent.path
+
+    photo.preprocess = untouched  # type: ignore[method-assign, assignment]
+    return photo
+
+
+def build_rail() -> Rail:
+    """Lay the controls out."""
+    photo = photo_input("Photo", "page-photo")
+    strip = samples_part(samples())
+    model = model_select("Model", "page-model", requests.model_groups(), DEFAULT_MODEL)
+    with gr.Accordion("How the photo is given to the network", open=False, elem_id="page-options"):
+        resize_mode = segments("Fit", "page-fit", list(requests.RESIZE_MODES.items()), "keep")
+        size = select(
+            "Shorter side", "page-size", [("0", "As trained"), *((str(s), f"{s} px") for s in requests.SIZES)], "0"
+        )
+    button = gr.Button("Explain", variant="primary", elem_id="page-explain")
+    cost = line_part("page-cost")
+    return Rail(photo, strip, model, resize_mode, size, cost, button)
+
+
+def build_stage() -> ResultArea:
+    """The status line and the data of the views; the views themselves are in their tabs."""
+    return ResultArea(status=status_part("page-status"), bridge=payload_bridge("receive", "page-payload"))
+
+
+def wire(demo: gr.Blocks, rail: Rail, stage: ResultArea, visits: SessionStore) -> None:
+    """Connect controls and views."""
+    outputs = [stage.status, stage.bridge, rail.cost]
+    when_quick = _handler(visits, asks=True)
+    now = _handler(visits, asks=False)
+
+    def explains(event: Any, handler: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - any of Gradio's events
+        ran = event(handler, rail.inputs, outputs, **{**ON_NETWORK, "trigger_mode": "always_last", **more})
+        ran.failure(_restore(visits), None, [rail.photo, stage.status], **AT_ONCE)
+
+    explains(rail.photo.input, when_quick, js=_taken("null"))
+    explains(rail.explain.click, now, js=_waiting(), api_name="explain", api_visibility="public")
+    options_changed = functools.partial(gr.on, [rail.model.input, rail.resize_mode.input, rail.size.input])
+    explains(options_changed, when_quick, js=_waiting())
+    explains(rail.samples.select(_pick, None, rail.photo, js=_waiting(), **AT_ONCE).success, when_quick)
+    explains(demo.load(_first_sample, None, rail.photo, **AT_ONCE).success, when_quick)
+    rail.photo.clear(_cleared, None, outputs, js=_taken("null"), **AT_ONCE)
+
+
+def _handler(visits: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]]:
+    """The event handler that explains; with `asks`, a long run waits for the button."""
+
+    @in_plain_words
+    def explain_photo(photo: str | None, model: str, resize_mode: str, size: str, request: gr.Request) -> Iterator[Any]:
+        if photo is None:
+            if not asks:
+                raise ImageError("expected a photo, got none: choose, paste or take one first")
+            yield _cleared()
+            return
+        session = session_of(request)
+        with visits.noting(session):
+            yield from _explain(Path(photo), requests.choice_from(model, resize_mode, size), visits, session, asks=asks)
+
+    return explain_photo
+
+
+def _explain(path: Path, choice: requests.Choice, visits: SessionStore, session: str, *, asks: bool) -> Iterator[Any]:
+    yield status("working", "Reading the photo"), _SKIP, _SKIP
+    photo = requests.read_photo(path)
+    cost = requests.forecast(photo, choice)
+    words = requests.forecast_words(cost)
+    if asks and cost.seconds > requests.SECONDS_WITHOUT_ASKING:
+        yield status("idle", f"{words}. Press Explain to start."), None, words
+        return
+    title = requests.short_title(choice.model)
+    yield status("working", f"{title} is looking. {words}."), _SKIP, words
+    explanation = requests.run(photo, choice, cost)
+    yield status("working", "Sending the maps"), _SKIP, words
+    visits.keep(session, "main", explanation, path)
+    yield status("done", _summary(explanation, title)), sent(explanation), words
+
+
+def sent(explanation: Explanation) -> dict[str, Any]:
+    """What the browser gets: the viewer's payload, and an id by which it knows a repetition."""
+    return {**payload(explanation), "id": secrets.token_hex(8)}
+
+
+def _summary(explanation: Explanation, title: str) -> str:
+    height, width = explanation.geometry.network_size
+    rows, columns = explanation.detail_size
+    jpeg = "a JPEG of " if explanation.preprocessing.get("jpeg_quality") else ""
+    detail = f" with the detail of {jpeg}{columns} × {rows}" if jpeg or (rows, columns) != (height, width) else ""
+    seconds = requests.seconds_in_words(sum(explanation.seconds.values()))
+    random = "" if explanation.model.trained else " Its weights are random."
+    return f"{title} saw {width} × {height} pixels{detail} in {seconds} on {explanation.model.device}.{random}"
+
+
+def _cleared() -> tuple[Any, ...]:
+    return status("idle", ""), None, ""
+
+
+def _restore(visits: SessionStore) -> Callable[..., Any]:
+    """After a refusal: the photo whose maps are on the page comes back, and the sentence stays readable."""
+
+    def restore(request: gr.Request) -> tuple[Any, Any]:
+        session = session_of(request)
+        photo = visits.photo(session)
+        words = sentence(visits.take_note(session) or UNKNOWN)
+        kept = " What was there before is still there." if photo is not None else ""
+        return (str(photo) if photo is not None and photo.is_file() else None), status("error", words + kept)
+
+    return restore
+
+
+def _pick(event: gr.EventData) -> str:
+    """The file of a sample, in the folder that the page may show."""
+    name = event._data.get("name") if isinstance(event._data, dict) else None
+    found = next((sample for sample in samples() if sample.name == name), None)
+    if found is None:
+        raise plain_error(
+            f"expected the name of a sample picture, got {str(name)[:80]!r}", "This picture cannot be used"
+        )
+    return shown(found.path)
+
+
+def _first_sample() -> str | None:
+    found = samples()
+    return shown(found[0].path) if found else None
+
+
+def _waiting() -> str:
+    """Script before a request: say at once that something happens."""
+    return "(...args) => { window.attnvizPage.waiting(); return args; }"
+
+
+def _taken(sample: str) -> str:
+    return f"(...args) => {{ window.attnvizPage.mark({sample}); window.attnvizPage.waiting(); return args; }}"

@@ -1,0 +1,265 @@
+"""The figure builder: which panels, how they look, and the files to take away."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from attnviz.errors import OptionError
+from attnviz.observe.cost import in_words
+from attnviz.render.colormaps import names as colormap_names
+from attnviz.render.figure import FigurePlan, plan_figure
+from attnviz.render.figure_options import MAX_PINS, FigureOptions
+from attnviz.render.panels import Pins, default_pins, panel_names, resolve
+from attnviz.results import Explanation
+from attnviz.save.atomic_files import add_to_zip
+from attnviz.save.export import FILES, build_files, checked_formats
+from attnviz.save.manifest import PhotoSource
+from attnviz.serve.events import AT_ONCE, ON_FIGURE, say_why, session_of
+from attnviz.serve.file_cache import linked, shown
+from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
+from attnviz.serve.refusals import in_plain_words
+from attnviz.serve.sessions import SessionStore
+from attnviz.serve.tabs.explain import ResultArea
+
+_FORMATS = {
+    "PNG": "png",
+    "PDF": "pdf",
+    "SVG": "svg",
+    "Raw maps (NPZ)": "npz",
+    "Interactive page (HTML)": "html",
+    "GIF": "gif",
+    "WebP": "webp",
+}
+_FIRST_FORMATS = ["png", "pdf", "svg", "npz"]
+_COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
+_SCALINGS = [("each", "Each"), ("shared", "Shared")]
+_LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
+_EXTRAS = {"Heading": "title", "Caption": "caption"}
+_TEXT_LIMIT = 40  # characters of a photo's name in a file's name
+_drawing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ExportTab:
+    """The controls, in the order in which `FigureOptions` is made from them."""
+
+    panels: gr.CheckboxGroup
+    columns: gr.HTML
+    colormap: gr.HTML
+    scaling: gr.HTML
+    opacity: gr.Slider
+    interpolation: gr.HTML
+    width: gr.Number
+    dpi: gr.Number
+    font: gr.Number
+    extras: gr.CheckboxGroup
+    pins: gr.HTML
+    formats: gr.CheckboxGroup
+    build: gr.Button
+    download: gr.DownloadButton
+    status: gr.HTML
+    figure: gr.HTML
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What a figure is made from."""
+        return [
+            *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
+            *(self.width, self.dpi, self.font, self.extras, self.pins, self.formats),
+        ]
+
+
+def build() -> ExportTab:
+    """Lay the tab out."""
+    with gr.Row(elem_classes=["page-builder"]):
+        with gr.Column(scale=0, min_width=300, elem_classes=["page-form"]):
+            panels = gr.CheckboxGroup(choices=[], value=[], label="Panels, in this order", elem_id="page-export-panels")
+            with gr.Row(elem_classes=["page-pair"]):
+                columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
+                colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
+            with gr.Row(elem_classes=["page-pair"]):
+                scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
+                look = segments("Locations", "page-export-look", _LOOKS, "nearest")
+            opacity = gr.Slider(0, 1, value=0.6, step=0.05, label="Map opacity", elem_id="page-export-opacity")
+            with gr.Row(elem_classes=["page-triple"]):
+                width = gr.Number(
+                    180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width"
+                )
+                dpi = gr.Number(
+                    300,
+                    label="Dots per inch",
+                    minimum=50,
+                    maximum=1200,
+                    precision=0,
+                    min_width=80,
+                    elem_id="page-export-dpi",
+                )
+                font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+            extras = gr.CheckboxGroup(list(_EXTRAS.items()), value=["title"], label="Text", elem_id="page-export-text")
+            formats = gr.CheckboxGroup(
+                list(_FORMATS.items()), value=_FIRST_FORMATS, label="Files", elem_id="page-export-formats"
+            )
+            button = gr.Button("Build", variant="primary", elem_id="page-export-build")
+            download = gr.DownloadButton("Download everything (zip)", interactive=False, elem_id="page-export-download")
+        with gr.Column(scale=1, min_width=300):
+            state = status_part("page-export-status")
+            figure = figure_part()
+    return ExportTab(
+        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, pins_part(), formats),
+        *(button, download, state, figure),
+    )
+
+
+def wire(tab: ExportTab, stage: ResultArea, visits: SessionStore) -> None:
+    """Connect the tab; it exports what the rail last explained."""
+    results = [tab.status, tab.figure, tab.download]
+    stage.bridge.change(_offered(visits), None, [tab.pins, tab.panels, *results], **AT_ONCE)
+    tab.pins.input(_pinned(visits), tab.pins, tab.panels, **AT_ONCE)
+    built = tab.build.click(_handler(tab, visits), set(tab.inputs), results, **ON_FIGURE)
+    built.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
+
+
+def _offered(visits: SessionStore) -> Callable[..., Any]:
+    """After a new explanation: its panels to choose from, and nothing left of the last export."""
+
+    def offered(request: gr.Request) -> tuple[Any, ...]:
+        explanation = visits.explanation(session_of(request))
+        off = gr.update(value=None, interactive=False)
+        if explanation is None:
+            return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
+        hint = status("idle", "Press Build to draw the figure; the download follows.", [])
+        return [], _panel_choice(explanation, default_pins(explanation)), hint, None, off
+
+    return offered
+
+
+def _pinned(visits: SessionStore) -> Callable[..., Any]:
+    """After pins were set or removed: their panels to choose from."""
+
+    def pinned(pins: Any, request: gr.Request) -> Any:  # noqa: ANN401 - what the browser sent, an update of a component
+        explanation = visits.explanation(session_of(request))
+        if explanation is None or explanation.position is None:
+            return gr.skip()
+        return _panel_choice(explanation, _photo_pins(explanation, pins) or default_pins(explanation))
+
+    return in_plain_words(pinned)
+
+
+def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
+    names = panel_names(explanation, max(1, len(pins)))
+    titles = [(panel.title, panel.name) for panel in resolve(explanation, names, pins)]
+    first = [panel.name for panel in resolve(explanation, (), pins)]
+    return gr.update(choices=_distinct(titles), value=first)
+
+
+def _photo_pins(explanation: Explanation, cells: Any) -> Pins:  # noqa: ANN401 - what the browser sent
+    """Middles of cells in photo pixels; empty where there are no pins, or they are of another photo."""
+    position = explanation.position
+    if position is None or not isinstance(cells, list):
+        return ()
+    rows, columns = position.grid
+    found = []
+    for cell in cells[:MAX_PINS]:
+        whole = isinstance(cell, list) and len(cell) == 2 and all(type(number) is int for number in cell)
+        if not whole or not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
+            raise OptionError(f"expected pins as [row, column] within {rows} x {columns}, got {str(cell)[:40]}")
+        left, top, right, bottom = explanation.geometry.cell_to_photo_box(cell[0], cell[1], position.grid)
+        found.append(((left + right) / 2, (top + bottom) / 2))
+    return tuple(found)
+
+
+def _handler(tab: ExportTab, visits: SessionStore) -> Callable[..., Iterator[Any]]:
+    @in_plain_words
+    def build_export(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:  # by the component
+        session = session_of(request)
+        with visits.noting(session):
+            explanation = visits.explanation(session)
+            if explanation is None:
+                raise OptionError("expected a photo that was explained, got none yet: choose one first")
+            yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
+            photo = visits.photo(session)
+            yield _exported(explanation, photo, [values[part] for part in tab.inputs])
+
+    return build_export
+
+
+def _exported(explanation: Explanation, photo: Path | None, given: Sequence[Any]) -> tuple[Any, ...]:
+    *looks, pins, formats = given
+    wanted = checked_formats(formats or [])
+    source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
+    with _drawing, tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
+        plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
+        files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
+        preview = Path(folder, "figure.png")
+        preview.write_bytes(files[FILES["png"]])
+        picture = linked(preview)
+        if "png" not in wanted:
+            files = build_files(plan, wanted, source=source)
+        archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
+        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
+        done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])
+        return done, value, gr.update(value=shown(archive), interactive=True)
+
+
+def _zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            add_to_zip(archive, name, content)
+    return path
+
+
+def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
+    found = []
+    for name, content in files.items():
+        path = folder / name
+        path.write_bytes(content)
+        found.append({"file": linked(path), "name": name, "words": in_words(len(content))})
+    return found
+
+
+def _described(plan: FigurePlan) -> dict[str, str]:
+    return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
+
+
+def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
+    """Options from what the page sent; `FigureOptions` checks every one."""
+    panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
+    if columns != "auto" and not str(columns).isdecimal():
+        raise OptionError(f"expected a number of columns, got {str(columns)[:40]!r}")
+    if not panels:
+        raise OptionError("expected at least one panel, got none: tick what the figure should show")
+    return FigureOptions(
+        panels=tuple(panels),
+        pins=pins,
+        columns=None if columns == "auto" else int(columns),
+        colormap=str(colormap),
+        scaling=scaling,
+        map_opacity=opacity,
+        interpolation=interpolation,
+        width_mm=width,
+        dpi=dpi,
+        font_size=font,
+        title="title" in extras,
+        caption="caption" in extras,
+    )
+
+
+def _distinct(titles: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Panels under titles that differ: of two with one title the first is kept."""
+    return list({title: (title, name) for title, name in reversed(titles)}.values())[::-1]
+
+
+def _stem(explanation: Explanation, source: PhotoSource) -> str:
+    """Name of the zip, of characters that every file system takes."""
+    photo = re.sub(r"[^\w-]+", "-", Path(source.name or "photo").stem, flags=re.ASCII).strip("-")[:_TEXT_LIMIT]
+    model = re.sub(r"[^\w-]+", "-", explanation.model.name, flags=re.ASCII)[:_TEXT_LIMIT]
+    return f"{photo or 'photo'}-{model}"

@@ -1,0 +1,189 @@
+"""The command line. Nothing heavy is imported before a command needs it: ``--help`` loads no torch."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import attnviz
+from attnviz.errors import AttnvizError
+from attnviz.terminal import explain_options as options
+from attnviz.terminal.output import (
+    INTERRUPTED,
+    SOME_REFUSED,
+    close_quietly,
+    one_line,
+    prepare_streams,
+    refuse,
+    say,
+    unexpected,
+    warn,
+)
+from attnviz.terminal.weights import weights_app
+
+app = typer.Typer(
+    name="attnviz",
+    help="See where the attention of vision models looks. Exit codes: 0 all done, 1 something was refused (the rest is "
+    "done), 2 wrong usage.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(weights_app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"attnviz {attnviz.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The options of the program itself; its help text is the application's."""
+
+
+@app.command("explain")
+def explain_photos(
+    photos: options.Photos,
+    model: options.Model = None,
+    out: options.Out = Path("attnviz-out"),
+    formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
+    html: options.Html = False,
+    as_json: options.AsJson = False,
+    device: options.Device = "auto",
+    size: options.Size = None,
+    resize_mode: options.ResizeMode = "keep",
+    top: options.Top = 5,
+    at: options.At = [],  # noqa: B006 - typer copies it
+    panels: options.Panels = "",
+    columns: options.Columns = None,
+    colormap: options.Colormap = "viridis",
+    scaling: options.Scaling = "each",
+    opacity: options.Opacity = 0.6,
+    smooth: options.Smooth = False,
+    width: options.Width = 180.0,
+    dpi: options.Dpi = 300,
+    font_size: options.FontSize = 7.0,
+    title: options.Title = True,
+    caption: options.Caption = False,
+) -> None:
+    """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
+    from attnviz.terminal.explain import ExplainRequest, run_explain
+
+    figure = {
+        "panels": _split([panels]),
+        "pins": tuple(_pin(text) for text in at),
+        "interpolation": "bilinear" if smooth else "nearest",
+        **{"columns": columns, "colormap": colormap, "scaling": scaling, "map_opacity": opacity},
+        **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
+    }
+    chosen = [name.lower() for name in _split(formats)] + ["html"] * html
+    request = ExplainRequest(
+        photos=photos, model=model, out=out, formats=chosen, as_json=as_json,
+        device=device, size=size, resize_mode=resize_mode, top=top, figure=figure,
+    )  # fmt: skip
+    raise typer.Exit(run_explain(request))
+
+
+def _split(groups: list[str]) -> tuple[str, ...]:
+    """Names that were given with commas, or an option each."""
+    return tuple(name.strip() for group in groups for name in group.split(",") if name.strip())
+
+
+def _pin(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"expected X,Y in photo pixels, got {text!r}", param_hint="--at") from error
+    return x, y
+
+
+@app.command("replay")
+def replay_manifest(
+    manifest: Annotated[Path, typer.Argument(help="A manifest.json that was written with a figure.")],
+    photo: Annotated[Path | None, typer.Option(help="The photo, where it is not where it was.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the new files; else replay/.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint, where its name is not known.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute; else as then.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make a figure again and say whether its maps are identical; exit code 1 where they differ beyond rounding."""
+    import json
+
+    from attnviz.save.replay import replay
+
+    try:
+        report = replay(manifest, photo=photo, out_dir=out, model=model, device=device)
+    except AttnvizError as error:
+        refuse(error, code=SOME_REFUSED)
+    if as_json:
+        say(json.dumps(report.to_json(), indent=1))
+    else:
+        for note in report.notes:
+            warn(note)
+        say(report.sentence())
+        if report.figure_identical is not None:
+            say(f"figure.png: {'the same bytes' if report.figure_identical else 'not the same bytes'}")
+        say(f"written to {one_line(str(report.files[0].parent))}")
+    raise typer.Exit(0 if report.close else SOME_REFUSED)
+
+
+@app.command("models")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, and nothing else.")] = False,
+) -> None:
+    """List the models that can be used, with what their cards say."""
+    from attnviz.terminal.model_list import models_as_json, models_as_text
+
+    try:
+        text = models_as_json() if as_json else models_as_text()
+    except AttnvizError as error:
+        refuse(error)
+    say(text)
+
+
+@app.command("serve")
+def serve_page(
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is reached from this machine only.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 7860,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve the page."""
+    from attnviz.serve.app import build_ui, serve
+
+    try:
+        serve(build_ui(), host=host, port=port, open_browser=open_browser)
+    except AttnvizError as error:
+        refuse(error)
+    except OSError as error:
+        problem = "a port that is taken: choose another with --port" if "empty port" in str(error) else str(error)
+        warn(f"expected to be able to listen on {host} port {port}, got {problem}")
+        raise typer.Exit(SOME_REFUSED) from error
+
+
+def main() -> None:
+    """Run the command line; ends the process, and never with a traceback."""
+    prepare_streams()
+    code: int | str | None = 0
+    try:
+        app(prog_name="attnviz")
+    except SystemExit as stop:
+        code = stop.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except AttnvizError as error:
+        warn(str(error))
+        code = SOME_REFUSED
+    except Exception as error:
+        code = unexpected(error)
+    sys.exit(close_quietly() or code)

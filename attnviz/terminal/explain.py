@@ -1,0 +1,164 @@
+"""``attnviz explain``: photos in, a folder of files for each out; a photo that is refused does not stop the others."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError
+from attnviz.save.atomic_files import make_folder, shown
+from attnviz.save.file_names import UniqueNames
+from attnviz.terminal.output import SOME_REFUSED, one_line, refuse, say, warn
+
+if TYPE_CHECKING:
+    from attnviz.models.weights.registry import LoadedModel
+    from attnviz.render.figure_options import FigureOptions
+    from attnviz.results import Explanation
+
+_ANIMATIONS = frozenset({"gif", "webp"})
+_STAGE_KINDS = frozenset({"effective_gain", "spatial_gate", "group_gate"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainRequest:
+    """What was asked for on the command line.
+
+    Attributes:
+        photos: As typed.
+        model: Name or path of the weights; None: the default.
+        out: Folder to write to.
+        formats: Names out of `attnviz.save.export.FORMATS`.
+        as_json: Whether to print one JSON document instead of a line per photo.
+        device: Where to compute.
+        size: Shorter side that the network sees; None: as trained.
+        resize_mode: How the photo is fitted.
+        top: How many predictions to keep.
+        figure: Options for `FigureOptions`, by name.
+    """
+
+    photos: Sequence[str]
+    model: str | None
+    out: Path
+    formats: Sequence[str]
+    as_json: bool
+    device: str
+    size: int | None
+    resize_mode: str
+    top: int
+    figure: dict[str, Any]
+
+
+def run_explain(request: ExplainRequest) -> int:
+    """Do it.
+
+    Returns:
+        The exit code: 0, or 1 where a photo was refused.
+
+    Raises:
+        typer.Exit: Nothing can be done at all: wrong usage, or weights that cannot be had.
+    """
+    from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
+    from attnviz.render.figure_options import FigureOptions
+    from attnviz.save.export import checked_formats
+
+    try:
+        formats = checked_formats(request.formats)
+        looks = FigureOptions(**request.figure)
+        loaded = load_model(request.model or DEFAULT_MODEL, request.device)
+        _check_fitness(loaded, looks, formats)
+        out = make_folder(request.out)
+    except ExportError as error:
+        refuse(error, code=2)
+    except AttnvizError as error:
+        refuse(error)
+    names = UniqueNames()
+    results = []
+    for photo in request.photos:
+        result = _one(photo, request, loaded, looks=looks, folder=out / names.take(photo))
+        results.append(result)
+        if result["refused"] is not None:
+            warn(f"{result['photo']}: {result['refused']}")
+        elif not request.as_json:
+            found = "; ".join(result["found"])
+            say(one_line(f"{result['photo']}: {found or 'done'} -> {result['folder']}"))
+    if request.as_json:
+        say(_document(loaded, results))
+    return SOME_REFUSED if any(result["refused"] for result in results) else 0
+
+
+def _check_fitness(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
+    """Refuse before the first photo what this network can do with no photo."""
+    sites = loaded.net.sites()  # type: ignore[operator]
+    if looks.pins and not any(site.label == "position.query" for site in sites):
+        raise OptionError(f"expected a model with position attention for --at, got {loaded.entry.name}")
+    if _ANIMATIONS & set(formats) and not any(site.kind in _STAGE_KINDS for site in sites):
+        raise OptionError(f"expected a model with stages for an animation, got {loaded.entry.name}, which has none")
+
+
+def _one(
+    photo: str, request: ExplainRequest, loaded: "LoadedModel", *, looks: "FigureOptions", folder: Path
+) -> dict[str, Any]:
+    """Explain one photo and write its files: what is printed about it."""
+    from attnviz.render.caption import findings
+    from attnviz.save.export import export
+    from attnviz.save.manifest import PhotoSource
+    from attnviz.save.within_memory import explain_within_memory
+
+    try:
+        explanation = explain_within_memory(
+            Path(photo),
+            loaded,
+            size=request.size,
+            resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
+            top=request.top,
+        )
+        real = make_folder(folder, within=request.out)
+        files = export(explanation, real, request.formats, options=looks, source=PhotoSource.of(photo))
+    except (AttnvizError, MemoryError, RuntimeError) as error:
+        return {"photo": shown(Path(photo)), "refused": _sentence(error)}
+    return {
+        "photo": shown(Path(photo)),
+        "refused": None,
+        "folder": shown(folder),
+        "files": [shown(folder / path.name) for path in files],
+        "found": [one_line(found) for found in findings(explanation)],
+        **_numbers(explanation),
+    }
+
+
+def _sentence(error: Exception) -> str:
+    """Why a photo was refused, in one sentence."""
+    if isinstance(error, AttnvizError):
+        return one_line(str(error))
+    words = str(error).lower()
+    if isinstance(error, MemoryError) or "memory" in words or "alloc" in words:  # torch raises RuntimeError
+        return str(DeviceError("expected a run that fits into memory, got one that does not: choose a smaller --size"))
+    raise error
+
+
+def _numbers(explanation: "Explanation") -> dict[str, Any]:
+    maps = {
+        label: {"shape": list(entry.values.shape), "low": low, "high": high, "unit": entry.unit}
+        for label, entry in explanation.maps.items()
+        for low, high in [entry.raw_range]
+    }
+    segmentation = explanation.segmentation
+    return {
+        "predictions": [asdict(prediction) for prediction in explanation.predictions],
+        "segmentation": None if segmentation is None else segmentation.shares(),
+        "maps": maps,
+        "seconds": dict(explanation.seconds),
+    }
+
+
+def _document(loaded: "LoadedModel", results: Sequence[dict[str, Any]]) -> str:
+    """One JSON document, ASCII, so that every terminal and pipe can take it."""
+    model = {
+        "name": loaded.entry.name,
+        "task": loaded.entry.task,
+        "sha256": loaded.entry.sha256,
+        "trained": loaded.trained,
+        "device": str(loaded.device),
+    }
+    return json.dumps({"schema": "attnviz explain 1", "model": model, "photos": list(results)}, indent=1)

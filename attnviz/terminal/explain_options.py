@@ -1,0 +1,44 @@
+"""The options of ``attnviz explain``: their names, ranges and the words of ``--help``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+ColormapName = Literal[
+    "viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"
+]  # as attnviz.render.colormaps.names(), without its import of matplotlib
+
+Photos = Annotated[list[str], Argument(metavar="PHOTO", help="Picture files.", show_default=False)]
+Model = Annotated[str | None, Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")]
+Out = Annotated[Path, Option("--out", "-o", help="Folder to write to.")]
+Formats = Annotated[
+    list[str], Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
+]
+Html = Annotated[bool, Option("--html", help="Also the interactive viewer in one file.")]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON document, and nothing else.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Size = Annotated[int | None, Option(min=1, max=16384, help="Shorter side the network sees, pixels; else as trained.")]
+ResizeMode = Annotated[
+    Literal["keep", "stretch", "center_crop"],
+    Option(help="keep: whole photo; stretch: made square; center_crop: its middle."),
+]
+Top = Annotated[int, Option(min=1, help="Predictions to keep.")]
+At = Annotated[
+    list[str], Option("--at", metavar="X,Y", help="Pixel whose position attention is shown; can be repeated.")
+]
+Panels = Annotated[
+    str, Option(help="Panels with commas, for example photo,stage1.gain or stages; else the usual ones.")
+]
+Columns = Annotated[int | None, Option(min=1, help="Panels side by side.")]
+Colormap = Annotated[ColormapName, Option(help="turbo and jet show edges that are not there.")]
+Scaling = Annotated[
+    Literal["each", "shared"], Option(help="Colours span each map's range, or one shared by like maps.")
+]
+Opacity = Annotated[float, Option(min=0.0, max=1.0, help="Of the maps over the photo.")]
+Smooth = Annotated[bool, Option("--smooth", help="Smooth between the network's own cells.")]
+Width = Annotated[float, Option(min=30.0, max=600.0, help="Of the figure, mm.")]
+Dpi = Annotated[int, Option(min=50, max=1200, help="Dots per inch.")]
+FontSize = Annotated[float, Option(min=4.0, max=24.0, help="In points.")]
+Title = Annotated[bool, Option(help="Print a heading.")]
+Caption = Annotated[bool, Option(help="Print the caption too.")]

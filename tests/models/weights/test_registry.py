@@ -1,0 +1,128 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from attnviz.errors import CheckpointError, DeviceError
+from attnviz.models.build import build_model
+from attnviz.models.weights.card import card_fields, read_card
+from attnviz.models.weights.checkpoint import load_checkpoint
+from attnviz.models.weights.registry import (
+    DEFAULT_MODEL,
+    check_file,
+    from_network,
+    list_models,
+    load_model,
+    was_trained,
+)
+from tests.models import foreign
+
+SHIPPED = [entry for entry in list_models().values() if entry.status == "shipped"]
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_every_shipped_entry_is_whole(entry):
+    check_file(entry)
+    with torch.device("meta"):
+        net = build_model(entry.config)
+    assert len(entry.categories) == net.config["num_classes"]
+    assert len(set(entry.categories)) == len(entry.categories)
+    assert entry.parameters == sum(p.numel() for p in net.parameters())
+    assert entry.min_size == net.min_size
+    assert entry.size >= entry.min_size
+    assert all(entry.multiple % site.stride == 0 for site in net.sites())  # cells tile the picture
+    assert entry.task == ("segmentation" if net.config["architecture"] == "DANet" else "classification")
+    assert entry.licence
+    assert entry.metrics
+    assert entry.bytes == entry.path.stat().st_size
+    assert entry.path.name == f"{entry.name}.safetensors"
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_a_shipped_file_alone_tells_its_network(entry, tmp_path):
+    alone = load_checkpoint(shutil.copy(entry.path, tmp_path / "mine.safetensors"))
+    beside_its_card = load_checkpoint(entry.path, entry.config)
+    assert alone.config == beside_its_card.config
+    assert all(torch.equal(value, alone.state_dict()[key]) for key, value in beside_its_card.state_dict().items())
+
+
+def test_the_default_model_is_shipped_and_loaded_once():
+    assert DEFAULT_MODEL in {entry.name for entry in SHIPPED}
+    loaded = load_model(DEFAULT_MODEL, "cpu")
+    assert load_model(DEFAULT_MODEL, "cpu").net is loaded.net
+    assert not loaded.net.training
+    assert was_trained(loaded.net)
+
+
+def test_a_card_says_what_the_entry_says(tmp_path):
+    for entry in SHIPPED:
+        card = tmp_path / entry.path.with_suffix(".json").name
+        card.write_text(json.dumps(card_fields(entry)))
+        again = read_card(card)
+        assert card_fields(again) == card_fields(entry) | {"config": again.config}
+
+
+@pytest.fixture
+def own_weights(tmp_path, monkeypatch):
+    """A folder of shipped weights with one entry."""
+    entry = SHIPPED[0]
+    shutil.copy(entry.path, tmp_path)
+    shutil.copy(entry.path.with_suffix(".json"), tmp_path)
+    monkeypatch.setenv("ATTNVIZ_WEIGHTS", str(tmp_path))
+    return tmp_path / f"{entry.name}.json"
+
+
+def test_a_name_twice_is_refused(own_weights):
+    shutil.copy(own_weights, own_weights.with_name("other.json"))
+    with pytest.raises(CheckpointError, match="twice"):
+        list_models()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"name": "x"}', "\0", "[" * 50_000])
+def test_a_damaged_shipped_card_is_refused(own_weights, text):
+    own_weights.write_text(text)
+    with pytest.raises(CheckpointError, match="whole model card"):
+        list_models()
+
+
+def test_a_card_cannot_point_out_of_its_folder(own_weights):
+    fields = json.loads(own_weights.read_text())
+    own_weights.write_text(json.dumps({**fields, "file": "../../etc/passwd"}))
+    with pytest.raises(CheckpointError, match="whole model card"):
+        list_models()
+
+
+def test_weights_that_are_gone_or_changed_are_refused(own_weights):
+    name = own_weights.stem
+    weights = own_weights.with_suffix(".safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        load_model(name, "cpu")
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="no file"):
+        load_model(name, "cpu")
+
+
+def test_a_card_that_tells_of_another_network_is_refused(own_weights):
+    fields = json.loads(own_weights.read_text())
+    fields["config"]["num_classes"] += 1
+    own_weights.write_text(json.dumps(fields))
+    with pytest.raises(CheckpointError, match="instead of"):
+        load_model(own_weights.stem, "cpu")
+
+
+def test_a_path_is_loaded_with_the_multiple_its_sites_need(tmp_path):
+    for listing, multiple in ((foreign.authors_cbam(18, 16, 10), 32), (foreign.authors_bam(18, 16, 10), 16)):
+        torch.save(foreign.filled(listing), tmp_path / "x.pth")
+        loaded = load_model(tmp_path / "x.pth", "cpu")
+        assert (loaded.entry.name, loaded.entry.multiple, loaded.trained) == ("x.pth", multiple, True)
+        assert loaded.entry.categories[9] == "class 9"
+
+
+def test_a_device_that_is_not_there(tiny_bam):
+    with pytest.raises(DeviceError):
+        load_model(DEFAULT_MODEL, "cuda:77")
+    with pytest.raises(DeviceError):
+        from_network(tiny_bam, device="toaster")

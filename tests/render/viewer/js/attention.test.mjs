@@ -1,0 +1,214 @@
+// Position attention against numbers derived by hand, and the state of the view around it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createPins, inkOn, PIN_COLOURS } from "../../../../attnviz/render/viewer/js/pins.js";
+import { Query } from "../../../../attnviz/render/viewer/js/query.js";
+import { classLine, ownClass, peakLine, whereLine } from "../../../../attnviz/render/viewer/js/readout.js";
+import { attention } from "../../../../attnviz/render/viewer/js/softmax.js";
+
+const near = (actual, expected, tolerance = 1e-6) => {
+  assert.equal(actual.length, expected.length);
+  expected.forEach((value, i) => assert.ok(Math.abs(actual[i] - value) <= tolerance, `[${i}]: ${actual[i]}, expected ${value}`));
+};
+
+/** A whole attention matrix, the slow way. */
+function slowly(query, key, channels, count) {
+  return Array.from({ length: count }, (_, i) => {
+    const energy = Array.from({ length: count }, (_, j) => {
+      let sum = 0;
+      for (let c = 0; c < channels; c += 1) sum += query[c * count + i] * key[c * count + j];
+      return sum;
+    });
+    const peak = Math.max(...energy);
+    const total = energy.reduce((sum, e) => sum + Math.exp(e - peak), 0);
+    return { row: energy.map((e) => Math.exp(e - peak) / total), lse: peak + Math.log(total) };
+  });
+}
+
+function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32 - 0.5;
+  };
+}
+
+test("rows and columns by hand: q = (1, 2), k = (0, ln 3)", () => {
+  const query = Float32Array.from([1, 2]);
+  const key = Float32Array.from([0, Math.log(3)]);
+  const lse = Float32Array.from([Math.log(4), Math.log(10)]);
+  const position = attention(query, key, lse, 1, 2);
+  const out = new Float32Array(2);
+  assert.ok(Math.abs(position.row(0, out) - 0.75) < 1e-6);
+  near(out, [0.25, 0.75]);
+  position.row(1, out);
+  near(out, [0.1, 0.9]);
+  assert.ok(Math.abs(position.column(1, out) - 0.9) < 1e-6);
+  near(out, [0.75, 0.9]);
+  assert.ok(Math.abs(position.logSumExp(1) - Math.log(10)) < 1e-6);
+});
+
+for (const channels of [1, 3, 4, 7, 16]) {
+  test(`every row and column of a seeded ${channels}-channel case equals the whole matrix`, () => {
+    const count = 23;
+    const random = seeded(channels);
+    const query = Float32Array.from({ length: channels * count }, () => 6 * random());
+    const key = Float32Array.from({ length: channels * count }, () => 6 * random());
+    const whole = slowly(query, key, channels, count);
+    const position = attention(query, key, Float32Array.from(whole, (r) => r.lse), channels, count);
+    const out = new Float32Array(count);
+    for (let at = 0; at < count; at += 1) {
+      const peak = position.row(at, out);
+      near(out, whole[at].row);
+      assert.ok(Math.abs(peak - Math.max(...whole[at].row)) < 1e-6);
+      position.column(at, out);
+      near(out, whole.map((r) => r.row[at]), 2e-5);
+      assert.ok(Math.abs(position.logSumExp(at) - whole[at].lse) < 1e-4);
+    }
+  });
+}
+
+test("energies of thousands neither overflow nor vanish", () => {
+  const position = attention(Float32Array.from([100, -100]), Float32Array.from([90, -90]), Float32Array.from([9000, 9000]), 1, 2);
+  const out = new Float32Array(2);
+  position.row(0, out);
+  assert.deepEqual([...out], [1, 0]);
+  position.row(1, out);
+  assert.deepEqual([...out], [0, 1]);
+});
+
+function viewData({ segmentation = true } = {}) {
+  const count = 12;
+  const random = seeded(5);
+  const [query, key] = [0, 1].map(() => Float32Array.from({ length: 2 * count }, () => 4 * random()));
+  const lse = Float32Array.from(slowly(query, key, 2, count), (r) => r.lse);
+  let asked = 0;
+  const exact = attention(query, key, lse, 2, count);
+  const counted = (f) => (...args) => { asked += 1; return f(...args); };
+  const position = { grid: [3, 4], count, received: "r", ...exact, row: counted(exact.row), column: counted(exact.column) };
+  return {
+    data: {
+      position,
+      maps: new Map([["r", { values: new Float32Array(count).fill(1 / 12) }]]),
+      geometry: { photo: [30, 40], crop: [0, 0, 40, 30], network: [24, 32] },
+      segmentation: segmentation ? { categories: [{ name: "road" }, { name: "sky" }], cells: Uint8Array.from([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]) } : null,
+    },
+    asked: () => asked,
+  };
+}
+
+test("the query starts in the middle, moves by keys, and stops at the edges", () => {
+  const query = new Query(viewData().data);
+  assert.equal(query.cell, 6);
+  query.step(-1, 0, false);
+  assert.equal(query.cell, 2);
+  query.step(-1, 0, false);
+  assert.equal(query.cell, 2);
+  query.step(0, 1, true);
+  assert.equal(query.cell, 3);
+  query.step(1, -1, true);
+  assert.equal(query.cell, 8);
+  query.moveTo(99);
+  query.moveTo(-1);
+  assert.equal(query.cell, 8);
+});
+
+test("a row is computed once while the query rests, and pins are computed once per mode", () => {
+  const { data, asked } = viewData();
+  const query = new Query(data);
+  query.pin(1);
+  query.pin(2);
+  query.weights(1);
+  query.weights(2);
+  query.weights(5);
+  query.weights(5);
+  query.top(0, true);
+  assert.equal(asked(), 3);
+  query.setMode("column");
+  query.weights(1);
+  query.weights(1);
+  assert.equal(asked(), 4);
+});
+
+test("a pinned row keeps its numbers while the pointer moves on", () => {
+  const { data } = viewData();
+  const query = new Query(data);
+  query.pin(1);
+  const before = [...query.weights(1).values];
+  query.moveTo(7);
+  const live = [...query.weights(7).values];
+  assert.notDeepEqual(live, before);
+  assert.deepEqual([...query.weights(1).values], before);
+  const sum = before.reduce((a, b) => a + b, 0);
+  assert.ok(Math.abs(sum - 1) < 1e-5);
+});
+
+test("changes are told: every change draws, pins and mode also reach the page", () => {
+  const query = new Query(viewData().data);
+  let [drawn, told] = [0, 0];
+  query.onChange = () => { drawn += 1; };
+  query.onPins = () => { told += 1; };
+  query.moveTo(query.cell);
+  assert.equal(drawn, 0);
+  query.moveTo(1);
+  query.pin(1);
+  query.setMode("received");
+  query.unpin(5);
+  query.unpin(1);
+  assert.equal(drawn, 4);
+  assert.equal(told, 3);
+});
+
+test("received has no class share, and without a segmentation there are no class names", () => {
+  const query = new Query(viewData().data);
+  query.setMode("received");
+  assert.equal(query.weights(0).own, null);
+  assert.ok(Math.abs(query.weights(0).peak - 1 / 12) < 1e-6);
+  const bare = new Query(viewData({ segmentation: false }).data);
+  assert.equal(bare.className(3), "");
+  assert.equal(bare.weights(3).own, null);
+});
+
+test("pins from outside the grid are ignored", () => {
+  const query = new Query(viewData().data, [[0, 1], [3, 0], [0, 4], [-1, 2]]);
+  assert.deepEqual(query.pins.list().map((p) => p.cell), [1]);
+  assert.equal(query.cell, 1);
+});
+
+test("six pins, each with its own colour and number; a freed number is used again", () => {
+  const pins = createPins();
+  for (let cell = 10; cell < 16; cell += 1) assert.ok(pins.add(cell));
+  assert.equal(new Set(pins.list().map((p) => p.colour)).size, 6);
+  assert.deepEqual(pins.list().map((p) => p.number), [1, 2, 3, 4, 5, 6]);
+  assert.equal(pins.add(99), null);
+  assert.equal(pins.add(12).number, 3);
+  assert.equal(pins.remove(12), true);
+  assert.equal(pins.remove(12), false);
+  assert.equal(pins.add(99).number, 3);
+  assert.equal(pins.find(99).number, 3);
+});
+
+test("the number on every pin reads well on its colour", () => {
+  const luminance = (hex) => {
+    const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  for (const colour of PIN_COLOURS) {
+    const [light, dark] = [luminance(colour), luminance(inkOn(colour))].sort((a, b) => b - a);
+    assert.ok((light + 0.05) / (dark + 0.05) >= 4.5, `${inkOn(colour)} on ${colour}`);
+  }
+});
+
+test("the share inside the own class stands next to the class's share of the grid", () => {
+  const own = ownClass([0.5, 0.25, 0.25, 0], Uint8Array.from([2, 2, 1, 2]), 0);
+  assert.equal(own.share, 0.75);
+  assert.equal(own.area, 0.75);
+  assert.equal(ownClass([0, 0], Uint8Array.from([0, 1]), 0).share, 0);
+  assert.equal(classLine("row", { share: 0.75, area: 0.5 }, "road"), "75 % of its attention falls on road, which covers 50 % of the locations.");
+  assert.equal(classLine("column", { share: 0.1, area: 0.5 }, "sky"), "10 % of the attention it gets comes from sky, which covers 50 % of the locations.");
+  assert.equal(classLine("received", { share: 0.1, area: 0.5 }, "sky"), "");
+  assert.equal(peakLine("row", 0.02, 200), "Largest weight 2.0 %, 4 times an even spread.");
+  assert.equal(whereLine([312, 140], [45, 60], 17 * 60 + 39), "Pixel x 312, y 140 · row 17, column 39 of 45 × 60");
+});

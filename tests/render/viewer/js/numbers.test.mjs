@@ -1,0 +1,99 @@
+// From numbers to colours and words.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { colourIndex, colourise } from "../../../../attnviz/render/viewer/js/color.js";
+import { bytes, floats, fromHalf, halves } from "../../../../attnviz/render/viewer/js/decode.js";
+import { mean, number, percent, range, rawLine, withUnit } from "../../../../attnviz/render/viewer/js/format.js";
+import { extent, scaleFor, symmetric, union } from "../../../../attnviz/render/viewer/js/scale.js";
+
+const base64 = (typed) => Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength).toString("base64");
+
+test("a value has colour min(floor(256 v), 255), as on the server", () => {
+  assert.equal(colourIndex(0, 0, 1), 0);
+  assert.equal(colourIndex(1 / 256, 0, 1), 1);
+  assert.equal(colourIndex(0.5, 0, 1), 128);
+  assert.equal(colourIndex(1, 0, 1), 255);
+  assert.equal(colourIndex(-5, 0, 1), 0);
+  assert.equal(colourIndex(5, 0, 1), 255);
+});
+
+test("a flat map gets the middle colour, not the brightest", () => {
+  assert.equal(colourIndex(3, 3, 3), 127);
+  const rgba = new Uint8ClampedArray(4);
+  const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+  colourise([3], 3, 3, table, rgba);
+  assert.deepEqual([...rgba], [127, 127, 127, 255]);
+});
+
+test("painting uses the same colours as colourIndex", () => {
+  const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
+  const values = [-1.5, -1, -0.3, 0, 0.123, 1.999, 2, 7];
+  const rgba = new Uint8ClampedArray(4 * values.length);
+  colourise(values, -1, 2, table, rgba);
+  values.forEach((value, i) => assert.equal(rgba[4 * i], colourIndex(value, -1, 2), `value ${value}`));
+});
+
+test("float32 comes through exactly, and a wrong length is refused", () => {
+  const numbers = Float32Array.from([0, -1.5, 3.4e38, 1e-45, Math.PI]);
+  assert.deepEqual(floats(base64(numbers), 5), numbers);
+  assert.throws(() => floats(base64(numbers), 4), RangeError);
+  assert.throws(() => floats(base64(numbers).slice(0, 24), 5), RangeError);
+  assert.deepEqual([...bytes("AAEC/w==")], [0, 1, 2, 255]);
+});
+
+test("half precision follows IEEE 754", () => {
+  const known = [[0x0000, 0], [0x3c00, 1], [0xc000, -2], [0x3555, 0.333251953125], [0x0001, 2 ** -24], [0x7bff, 65504], [0x7c00, Infinity], [0xfc00, -Infinity]];
+  for (const [bits, value] of known) assert.equal(fromHalf(bits), value);
+  assert.ok(Number.isNaN(fromHalf(0x7e00)));
+  assert.deepEqual([...halves(base64(Uint16Array.from([0x3c00, 0xc000])), 2)], [1, -2]);
+  assert.throws(() => halves("AAA=", 2), RangeError);
+});
+
+test("numbers keep three digits and a real minus sign", () => {
+  assert.equal(number(0), "0");
+  assert.equal(number(-0.0673), "−0.0673");
+  assert.equal(number(1234.5), "1230");
+  assert.equal(number(0.00012), "0.00012");
+  assert.equal(number(-4.2e-7), "−4.2 × 10⁻⁷");
+  assert.equal(number(1.5e12), "1.5 × 10¹²");
+  assert.equal(number(NaN), "not a number");
+});
+
+test("a share is nothing only when it is nothing, and everything only when it is everything", () => {
+  assert.equal(percent(0), "0 %");
+  assert.equal(percent(1e-7), "1.0 × 10⁻⁵ %");
+  assert.equal(percent(0.0042), "0.42 %");
+  assert.equal(percent(0.0312), "3.1 %");
+  assert.equal(percent(0.617), "62 %");
+  assert.equal(percent(0.997), "99.7 %");
+  assert.equal(percent(1), "100 %");
+  assert.equal(percent(-0.25), "−25 %");
+  assert.equal(percent(-0.0051), "−0.51 %");
+});
+
+test("both ends of a range are written alike, with what tells them apart", () => {
+  assert.equal(range(1, 1.3008, "x"), "×1.000 to ×1.301");
+  assert.equal(range(-3.004, 1.39, "logit"), "−3.00 to 1.39 logit");
+  assert.equal(range(-0.0001, 5, ""), "0.00 to 5.00");
+  assert.equal(range(2, 2, "logit"), "2 to 2 logit");
+  assert.equal(range(0, 0.0312, "share"), "0 % to 3.1 %");
+  assert.equal(withUnit(1.5, "x"), "×1.500");
+  assert.equal(withUnit(-0.25, "logit"), "−0.25 logit");
+  assert.equal(mean([1, 2, 6]), 3);
+  assert.equal(rawLine({ values: [1, 1.5], extent: { low: 1, high: 1.5 }, unit: "×" }), "raw ×1.000 to ×1.500, mean ×1.250");
+  assert.equal(rawLine({ values: [-1, 2], extent: { low: -1, high: 2 }, unit: "logit" }), "raw −1.00 to 2.00 logit, mean 0.50");
+});
+
+test("scaling is per picture, shared among peers, or all that is possible", () => {
+  const peers = [extent([1, 2]), extent([-1, 0.5])];
+  assert.deepEqual(scaleFor(peers[0], peers, [0, 9], "each"), { low: 1, high: 2 });
+  assert.deepEqual(scaleFor(peers[0], peers, [0, 9], "shared"), { low: -1, high: 2 });
+  assert.deepEqual(scaleFor(peers[0], peers, [0, 9], "full"), { low: 0, high: 9 });
+  assert.deepEqual(scaleFor(peers[0], peers, [null, null], "full"), { low: -1, high: 2 });
+  assert.deepEqual(scaleFor(peers[0], peers, [0, null], "full"), { low: -1, high: 2 });
+  assert.deepEqual(union(peers), { low: -1, high: 2 });
+  assert.deepEqual(symmetric({ low: -3, high: 2 }), { low: -3, high: 3 });
+  assert.deepEqual(symmetric({ low: 1, high: 2 }), { low: -2, high: 2 });
+});

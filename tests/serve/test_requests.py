@@ -1,0 +1,75 @@
+"""What the page offers and what it says a run will take."""
+
+import pytest
+
+from attnviz.errors import DownloadError, ImageError, OptionError, UnknownModelError
+from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
+from attnviz.observe.cost import Cost
+from attnviz.serve import requests as runs
+from attnviz.serve.requests import Choice, choice_from, entry_of, forecast, model_groups, seconds_in_words
+
+
+def test_every_model_is_offered_once_and_shipped_ones_first():
+    groups = model_groups()
+    names = [model["name"] for group in groups for model in group["models"]]
+    assert sorted(names) == sorted(list_models())
+    assert groups[0]["models"][0]["name"] in [name for name, e in list_models().items() if e.status == "shipped"]
+    for group in groups:
+        for model in group["models"]:
+            away = list_models()[model["name"]].status == "available"
+            assert (model["note"] is not None) == away
+
+
+def test_weights_that_are_not_here_name_the_command():
+    away = next((name for name, entry in list_models().items() if entry.status == "available"), None)
+    assert away is not None
+    with pytest.raises(DownloadError, match=f"python -m attnviz weights pull {away}"):
+        entry_of(away)
+
+
+def test_unknown_models_are_refused():
+    with pytest.raises(UnknownModelError, match="no_such"):
+        entry_of("no_such")
+
+
+@pytest.mark.parametrize("size", ["0", 0])
+def test_size_of_the_training(size):
+    assert choice_from(DEFAULT_MODEL, "keep", size) == Choice(DEFAULT_MODEL, "keep", None)
+
+
+@pytest.mark.parametrize("size", [True, None, "", "12", 1e9, [], "320.0"])
+def test_other_sizes_are_refused(size):
+    with pytest.raises(OptionError, match="input size"):
+        choice_from(DEFAULT_MODEL, "keep", size)
+
+
+def test_forecast_grows_with_the_size(photo):
+    small, large = (forecast(photo, Choice(size=size)) for size in (128, 512))
+    assert large.macs > 14 * small.macs
+    assert large.nbytes > small.nbytes
+
+
+def test_forecast_refuses_a_photo_too_small_for_the_network(photo):
+    with pytest.raises(ImageError):
+        forecast(photo[:4, :4], Choice())
+
+
+def test_a_run_teaches_the_next_forecast(photo, monkeypatch):
+    monkeypatch.setattr(runs, "_rates", runs.Throughput())
+    large = Choice(size=512)
+    before = forecast(photo, large)
+    explanation = runs.run(photo, large, before)
+    after = forecast(photo, large)
+    assert after.seconds == pytest.approx(explanation.seconds["forward"], rel=1e-6)
+
+
+def test_forecast_words():
+    words = runs.forecast_words(Cost(nbytes=210_000_000, macs=1, seconds=0.34))
+    assert words.startswith("Takes about 0.3 s and 210 MB")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0.1 s"), (0.34, "0.3 s"), (9.97, "10 s"), (40.2, "40 s"), (180, "3 min")]
+)
+def test_seconds_in_words(seconds, words):
+    assert seconds_in_words(seconds) == words
