@@ -1,7 +1,7 @@
-"""Every number that the shipped networks give for the sample photos stays what it was when it was first written down.
+"""Every number that the shipped networks give for the sample photos stays what it was when first written down.
 
-``tests/data/golden_maps.json`` was made on one machine. There, and with the same torch, the arrays must be the same to the
-bit; other processors add in another order, so elsewhere samples of each array must agree but for rounding.
+``tests/data/golden_maps.json`` was made on one machine. There, and with the same torch, the arrays must be the same to
+the bit; other processors add in another order, so elsewhere samples of each array must agree but for rounding.
 ``python -m tests.test_golden_maps`` writes the file again, for networks or sample photos that are new.
 """
 

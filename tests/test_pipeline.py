@@ -58,7 +58,7 @@ def test_classifier(classified: Explanation) -> None:
 def test_the_same_numbers_as_the_network_alone(classified: Explanation) -> None:
     loaded = load_model(CLASSIFIER, "cpu")
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (loaded.entry.mean, loaded.entry.std))
-    x = (torch.from_numpy(classified.seen.copy()).permute(2, 0, 1) / 255 - mean) / std
+    x = (torch.from_numpy(classified.network_image.copy()).permute(2, 0, 1) / 255 - mean) / std
     with torch.no_grad():
         probabilities = loaded.net(x[None])[0].softmax(dim=0)
     best = int(probabilities.argmax())
@@ -84,7 +84,7 @@ def test_segmenter(segmented: Explanation) -> None:
     with torch.no_grad():
         loaded = load_model(SEGMENTER, "cpu")
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (loaded.entry.mean, loaded.entry.std))
-        x = (torch.from_numpy(segmented.seen.copy()).permute(2, 0, 1) / 255 - mean) / std
+        x = (torch.from_numpy(segmented.network_image.copy()).permute(2, 0, 1) / 255 - mean) / std
         labels = loaded.net(x[None])[0].argmax(dim=0)
     assert (labels.numpy() == segmented.segmentation.labels["fused"]).mean() > 0.999
 

@@ -82,8 +82,8 @@ def preprocess(
     """Resize and normalise a photo.
 
     The photo is resized in eight bits, by Pillow's bilinear filter, which widens with the reduction and so does not
-    alias, unless `aliased` asks for it; the input derives from the resized picture alone. What `network_image` shows is what the
-    network saw, to the last bit.
+    alias, unless `aliased` asks for it; the input derives from the resized picture alone. What `network_image` shows is
+    what the network saw, to the last bit.
 
     Args:
         image: RGB, uint8, (H, W, 3).
@@ -91,8 +91,8 @@ def preprocess(
         min_size: Shortest side, in pixels, that the network takes, before and after resizing.
 
     Returns:
-        The network's input, float32 (1, 3, h, w) on the CPU, ``(network_image / 255 - mean) / std``; `network_image`, uint8 (h, w, 3);
-        and the geometry between the photo and `network_image`.
+        The network's input, float32 (1, 3, h, w) on the CPU, ``(network_image / 255 - mean) / std``;
+        `network_image`, uint8 (h, w, 3); and the geometry between the photo and `network_image`.
 
     Raises:
         ImageError: Not an RGB uint8 array, or a side is shorter than the network takes.

@@ -64,7 +64,7 @@ def bam(height=96, width=128, seed=0, fusion="sum", **info):
     grids = [(height // s, width // s) for s in (4, 8, 16)]
     return Explanation(
         photo=photo(height, width, seed),
-        seen=photo(height, width, seed),
+        network_image=photo(height, width, seed),
         geometry=Geometry((height, width), (0, 0, width, height), (height, width)),
         model=model_info(**info),
         predictions=(Prediction("tabby cat", 0.61), Prediction("lynx", 0.2), Prediction("a very long name " * 4, 0.01)),
@@ -102,7 +102,7 @@ def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, 
     output = floats(rng, features, *grid)
     return Explanation(
         photo=photo(2 * height, 2 * width, seed),
-        seen=photo(height, width, seed),
+        network_image=photo(height, width, seed),
         geometry=Geometry((2 * height, 2 * width), (0, 0, 2 * width, 2 * height), (height, width)),
         model=model_info(task="segmentation", **info),
         position=PositionAttention(query=query, key=key, gamma=-0.07, stride=8),

@@ -105,12 +105,12 @@ def test_fewer_output_maps_are_sent_of_a_large_grid():
 
 def test_small_photos_are_exact_and_large_ones_close():
     small = made.bam(64, 96)
-    np.testing.assert_array_equal(np.asarray(picture(payload(small)["photo"]["url"])), small.seen)
+    np.testing.assert_array_equal(np.asarray(picture(payload(small)["photo"]["url"])), small.network_image)
     large = made.bam(512, 512)
     sent = payload(large)["photo"]
     assert (sent["width"], sent["height"]) == (512, 512)
     assert len(sent["url"]) < 600_000
-    off = np.abs(np.asarray(picture(sent["url"])).astype(int) - large.seen)
+    off = np.abs(np.asarray(picture(sent["url"])).astype(int) - large.network_image)
     assert off.mean() < 3
 
 
@@ -118,7 +118,7 @@ def test_a_small_input_is_accompanied_by_the_same_part_of_the_photo_sharper():
     whole = made.photo(600, 800)
     geometry = Geometry((600, 800), (100, 0, 700, 600), (128, 128))
     seen = np.asarray(Image.fromarray(whole[:, 100:700]).resize((128, 128)))
-    data = payload(dataclasses.replace(made.bam(128, 128), photo=whole, seen=seen, geometry=geometry))
+    data = payload(dataclasses.replace(made.bam(128, 128), photo=whole, network_image=seen, geometry=geometry))
     assert (data["backdrop"]["width"], data["backdrop"]["height"]) == (600, 600)
     sent = np.asarray(picture(data["backdrop"]["url"])).astype(int)
     assert np.abs(sent - whole[:, 100:700]).mean() < 6
