@@ -1,99 +1,180 @@
-"""One photo through one network: the whole way, in the order it happens."""
+"""One photo through one network: the whole way, in the order it happens, and the one door to it."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
 from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
-from attnviz.inputs.preprocess import ResizeMode, preprocess
-from attnviz.models.danet import DANet
-from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, load_model, was_trained
-from attnviz.observe.collect import check_finite, other_maps, predictions, segmentation, stages
+from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, shared_model, was_trained
+from attnviz.observe import collect
+from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
 from attnviz.observe.recorder import record
-from attnviz.results import Explanation, ModelInfo
+from attnviz.results import ByteArray, Explanation, ModelInfo
+
+Model = str | Path | nn.Module | LoadedModel
+_throughput = Throughput()  # of all runs of this process
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """A run that is ready to start, and what it will take: the photo is decoded, the network loaded.
+
+    Attributes:
+        photo: The whole photo, RGB uint8 (H, W, 3), upright.
+        loaded: The network.
+        preprocessing: How the photo becomes the network's input.
+        geometry: Between photo, network pixels and cells.
+        cost: Memory, multiplications and seconds that the run will take, estimated.
+        seconds: Stage of the work so far -> wall-clock seconds.
+    """
+
+    photo: ByteArray
+    loaded: LoadedModel
+    preprocessing: Preprocessing
+    geometry: Geometry
+    cost: Cost
+    seconds: dict[str, float]
 
 
 def explain(
     image: Source,
-    model: str | Path | nn.Module | LoadedModel = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     *,
     device: str = "auto",
     size: int | None = None,
     resize_mode: ResizeMode = "keep",
+    preprocessing: Preprocessing | None = None,
     top: int = 5,
 ) -> Explanation:
     """Run a network on a photo and keep what its attention did.
 
     Args:
         image: A path, the bytes of an image file, a Pillow image, or an array: uint8 or uint16 HW or HWC.
-        model: A name from `attnviz.models.weights.registry.list_models`, the path of a checkpoint, or a network.
+        model: A name from `attnviz.list_models`, the path of a checkpoint, a network, or from `attnviz.load_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
         resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
             ``"center_crop"``: the central square only.
+        preprocessing: All of it, instead of the model's own with `size` and `resize_mode`.
         top: How many predictions to keep.
 
     Raises:
         ImageError: The photo cannot be used.
         OptionError: An option is impossible.
         ModelError: The model cannot be had or computed something that is not a number.
-        DeviceError: The device is not there.
+        DeviceError: The device is not there, or the run would take more memory than is free.
+
+    Example:
+        >>> explanation = explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> explanation.maps["stage3.gain"].values.shape
+        (8, 12)
     """
-    if top < 1:
-        raise OptionError(f"expected at least 1 prediction, got top={top}")
+    _check_top(top)
+    ready = forecast(image, model, device=device, size=size, resize_mode=resize_mode, preprocessing=preprocessing)
+    return run(ready, top=top)
+
+
+def forecast(
+    image: Source,
+    model: Model = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    size: int | None = None,
+    resize_mode: ResizeMode = "keep",
+    preprocessing: Preprocessing | None = None,
+) -> Forecast:
+    """Everything up to the forward pass: arguments and errors as for `explain`; `run` does the rest."""
     seconds: dict[str, float] = {}
     with _timed(seconds, "decode"):
         photo = decode(image)
     with _timed(seconds, "load"):
         loaded = _loaded(model, device)
-    entry = loaded.entry
-    options = entry.preprocessing(size, resize_mode)
+    options = preprocessing or replace(
+        loaded.card.preprocessing,
+        size=loaded.card.preprocessing.size if size is None else size,
+        resize_mode=resize_mode,
+    )
+    photo_size = (photo.shape[0], photo.shape[1])
+    with _timed(seconds, "plan"):
+        geometry = plan(photo_size, options, min_size=loaded.card.min_size)
+        cost = estimate(
+            loaded.net, geometry.network_size, photo_size, device=str(loaded.device), throughput=_throughput
+        )
+    return Forecast(photo, loaded, options, geometry, cost, seconds)
+
+
+def run(ready: Forecast, *, top: int = 5) -> Explanation:
+    """Run what `forecast` made ready, where the machine can hold it.
+
+    Args:
+        ready: From `forecast`.
+        top: How many predictions to keep.
+
+    Raises:
+        DeviceError: The run would take more memory than is free.
+        ModelError: The network computed something that is not a number.
+        OptionError: No prediction is to be kept.
+    """
+    _check_top(top)
+    loaded, card, seconds = ready.loaded, ready.loaded.card, dict(ready.seconds)
+    check_fits(ready.cost, free_memory(str(loaded.device)))
     with _timed(seconds, "preprocess"):
-        x, network_image, geometry = preprocess(photo, options, min_size=entry.min_size)
+        x, network_image, geometry = preprocess(ready.photo, ready.preprocessing, min_size=card.min_size)
     with _timed(seconds, "forward"):
         recording = record(loaded.net, x)
-    check_finite(recording, entry.name)
-    net = loaded.net
-    danet = net if isinstance(net, DANet) else None
+    _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
+    collect.check_finite(recording, card.name)
     with _timed(seconds, "collect"):
+        segmentation = collect.segmentation(
+            recording,
+            geometry.network_size,
+            card.categories,
+            align_corners=bool(getattr(loaded.net, "align_corners", False)),
+        )
         return Explanation(
-            photo=photo,
+            photo=ready.photo,
             network_image=network_image,
             geometry=geometry,
+            preprocessing=ready.preprocessing,
             model=_info(loaded),
-            predictions=predictions(recording.output, entry.categories, top) if danet is None else (),
-            stages=stages(net, recording),
-            position=None if danet is None else recording.position,
-            channel=None if danet is None else recording.channel,
-            segmentation=None
-            if danet is None
-            else segmentation(danet, recording, network_image.shape[:2], entry.categories),
-            other_maps=other_maps(net, recording),
-            preprocessing=asdict(options),
+            predictions=() if segmentation else collect.predictions(recording.output, card.categories, top),
+            stages=collect.stages(recording),
+            positions=collect.position_attentions(recording),
+            channel=collect.channel_attention(recording),
+            channel_gates=collect.channel_gates(recording),
+            segmentation=segmentation,
+            other_maps=collect.other_maps(recording),
             seconds=seconds,
         )
 
 
-def _loaded(model: str | Path | nn.Module | LoadedModel, device: str) -> LoadedModel:
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise OptionError(f"expected at least 1 prediction, got top={top}")
+
+
+def _loaded(model: Model, device: str) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):
         return from_network(model, device=device, trained=was_trained(model))
-    return load_model(model, device)
+    return shared_model(model, device)
 
 
 def _info(loaded: LoadedModel) -> ModelInfo:
-    entry = loaded.entry
+    card = loaded.card
     return ModelInfo(
-        name=entry.name,
-        architecture=entry.architecture,
-        task=entry.task,
-        sha256=entry.sha256,
+        name=card.name,
+        architecture=card.architecture,
+        task=card.task,
+        sha256=card.sha256,
         trained=loaded.trained,
         device=str(loaded.device),
     )

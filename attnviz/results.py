@@ -6,18 +6,20 @@ Shapes are (rows, columns); grids are the network's own locations ("cells"), nev
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.inputs.geometry import Geometry
-from attnviz.inputs.preprocess import reduced_size
+from attnviz.inputs.preprocess import Preprocessing, reduced_size
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
+LabelArray = NDArray[np.uint8] | NDArray[np.uint16]
 
-_QUERIES_PER_CHUNK = 1024  # rows of the N x N matrix held at once: 0.15 GB at N = 8192, not slower than all
+# Rows of the N x N matrix held at once, here and in the network: 0.53 GB at 32768 locations, where the whole matrix
+# would take 4 GB; not slower.
+QUERIES_PER_CHUNK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +146,12 @@ class PositionAttention:
         count = keys.shape[1]
         lse = np.empty(count, dtype=np.float32)
         received = np.zeros(count, dtype=np.float64)
-        for start in range(0, count, _QUERIES_PER_CHUNK):
-            energy = queries[:, start : start + _QUERIES_PER_CHUNK].T @ keys
+        for start in range(0, count, QUERIES_PER_CHUNK):
+            energy = queries[:, start : start + QUERIES_PER_CHUNK].T @ keys
             peak = energy.max(axis=1, keepdims=True)
             weights = np.exp(energy - peak)
             total = weights.sum(axis=1, keepdims=True)
-            lse[start : start + _QUERIES_PER_CHUNK] = (peak + np.log(total))[:, 0]
+            lse[start : start + QUERIES_PER_CHUNK] = (peak + np.log(total))[:, 0]
             received += (weights / total).sum(axis=0)
         return lse.reshape(self.grid), np.asarray(received / count, dtype=np.float32).reshape(self.grid)
 
@@ -187,18 +189,38 @@ class ChannelAttention:
 
 
 @dataclass(frozen=True, eq=False)
+class ChannelGate:
+    """One number per channel by which features are multiplied (SE, CBAM).
+
+    Attributes:
+        label: Stable name, for example ``"stage1.block1.channel_gate"``.
+        title: Name for people.
+        values: float32 (C,) in (0, 1).
+        stage: Stage of the trunk, from 1; None for heads.
+        stride: Input pixels per location of the features that are gated.
+    """
+
+    label: str
+    title: str
+    values: FloatArray
+    stage: int | None
+    stride: int
+
+
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """Predicted classes, by each of DANet's three classifiers.
 
     Attributes:
         categories: Names of the classes, in the order of their numbers.
-        labels: ``"fused"``, ``"position"``, ``"channel"`` -> uint8 (H, W), at the size the network saw.
-        cells: The fused classes on the grid of the attention, uint8 (h, w).
+        labels: ``"fused"``, ``"position"``, ``"channel"`` -> uint8 (H, W), at the size the network saw; uint16 where
+            there are more than 256 classes.
+        cells: The fused classes on the grid of the attention, (h, w), of the same type.
     """
 
     categories: tuple[str, ...]
-    labels: Mapping[str, ByteArray]
-    cells: ByteArray
+    labels: Mapping[str, LabelArray]
+    cells: LabelArray
 
     def shares(self, head: str = "fused") -> dict[str, float]:
         """Share of the picture of each class that occurs, largest first, in (0, 1]."""
@@ -227,42 +249,48 @@ class Explanation:
         photo: The whole photo, RGB uint8 (H, W, 3), upright.
         network_image: The pixels the network saw, RGB uint8 (h, w, 3), before mean and std.
         geometry: Exact map between photo pixels, network pixels and cells.
+        preprocessing: How the photo became the network's input: enough to do it again.
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
-        position: Present for DANet.
-        channel: Present for DANet.
-        segmentation: Present for DANet.
+        positions: Label -> position attention; DANet has one, ``"position"``.
+        channel: Attention between channels; present for DANet.
+        channel_gates: Label -> one number per channel (SE, CBAM).
+        segmentation: Present for networks that segment.
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
-        preprocessing: Size, resize_mode, detail, compression, mean and std that were used: enough to do it again.
         seconds: Stage of the work -> wall-clock seconds.
     """
 
     photo: ByteArray
     network_image: ByteArray
     geometry: Geometry
+    preprocessing: Preprocessing
     model: ModelInfo
     predictions: tuple[Prediction, ...] = ()
     stages: tuple[StageAttention, ...] = ()
-    position: PositionAttention | None = None
+    positions: Mapping[str, PositionAttention] = field(default_factory=dict)
     channel: ChannelAttention | None = None
+    channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
     segmentation: Segmentation | None = None
     other_maps: tuple[AttentionMap, ...] = ()
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def maps(self) -> dict[str, AttentionMap]:
         """Every two-dimensional map by its label, in order of depth."""
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
-        if self.position is not None:
-            found.append(received_map(self.position))
+        found += [received_map(label, position) for label, position in self.positions.items()]
         return {m.label: m for m in (*found, *self.other_maps)}
+
+    @property
+    def position(self) -> PositionAttention | None:
+        """The first position attention, or None: a short way to it where there is one."""
+        return next(iter(self.positions.values()), None)
 
     @property
     def detail_size(self) -> tuple[int, int]:
         """(height, width) in pixels that the photo was reduced to before it was enlarged to the network's input."""
-        return reduced_size(self.geometry.network_size, float(self.preprocessing.get("detail", 1)))
+        return reduced_size(self.geometry.network_size, self.preprocessing.detail)
 
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""
@@ -271,11 +299,16 @@ class Explanation:
         return notebook_html(self)
 
 
-def received_map(position: PositionAttention) -> AttentionMap:
-    """Mean attention received per location, as a map in shares of 1."""
+def received_map(label: str, position: PositionAttention) -> AttentionMap:
+    """Mean attention received per location, as a map in shares of 1.
+
+    Args:
+        label: Of the position attention.
+        position: The attention.
+    """
     return AttentionMap(
-        label="position.received",
-        title="Position attention · received",
+        label=f"{label}.received",
+        title=f"{label.capitalize()} attention · received",
         kind="position_received",
         values=position.received,
         unit="share",

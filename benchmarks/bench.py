@@ -24,7 +24,7 @@ from attnviz.inputs.decode import decode
 from attnviz.inputs.preprocess import preprocess
 from attnviz.models.weights.registry import LoadedModel, list_models, load_model
 from attnviz.observe.recorder import record
-from attnviz.pipeline import explain
+from attnviz.pipeline import explain, forecast
 from attnviz.reduce.normalise import normalise
 from attnviz.reduce.upsample import upsample
 from attnviz.render.overlay import overlay
@@ -63,8 +63,8 @@ class Line:
 def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
     """What is compared for one network; the bare forward pass comes first."""
     photo = decode(PHOTO)
-    entry = loaded.entry
-    x, _, _ = preprocess(photo, entry.preprocessing(size), min_size=entry.min_size)
+    ready = forecast(photo, loaded, size=size)
+    x, _, _ = preprocess(photo, ready.preprocessing, min_size=loaded.card.min_size)
     x = x.to(loaded.device)
     shown = explain(photo, loaded, size=size)
 

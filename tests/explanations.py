@@ -1,12 +1,12 @@
 """Explanations built by hand, without a network: small arrays with known values."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.preprocess import Preprocessing
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -19,13 +19,7 @@ from attnviz.results import (
 )
 
 SHA256 = "0123456789abcdef" * 4
-PREPROCESSING: Mapping[str, Any] = {
-    "size": 64,
-    "resize_mode": "keep",
-    "multiple": 16,
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-}
+PREPROCESSING = Preprocessing(size=64, multiple=16)
 
 
 def photo(height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:
@@ -120,7 +114,7 @@ def danet(height: int = 96, width: int = 128, **changes: Any) -> Explanation:
         "predictions": (),
         "stages": (),
         "model": model_info(name="tiny_danet", architecture="DANet-ResNet18", task="segmentation"),
-        "position": position,
+        "positions": {"position": position},
         "channel": channel,
         "segmentation": Segmentation(CLASSES, {h: labels for h in ("fused", "position", "channel")}, cells),
         "geometry": Geometry((height, width), (0, 0, width, height), size),

@@ -1,6 +1,8 @@
 """The whole way of a photo, with the shipped weights."""
 
 import io
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -8,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import attnviz
 from attnviz.errors import DeviceError, ImageError, ModelError, OptionError, UnknownModelError
 from attnviz.inputs.decode import decode
+from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.sites import Site, views_of
 from attnviz.models.weights.registry import list_models, load_model
+from attnviz.pipeline import forecast, run
 from attnviz.results import Explanation
 
 CAT = Path(__file__).parents[1] / "assets" / "cat.jpg"
@@ -39,7 +45,7 @@ def test_classifier(classified: Explanation) -> None:
     assert classified.photo.shape == decode(CAT).shape
     assert [s.stage for s in classified.stages] == [1, 2, 3]
     height, width = classified.network_image.shape[:2]
-    assert min(height, width) == entry.size
+    assert min(height, width) == entry.preprocessing.size
     for stage in classified.stages:
         assert stage.gain.values.shape == (height // stage.stride, width // stage.stride)
         low, high = stage.gain.raw_range
@@ -57,12 +63,12 @@ def test_classifier(classified: Explanation) -> None:
 
 def test_the_same_numbers_as_the_network_alone(classified: Explanation) -> None:
     loaded = load_model(CLASSIFIER, "cpu")
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (loaded.entry.mean, loaded.entry.std))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (loaded.card.preprocessing.mean, loaded.card.preprocessing.std))
     x = (torch.from_numpy(classified.network_image.copy()).permute(2, 0, 1) / 255 - mean) / std
     with torch.no_grad():
         probabilities = loaded.net(x[None])[0].softmax(dim=0)
     best = int(probabilities.argmax())
-    assert classified.predictions[0].category == loaded.entry.categories[best]
+    assert classified.predictions[0].category == loaded.card.categories[best]
     assert classified.predictions[0].probability == pytest.approx(float(probabilities[best]), abs=1e-5)
 
 
@@ -83,7 +89,8 @@ def test_segmenter(segmented: Explanation) -> None:
     assert list(segmented.maps) == ["position.received"]
     with torch.no_grad():
         loaded = load_model(SEGMENTER, "cpu")
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (loaded.entry.mean, loaded.entry.std))
+        own = loaded.card.preprocessing
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (own.mean, own.std))
         x = (torch.from_numpy(segmented.network_image.copy()).permute(2, 0, 1) / 255 - mean) / std
         labels = loaded.net(x[None])[0].argmax(dim=0)
     assert (labels.numpy() == segmented.segmentation.labels["fused"]).mean() > 0.999
@@ -161,3 +168,72 @@ def test_two_threads_share_a_model(classified: Explanation) -> None:
         same = np.array_equal(explanation.photo, classified.photo)
         equal = np.allclose(explanation.maps["stage1.gain"].values, classified.maps["stage1.gain"].values, atol=1e-5)
         assert equal == same
+
+
+def test_a_run_that_does_not_fit_is_refused_before_it_starts(monkeypatch) -> None:
+    monkeypatch.setattr("attnviz.pipeline.free_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("attnviz.pipeline.record", lambda *args: pytest.fail("it was started"))
+    with pytest.raises(DeviceError, match="expected a run within the 1 MB of memory that is free"):
+        attnviz.explain(CAT, CLASSIFIER, device="cpu")
+
+
+def test_a_forecast_decodes_once_and_the_run_gives_the_same(classified: Explanation, monkeypatch) -> None:
+    ready = forecast(CAT, CLASSIFIER, device="cpu")
+    assert ready.geometry == classified.geometry
+    assert ready.cost.nbytes > 0
+    monkeypatch.setattr("attnviz.pipeline.decode", lambda source: pytest.fail("it was decoded twice"))
+    found = run(ready)
+    assert list(found.seconds) == ["decode", "load", "plan", "preprocess", "forward", "collect"]
+    np.testing.assert_array_equal(found.maps["stage3.gain"].values, classified.maps["stage3.gain"].values)
+
+
+def test_all_of_the_preprocessing_can_be_given() -> None:
+    own = Preprocessing(size=64, multiple=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resize_mode="stretch")
+    found = attnviz.explain(CAT, CLASSIFIER, device="cpu", preprocessing=own)
+    assert found.preprocessing == own
+    assert found.network_image.shape == (64, 64, 3)
+
+
+class OwnNetwork(nn.Module):
+    """Sites, and no config."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 7, 3, stride=4, padding=1)
+        self.gate = nn.Sequential(nn.Conv2d(7, 1, 1), nn.Sigmoid())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        return (x * self.gate(x)).mean(dim=(2, 3))
+
+    def sites(self) -> tuple[Site, ...]:
+        return (Site("mine.spatial_gate", "gate", "spatial_gate", 1, 4),)
+
+
+def test_a_network_of_ones_own_needs_no_config() -> None:
+    found = attnviz.explain(CAT, OwnNetwork(), size=64)
+    assert list(found.maps) == ["mine.spatial_gate"]
+    assert {entry.category for entry in found.predictions} <= {f"class {i}" for i in range(7)}
+
+
+def test_changing_a_loaded_model_changes_no_later_explanation() -> None:
+    net = load_model(SEGMENTER, "cpu").net
+    with torch.no_grad():
+        net.head.sa.gamma.fill_(0)
+    assert attnviz.explain(CAT, SEGMENTER, device="cpu", size=64).position.gamma != 0
+    assert attnviz.explain(CAT, net, size=64).position.gamma == 0
+
+
+def test_results_can_be_drawn_without_torch() -> None:
+    code = "import sys, attnviz.results, attnviz.render.figure; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_channel_gates_are_shown() -> None:
+    config = {"architecture": "AttentionResNet", "trunk": {"depth": 18, "width": 4}, "num_classes": 3}
+    net = attnviz.build_model({**config, "trunk": {**config["trunk"], "attention": {"kind": "se", "reduction": 2}}})
+    found = attnviz.explain(CAT, net, size=64)
+    assert found.maps == {}
+    assert len(found.channel_gates) == 8
+    assert found.channel_gates["stage2.block1.channel_gate"].values.shape == (8,)
+    assert views_of(net.sites()) == ("channel",)

@@ -5,17 +5,18 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from attnviz.errors import ImageError, OptionError
 from attnviz.inputs.files.limits import MOST_PIXELS
 from attnviz.inputs.geometry import Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # torchvision, transforms/_presets.py::ImageClassification
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -48,6 +49,8 @@ class Preprocessing:
         OptionError: A number or name out of its range.
     """
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # of a card or a manifest that is read
+
     size: int
     resize_mode: ResizeMode = "keep"
     multiple: int = 32
@@ -78,7 +81,7 @@ class Preprocessing:
 
 def preprocess(
     image: NDArray[np.uint8], preprocessing: Preprocessing, *, min_size: int = 1
-) -> tuple[Tensor, NDArray[np.uint8], Geometry]:
+) -> tuple["Tensor", NDArray[np.uint8], Geometry]:
     """Resize and normalise a photo.
 
     The photo is resized in eight bits, by Pillow's bilinear filter, which widens with the reduction and so does not
@@ -176,7 +179,7 @@ def reduced_size(network_size: tuple[int, int], detail: float) -> tuple[int, int
     return h, w
 
 
-def normalise(network_image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+def normalise(network_image: NDArray[np.uint8], preprocessing: Preprocessing) -> "Tensor":
     """What torchvision's ``to_tensor`` and ``normalize`` make of the picture, bit for bit.
 
     Args:
@@ -186,6 +189,8 @@ def normalise(network_image: NDArray[np.uint8], preprocessing: Preprocessing) ->
     Returns:
         float32 (1, 3, h, w), contiguous, on the CPU.
     """
+    import torch  # here: results hold a `Preprocessing`, and drawing them needs no torch
+
     x = torch.from_numpy(np.ascontiguousarray(network_image.transpose(2, 0, 1)))[None].to(torch.float32).div_(255)
     mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.tensor(preprocessing.std, dtype=torch.float32).view(1, 3, 1, 1)

@@ -67,10 +67,11 @@ class BamResNet(ResNetTrunk):
         found: list[Site] = []
         for stage, stride in enumerate(STRIDES, start=1):
             bam, label = f"bam{stage}", f"stage{stage}"
+            gate = getattr(self, bam).gate
             found += [
                 Site(f"{label}.spatial_logit", f"{bam}.spatial_att", "spatial_logit", stage, stride),
                 Site(f"{label}.channel_logit", f"{bam}.channel_att", "channel_logit", stage, stride),
                 Site(f"{label}.gate", f"{bam}.gate", "gate", stage, stride),
-                Site(f"{label}.gain", f"{bam}.gate", "effective_gain", stage, stride, view=effective_gain),
+                Site(f"{label}.gain", f"{bam}.gate", "effective_gain", stage, stride, gate.fusion, view=effective_gain),
             ]
         return tuple(found)

@@ -89,10 +89,12 @@ class DANet(nn.Module):
         return (
             Site("position.query", "head.sa.query_conv", "query", None, STRIDE),
             Site("position.key", "head.sa.key_conv", "key", None, STRIDE),
+            Site("position.gamma", "head.sa.gamma", "gamma", None, STRIDE),
             Site("position.output", "head.sa", "features", None, STRIDE),
             Site("channel.matrix", "head.sc.softmax", "channel_matrix", None, STRIDE),
             Site("channel.input", "head.conv5c", "features", None, STRIDE),
             Site("channel.output", "head.sc", "features", None, STRIDE),
+            Site("channel.gamma", "head.sc.gamma", "gamma", None, STRIDE),
             Site("segmentation.fused", "head.conv8", "class_logit", None, STRIDE),
             Site("segmentation.position", "head.conv6", "class_logit", None, STRIDE),
             Site("segmentation.channel", "head.conv7", "class_logit", None, STRIDE),

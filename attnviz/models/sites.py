@@ -1,8 +1,8 @@
 """Sites: the places in a network where attention can be read, as plain data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
@@ -21,7 +21,15 @@ SiteKind = Literal[
     "spatial_gate",  # (B, 1, H, W) in (0, 1)
     "group_gate",  # (B, G, H, W) in (0, 1): one map per group of channels
     "channel_gate",  # (B, C, 1, 1) in (0, 1)
+    "gamma",  # (1,), unbounded: a parameter, the weight of an attention's output in its residual sum
 ]
+View = Literal["stages", "position", "channel"]
+VIEWS: tuple[View, ...] = get_args(View)
+_SHOWN_IN: dict[View, frozenset[SiteKind]] = {
+    "stages": frozenset({"effective_gain", "spatial_gate", "group_gate"}),
+    "position": frozenset({"query"}),
+    "channel": frozenset({"channel_matrix", "channel_gate"}),
+}
 
 
 @dataclass(frozen=True)
@@ -29,20 +37,34 @@ class Site:
     """One place to watch.
 
     Attributes:
-        label: Stable public name, for example ``"stage1.gain"``.
-        module: Path of the submodule whose output is read, as in ``net.get_submodule``.
+        label: Stable public name, for example ``"stage1.gain"``. Sites of one attention share what stands before the
+            last dot: ``"position.query"``, ``"position.key"``, ``"position.gamma"``.
+        path: Of the submodule whose output is read, as in ``net.get_submodule``; of the parameter for ``"gamma"``.
         kind: What the tensor is; fixes its shape and range.
         stage: Stage of the trunk, from 1; None where the site belongs to a head.
         stride: Input pixels per location, in both directions.
+        fusion: Of ``"effective_gain"`` alone: ``"sum"`` or ``"product"``, how the logits of both branches are joined.
         view: Applied to the module's output before it is kept; None keeps it as it is.
     """
 
     label: str
-    module: str
+    path: str
     kind: SiteKind
     stage: int | None
     stride: int
+    fusion: Literal["sum", "product"] | None = None
     view: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def group(self) -> str:
+        """What sites of one attention share: the label up to its last dot."""
+        return self.label.rpartition(".")[0]
+
+
+def views_of(sites: Sequence[Site]) -> tuple[View, ...]:
+    """Which views have something to show of a network with these sites, in the order of `VIEWS`."""
+    kinds = {site.kind for site in sites}
+    return tuple(view for view in VIEWS if kinds & _SHOWN_IN[view])
 
 
 def sites_of(net: nn.Module) -> tuple[Site, ...]:

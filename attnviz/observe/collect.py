@@ -1,15 +1,22 @@
-"""From a recording to results: predictions, stages, segmentations and single maps, as plain arrays."""
+"""From a recording to results, by kind of site: predictions, stages, attentions, segmentations, as plain arrays."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from attnviz.errors import ModelError, RecordError
-from attnviz.models.attention.bam import FusedGate
-from attnviz.models.danet import DANet
-from attnviz.models.sites import Site, sites_of
+from attnviz.models.sites import Site, SiteKind
 from attnviz.observe.recorder import Recording, as_numpy
-from attnviz.results import AttentionMap, ByteArray, Prediction, Segmentation, StageAttention
+from attnviz.results import (
+    AttentionMap,
+    ChannelAttention,
+    ChannelGate,
+    LabelArray,
+    PositionAttention,
+    Prediction,
+    Segmentation,
+    StageAttention,
+)
 
 
 def check_finite(recording: Recording, name: str) -> None:
@@ -26,45 +33,87 @@ def check_finite(recording: Recording, name: str) -> None:
 
 
 def predictions(logits: Tensor, categories: tuple[str, ...], top: int) -> tuple[Prediction, ...]:
-    """The most probable categories of the first picture, from logits (B, classes)."""
+    """The most probable categories of the first picture, from logits (B, classes); those without a name by number."""
     probabilities = logits[0].float().softmax(dim=0)
     best = probabilities.topk(min(top, len(probabilities)))
-    return tuple(Prediction(categories[int(i)], float(p)) for p, i in zip(best.values, best.indices, strict=True))
+    numbers = [int(i) for i in best.indices]
+    names = [categories[i] if i < len(categories) else f"class {i}" for i in numbers]
+    return tuple(Prediction(name, float(p)) for name, p in zip(names, best.values, strict=True))
 
 
-def stages(net: nn.Module, recording: Recording) -> tuple[StageAttention, ...]:
+def stages(recording: Recording) -> tuple[StageAttention, ...]:
     """What each BAM of the network computed about the first picture; empty where it has none."""
-    gains = [site for site in sites_of(net) if site.kind == "effective_gain"]
-    return tuple(_stage(net, recording, site) for site in gains)
+    return tuple(_stage(recording, site) for site in _of_kind(recording, "effective_gain"))
 
 
-def _stage(net: nn.Module, recording: Recording, site: Site) -> StageAttention:
-    def single(label: str, title: str, unit: str, bounds: tuple[float | None, float | None]) -> AttentionMap:
+def _stage(recording: Recording, site: Site) -> StageAttention:
+    if site.fusion is None or site.stage is None:
+        raise RecordError(f"expected the site {site.label} to tell its fusion and its stage, got one that does not")
+
+    def single(name: str, kind: SiteKind, title: str, unit: str) -> AttentionMap:
         return AttentionMap(
-            label=f"stage{site.stage}.{label}",
+            label=f"{site.group}.{name}",
             title=f"Stage {site.stage} · {title}",
-            kind="effective_gain" if label == "gain" else label,
-            values=as_numpy(recording.sites[f"stage{site.stage}.{label}"][0, 0]),
+            kind=kind,
+            values=as_numpy(recording.sites[f"{site.group}.{name}"][0, 0]),
             unit=unit,
-            bounds=bounds,
+            bounds=(1.0, 2.0) if kind == "effective_gain" else (None, None),
             stage=site.stage,
             stride=site.stride,
         )
 
-    gate = net.get_submodule(site.module)
-    if not isinstance(gate, FusedGate):
-        raise RecordError(f"expected {site.module} to be a BAM's gate, got a {type(gate).__name__}")
     return StageAttention(
-        stage=site.stage or 0,
+        stage=site.stage,
         stride=site.stride,
-        fusion=gate.fusion,
-        spatial_logit=single("spatial_logit", "spatial logit", "logit", (None, None)),
-        channel_logit=as_numpy(recording.sites[f"stage{site.stage}.channel_logit"][0, :, 0, 0]),
-        gain=single("gain", "effective gain", "×", (1.0, 2.0)),
+        fusion=site.fusion,
+        spatial_logit=single("spatial_logit", "spatial_logit", "spatial logit", "logit"),
+        channel_logit=as_numpy(recording.sites[f"{site.group}.channel_logit"][0, :, 0, 0]),
+        gain=single("gain", "effective_gain", "effective gain", "×"),
     )
 
 
-def other_maps(net: nn.Module, recording: Recording) -> tuple[AttentionMap, ...]:
+def position_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
+    """Every position attention of one picture of the batch, by the label that its sites share; in order."""
+    return {
+        site.group: PositionAttention(
+            query=as_numpy(recording.sites[site.label][batch]),
+            key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
+            gamma=_gamma(recording, site.group),
+            stride=site.stride,
+        )
+        for site in _of_kind(recording, "query")
+    }
+
+
+def channel_attention(recording: Recording) -> ChannelAttention | None:
+    """DANet's attention between channels of the first picture; None where the network has none."""
+    for site in _of_kind(recording, "channel_matrix"):
+        before, after = (recording.sites[f"{site.group}.{end}"][0] for end in ("input", "output"))
+        return ChannelAttention(
+            matrix=as_numpy(recording.sites[site.label][0]),
+            output=as_numpy(after),
+            effect=as_numpy((after - before).abs().mean(dim=(1, 2))),
+            gamma=_gamma(recording, site.group),
+            stride=site.stride,
+        )
+    return None
+
+
+def channel_gates(recording: Recording) -> dict[str, ChannelGate]:
+    """One number per channel of the first picture (SE, CBAM), by label, in order."""
+    return {
+        site.label: ChannelGate(
+            label=site.label,
+            title=site.label,
+            values=as_numpy(recording.sites[site.label][0, :, 0, 0]),
+            stage=site.stage,
+            stride=site.stride,
+        )
+        for site in _of_kind(recording, "channel_gate")
+    }
+
+
+def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
     """Spatial gates of other attention modules (CBAM, SGE): one map per site, the mean where it has several."""
     return tuple(
         AttentionMap(
@@ -77,24 +126,48 @@ def other_maps(net: nn.Module, recording: Recording) -> tuple[AttentionMap, ...]
             stage=site.stage,
             stride=site.stride,
         )
-        for site in sites_of(net)
-        if site.kind in ("spatial_gate", "group_gate")
+        for site in _of_kind(recording, "spatial_gate", "group_gate")
     )
 
 
-def segmentation(net: DANet, recording: Recording, size: tuple[int, int], categories: tuple[str, ...]) -> Segmentation:
-    """The classes that DANet's three classifiers give the first picture, upsampled as the network does it."""
+def segmentation(
+    recording: Recording, size: tuple[int, int], categories: tuple[str, ...], *, align_corners: bool
+) -> Segmentation | None:
+    """The classes that each classifier gives the first picture, upsampled as the network does it; None without any.
 
-    def upsampled(head: str) -> Tensor:
-        logits = recording.sites[f"segmentation.{head}"]
-        return nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=net.align_corners)
+    Args:
+        recording: Of a network with sites of kind ``"class_logit"``; the first of them is the network's answer.
+        size: (height, width) to upsample to, pixels.
+        categories: Names of the classes; those without a name are numbered.
+        align_corners: How the network upsamples its logits.
+    """
+    sites = _of_kind(recording, "class_logit")
+    if not sites:
+        return None
+    logits = {site.label.rpartition(".")[2]: recording.sites[site.label] for site in sites}
+    count = int(recording.sites[sites[0].label].shape[1])
+
+    def upsampled(coarse: Tensor) -> Tensor:
+        return nn.functional.interpolate(coarse, size=size, mode="bilinear", align_corners=align_corners)
 
     return Segmentation(
-        categories=categories,
-        labels={head: _classes(upsampled(head)) for head in ("fused", "position", "channel")},
-        cells=_classes(recording.sites["segmentation.fused"]),
+        categories=(*categories[:count], *(f"class {i}" for i in range(len(categories), count))),
+        labels={head: _classes(upsampled(coarse)) for head, coarse in logits.items()},
+        cells=_classes(recording.sites[sites[0].label]),
     )
 
 
-def _classes(logits: Tensor) -> ByteArray:
-    return np.asarray(logits.argmax(dim=1)[0].to("cpu", torch.uint8).numpy())
+def _of_kind(recording: Recording, *kinds: SiteKind) -> list[Site]:
+    return [site for site in recording.watched if site.kind in kinds]
+
+
+def _gamma(recording: Recording, group: str) -> float:
+    """Weight of an attention in its residual sum; 1 where it has none, and is passed on as it is."""
+    tensor = recording.sites.get(f"{group}.gamma")
+    return 1.0 if tensor is None else float(tensor)
+
+
+def _classes(logits: Tensor) -> LabelArray:
+    """The number of the likeliest class at every place: uint8, or uint16 where there are more than 256 classes."""
+    kind = np.uint8 if logits.shape[1] <= 256 else np.uint16
+    return logits.argmax(dim=1)[0].cpu().numpy().astype(kind)

@@ -7,29 +7,30 @@ runs took, one and a half times what large ones did.
 
 from __future__ import annotations
 
-import json
+import copy
 import threading
-from collections.abc import Mapping
+import weakref
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from attnviz.errors import DeviceError
 from attnviz.models.attention.dual_attention import PositionAttention
-from attnviz.models.build import build_model
+from attnviz.models.sites import sites_of
+from attnviz.results import QUERIES_PER_CHUNK
 
 _FLOAT = 4  # bytes
-_QUERIES_PER_CHUNK = 1024  # rows of the N x N matrix made at once, as in models.dual_attention
 _MATRICES_PER_CHUNK = 3  # energy, its softmax, and the exponentials of the reductions
 _BYTES_PER_PHOTO_PIXEL = 3 * 3  # the decoded photo, a copy while it is turned, and the encoder's
 _SAFETY = 1.25
 _SHARE_OF_FREE = 0.9  # what a run may take of the memory that is free now
 _FIRST_RATES = {"cpu": 6e9, "mps": 2e11, "cuda": 2e12}  # macs per second, until a run was measured
 _LEAST_TO_LEARN_FROM = 1_000_000_000  # macs: a smaller run measures its overhead, the first one warming up
+_MOST_SIZES = 64  # input sizes whose walk is remembered for each network
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -72,26 +73,26 @@ class Throughput:
 
 
 def estimate(
-    config: Mapping[str, Any],
+    net: nn.Module,
     network_size: tuple[int, int],
     photo_size: tuple[int, int],
     *,
     device: str = "cpu",
-    rates: Throughput | None = None,
+    throughput: Throughput | None = None,
 ) -> Cost:
-    """What one explanation will take.
+    """What one explanation will take; the network itself is there already and is not counted.
 
     Args:
-        config: What `attnviz.models.build.build_model` builds.
+        net: The network; a copy of it without numbers is walked.
         network_size: (height, width) of the input, pixels.
         photo_size: (height, width) of the photo, pixels.
         device: Where the network runs.
-        rates: What was measured before; None: nothing.
+        throughput: What was measured before; None: nothing.
     """
-    walked = _walk(json.dumps(config, sort_keys=True), *network_size)
+    walked = _walked(net, network_size)
     photo = photo_size[0] * photo_size[1] * _BYTES_PER_PHOTO_PIXEL
-    nbytes = int(_SAFETY * (walked.weights + 2 * walked.kept + walked.peak) + photo)
-    rate = (rates or Throughput()).rate(device)
+    nbytes = int(_SAFETY * (2 * walked.kept + walked.peak) + photo)
+    rate = (throughput or Throughput()).rate(device)
     return Cost(nbytes=nbytes, macs=walked.macs, seconds=walked.macs / rate)
 
 
@@ -130,62 +131,77 @@ def in_words(nbytes: float) -> str:
 
 
 @dataclass(frozen=True)
-class _Walked:
-    weights: int  # bytes of parameters and buffers
+class _Walk:
     kept: int  # bytes of what the sites keep
     peak: int  # bytes of the largest activations alive at once
     macs: int
 
 
-@lru_cache(maxsize=64)
-def _walk(config: str, height: int, width: int) -> _Walked:
+_walks: weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, int], _Walk]] = weakref.WeakKeyDictionary()
+_walks_guard = threading.Lock()
+
+
+def _walked(net: nn.Module, size: tuple[int, int]) -> _Walk:
+    """The walk of a network at an input size, remembered as long as the network lives."""
+    with _walks_guard:
+        known = _walks.setdefault(net, {})
+        if size not in known:
+            if len(known) >= _MOST_SIZES:
+                known.clear()
+            known[size] = _walk(net, size)
+        return known[size]
+
+
+def _walk(net: nn.Module, size: tuple[int, int]) -> _Walk:
     """Shapes of one forward pass, on the meta device."""
-    with torch.device("meta"):
-        net = build_model(json.loads(config)).eval()
-        x = torch.empty(1, 3, height, width)
+    shapes = without_numbers(net)
+    shapes.eval()
     tally = _Tally()
-    handles = [module.register_forward_hook(tally.count) for module in net.modules()]
-    watched: Any = net  # every network that build_model makes has sites
-    sites = {site.module for site in watched.sites()}
-    handles += [net.get_submodule(name).register_forward_hook(tally.keep) for name in sites]
+    handles = [module.register_forward_hook(tally.count) for module in shapes.modules()]
+    watched = {site.path for site in sites_of(net) if site.kind != "gamma"}
+    handles += [shapes.get_submodule(path).register_forward_hook(tally.keep) for path in watched]
+    first = next(shapes.parameters(), torch.empty(0))
+    counter = FlopCounterMode(display=False)
     try:
-        with torch.no_grad():
-            net(x)
+        with torch.no_grad(), counter:
+            shapes(torch.empty(1, 3, *size, device="meta", dtype=first.dtype))
     finally:
         for handle in handles:
             handle.remove()
-    weights = sum(t.numel() for t in (*net.parameters(), *net.buffers())) * _FLOAT
-    return _Walked(weights, tally.kept, tally.peak, tally.macs)
+    # A multiply-add is two operations to the counter, which sees convolutions and matrix products of every kind.
+    return _Walk(tally.kept, tally.peak, counter.get_total_flops() // 2)
+
+
+def without_numbers(net: nn.Module) -> nn.Module:
+    """A copy of a network on the ``meta`` device: shapes and no numbers, so that nothing is allocated or copied."""
+    numbers = (*net.parameters(), *net.buffers())
+    empty = {id(tensor): torch.empty_like(tensor, device="meta") for tensor in numbers}
+    for parameter in net.parameters():
+        empty[id(parameter)] = nn.Parameter(empty[id(parameter)], requires_grad=False)
+    return copy.deepcopy(net, empty)  # deepcopy takes what is in its memo for a copy made already
 
 
 class _Tally:
     """Adds up what the modules of one forward pass read and write."""
 
     def __init__(self) -> None:
-        self.kept = self.peak = self.macs = 0
+        self.kept = self.peak = 0
 
     def count(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module
         read = sum(t.numel() for t in inputs if isinstance(t, Tensor))
         written = sum(t.numel() for t in _tensors(output))
         # what a block reads stays alive for its shortcut while its convolutions read and write
         self.peak = max(self.peak, 2 * (read + written) * _FLOAT + self._matrix(module, inputs))
-        if isinstance(module, nn.Conv2d):
-            kernel = module.kernel_size[0] * module.kernel_size[1]
-            self.macs += written * kernel * module.in_channels // module.groups
-        elif isinstance(module, nn.Linear):
-            self.macs += written * module.in_features
 
     def keep(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module
         self.kept += sum(t.numel() for t in _tensors(output)) * _FLOAT
 
     def _matrix(self, module: nn.Module, inputs: tuple[Any, ...]) -> int:
-        """Bytes of the attention over positions; adds its macs."""
+        """Bytes of the attention over positions, which is made in chunks."""
         if not isinstance(module, PositionAttention) or not inputs:
             return 0
-        channels, height, width = (int(n) for n in inputs[0].shape[1:])
-        locations = height * width
-        self.macs += locations * locations * (channels + module.query_conv.out_channels)
-        return min(locations, _QUERIES_PER_CHUNK) * locations * _FLOAT * _MATRICES_PER_CHUNK
+        locations = int(inputs[0].shape[2] * inputs[0].shape[3])
+        return min(locations, QUERIES_PER_CHUNK) * locations * _FLOAT * _MATRICES_PER_CHUNK
 
 
 def _tensors(output: Any) -> list[Tensor]:  # noqa: ANN401 - any module

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from attnviz.errors import RecordError
 from attnviz.models.sites import Site, sites_of
-from attnviz.results import ChannelAttention, FloatArray, PositionAttention
+from attnviz.results import FloatArray
 
 _locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
@@ -27,59 +27,12 @@ class Recording:
     Attributes:
         output: The network's output.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
-        gammas: ``"position"`` and ``"channel"`` -> weight of DANet's attentions; empty for other networks.
-        stride: Input pixels per location of DANet's attentions.
+        watched: The sites that were watched, in order.
     """
 
     output: Tensor
     sites: dict[str, Tensor]
-    gammas: dict[str, float]
-    stride: int
-
-    @property
-    def position(self) -> PositionAttention:
-        """Position attention of the first picture of the batch.
-
-        Raises:
-            RecordError: The network has none, or its sites were not watched.
-        """
-        return self.position_of(0)
-
-    def position_of(self, batch: int) -> PositionAttention:
-        """Position attention of one picture of the batch.
-
-        Raises:
-            RecordError: The network has none, or its sites were not watched.
-        """
-        self._need("position.query", "position.key")
-        return PositionAttention(
-            query=as_numpy(self.sites["position.query"][batch]),
-            key=as_numpy(self.sites["position.key"][batch]),
-            gamma=self.gammas["position"],
-            stride=self.stride,
-        )
-
-    @property
-    def channel(self) -> ChannelAttention:
-        """Channel attention of the first picture of the batch.
-
-        Raises:
-            RecordError: The network has none, or its sites were not watched.
-        """
-        self._need("channel.matrix", "channel.input", "channel.output")
-        before, after = self.sites["channel.input"][0], self.sites["channel.output"][0]
-        return ChannelAttention(
-            matrix=as_numpy(self.sites["channel.matrix"][0]),
-            output=as_numpy(after),
-            effect=as_numpy((after - before).abs().mean(dim=(1, 2))),
-            gamma=self.gammas["channel"],
-            stride=self.stride,
-        )
-
-    def _need(self, *labels: str) -> None:
-        missing = [label for label in labels if label not in self.sites]
-        if missing:
-            raise RecordError(f"expected a recording with {missing[0]}, got one with {', '.join(self.sites) or 'none'}")
+    watched: tuple[Site, ...]
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:
@@ -111,12 +64,11 @@ def record(net: nn.Module, x: Tensor, sites: Sequence[Site] | None = None) -> Re
         output = net(x.to(parameter.device, parameter.dtype))
     for site in sites:
         if site.label not in kept:
-            raise RecordError(f"expected the forward pass to reach {site.module} for {site.label}, but it did not")
+            raise RecordError(f"expected the forward pass to reach {site.path} for {site.label}, but it did not")
     return Recording(
         output=output.detach() if isinstance(output, Tensor) else output,
         sites={site.label: kept[site.label] for site in sites},
-        gammas=dict(getattr(net, "gammas", {})),
-        stride=next((site.stride for site in sites if site.kind == "query"), 1),
+        watched=tuple(sites),
     )
 
 
@@ -131,16 +83,24 @@ def watching(net: nn.Module, sites: Sequence[Site], kept: dict[str, Tensor]) -> 
     handles: list[RemovableHandle] = []
     try:
         for site in sites:
-            try:
-                module = net.get_submodule(site.module)
-            except AttributeError as error:
-                message = f"expected a module {site.module!r} for {site.label}, got none of that name"
-                raise RecordError(message) from error
-            handles.append(module.register_forward_hook(_keeper(site, kept, thread)))
+            found = _found(net, site)
+            if isinstance(found, nn.Module):
+                handles.append(found.register_forward_hook(_keeper(site, kept, thread)))
+            else:
+                kept[site.label] = found.detach().clone()
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _found(net: nn.Module, site: Site) -> nn.Module | nn.Parameter:
+    """What a site names: a module whose output is read, or the parameter of a gamma."""
+    what = "parameter" if site.kind == "gamma" else "module"
+    try:
+        return net.get_parameter(site.path) if site.kind == "gamma" else net.get_submodule(site.path)
+    except AttributeError as error:
+        raise RecordError(f"expected a {what} {site.path!r} for {site.label}, got none of that name") from error
 
 
 @contextmanager
@@ -161,7 +121,7 @@ def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Mo
         if threading.get_ident() != thread:
             return
         if not isinstance(output, Tensor):
-            raise RecordError(f"expected a tensor from {site.module}, got {type(output).__name__}")
+            raise RecordError(f"expected a tensor from {site.path}, got {type(output).__name__}")
         shown = output.detach() if site.view is None else site.view(output.detach())
         kept[site.label] = shown.clone()  # an in-place operation after the module would rewrite the tensor itself
 

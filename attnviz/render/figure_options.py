@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from attnviz.errors import OptionError
 from attnviz.reduce.normalise import Scope
@@ -39,6 +39,8 @@ class FigureOptions:
     Raises:
         OptionError: One of them is impossible.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # of a manifest that is read
 
     panels: tuple[str, ...] = ()
     pins: tuple[tuple[float, float], ...] = ()

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
 from attnviz.render.figure_options import MAX_PANELS
-from attnviz.results import AttentionMap, ByteArray, Explanation, FloatArray, PositionAttention, Segmentation
+from attnviz.results import (
+    AttentionMap,
+    Explanation,
+    FloatArray,
+    LabelArray,
+    PositionAttention,
+    Segmentation,
+)
 
 Pins = tuple[tuple[float, float], ...]
 
@@ -39,7 +46,7 @@ class Panel:
         kind: What the numbers are; panels of one kind can share one scale.
         unit: Of the numbers.
         values: float32 (h, w), raw: drawn over the photo, or bare where `bare` is true; None: no numbers.
-        classes: uint8 (h, w) over what the network saw, drawn in the colours of the classes.
+        classes: uint8 or uint16 (h, w) over what the network saw, drawn in the colours of the classes.
         bare: Whether the numbers have nothing to do with places on the photo (the channel matrix).
         pins: Numbers (from 0) of the pins to be marked.
     """
@@ -49,7 +56,7 @@ class Panel:
     kind: str = "photo"
     unit: str = ""
     values: FloatArray | None = None
-    classes: ByteArray | None = None
+    classes: LabelArray | None = None
     bare: bool = False
     pins: tuple[int, ...] = ()
 

@@ -12,7 +12,7 @@ from attnviz.render.figure_options import FigureOptions
 from attnviz.render.overlay import colorize, overlay
 from attnviz.render.panels import Panel
 from attnviz.render.scales import Scale
-from attnviz.results import ByteArray, FloatArray
+from attnviz.results import ByteArray, FloatArray, LabelArray
 
 
 def photo_at(photo: ByteArray, size: tuple[int, int]) -> ByteArray:
@@ -73,7 +73,7 @@ def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]
     return np.asarray(means, dtype=np.float32).clip(0.0, 1.0)
 
 
-def _classes_over(photo: ByteArray, classes: ByteArray, geometry: Geometry, opacity: float) -> ByteArray:
+def _classes_over(photo: ByteArray, classes: LabelArray, geometry: Geometry, opacity: float) -> ByteArray:
     placed = upsample(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
     seen = ~np.isnan(placed)
     colors = class_colors(256)[np.where(seen, placed, 0).astype(np.intp)]

@@ -123,10 +123,10 @@ def sheet_of(items: Sequence[BatchItem], *, heading: str = "") -> ByteArray:
 
 def _runner(model: str | None, settings: dict[str, Any]) -> Explain:
     from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
-    from attnviz.save.within_memory import explain_within_memory
+    from attnviz.pipeline import explain
 
     loaded = load_model(model or DEFAULT_MODEL, settings.pop("device", "auto"))
-    return lambda path: explain_within_memory(path, loaded, **settings)
+    return lambda path: explain(path, loaded, **settings)
 
 
 def _items(

@@ -23,7 +23,7 @@ from attnviz.render.figure import FigurePlan
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import reason, shown
 
-SCHEMA = "attnviz manifest 1"
+SCHEMA = "attnviz manifest 2"
 _LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib", "pillow")
 _FILE_BLOCK = 1 << 20
 
@@ -116,7 +116,7 @@ def manifest(plan: FigurePlan, files: Sequence[str], *, source: PhotoSource, fol
         "versions": versions(),
         "photo": _photo(explanation, source, folder),
         "model": asdict(explanation.model),
-        "preprocessing": dict(explanation.preprocessing),
+        "preprocessing": asdict(explanation.preprocessing),
         "geometry": asdict(explanation.geometry),
         "figure": asdict(plan.options),
         "predictions": [asdict(prediction) for prediction in explanation.predictions],

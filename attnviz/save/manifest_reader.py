@@ -1,69 +1,97 @@
 """Reads a ``manifest.json`` that anybody may have written: every value is checked before it is used."""
 
 import json
-import math
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from attnviz.errors import InputError, OptionError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from attnviz.errors import InputError
+from attnviz.inputs.preprocess import Preprocessing
 from attnviz.render.figure_options import FigureOptions
 from attnviz.save.atomic_files import reason, shown
 from attnviz.save.manifest import SCHEMA
 
 _LARGEST_FILE = 5_000_000  # bytes
-_LARGEST_INPUT = 8192  # pixels
 _MOST_MAPS = 4096
-_SHA256 = re.compile(r"[0-9a-f]{64}", flags=re.ASCII)
-_RESIZE_MODES = ("keep", "stretch", "center_crop")
 
 
-@dataclass(frozen=True)
-class MapRecord:
-    """What a manifest says about one map: shape, range and hash."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    sha256: str
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL in it")
+    return text
 
 
-@dataclass(frozen=True)
-class Recipe:
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_without_nul)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_]+$")]
+Side = Annotated[int, Field(gt=0, lt=1 << 31)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class PhotoRecord(_Part):
+    """The photo.
+
+    Attributes:
+        name: Of its file; None: it had none.
+        path: Of its file, as seen from the manifest's folder; None: not told.
+        sha256: Of its file; None: it was no file.
+        pixels_sha256: Of the decoded photo.
+    """
+
+    name: Text | None
+    path: Text | None
+    sha256: Sha256 | None
+    pixels_sha256: Sha256
+
+
+class ModelRecord(_Part):
+    """The weights.
+
+    Attributes:
+        name: Of the weights.
+        sha256: Of their file; None: random weights or a network made in a program.
+        device: Where the network ran.
+    """
+
+    name: Text
+    sha256: Sha256 | None
+    device: Text
+
+
+class MapRecord(_Part):
+    """One array: shape, type and hash."""
+
+    shape: Annotated[tuple[Side, ...], Field(max_length=4)]
+    dtype: Literal["float32", "uint8", "uint16"]
+    sha256: Sha256
+
+
+class Recipe(_Part):
     """What it takes to make a figure again.
 
     Attributes:
-        photo_name: Of the photo's file; None: it had none.
-        photo_path: Of the photo, as seen from the manifest's folder; None: not told.
-        photo_sha256: Of the photo's file; None: it was no file.
-        pixels_sha256: Of the decoded photo.
-        model: Name of the weights.
-        model_sha256: Of the weights' file; None: random weights or a network made in a program.
-        device: Where it was computed.
-        size: Shorter side the network saw, pixels.
-        resize_mode: ``"keep"``, ``"stretch"`` or ``"center_crop"``.
-        predictions: How many predictions were kept.
+        photo: The photo.
+        model: The weights.
+        preprocessing: How the photo became the network's input, all of it.
+        predictions: What was predicted; only their number matters.
         figure: The figure's options.
         maps: Label -> what the map was.
         files: Names of the files that were written beside the manifest.
         versions: Of the program and its libraries.
     """
 
-    photo_name: str | None
-    photo_path: str | None
-    photo_sha256: str | None
-    pixels_sha256: str
-    model: str
-    model_sha256: str | None
-    device: str
-    size: int
-    resize_mode: str
-    predictions: int
+    photo: PhotoRecord
+    model: ModelRecord
+    preprocessing: Preprocessing
+    predictions: list[Any]
     figure: FigureOptions
-    maps: Mapping[str, MapRecord]
-    files: tuple[str, ...]
-    versions: Mapping[str, str]
+    maps: Annotated[dict[str, MapRecord], Field(max_length=_MOST_MAPS)]
+    files: tuple[FileName, ...]
+    versions: dict[str, Annotated[str, Field(max_length=200)]]
 
 
 def read_manifest(path: Path) -> Recipe:
@@ -94,97 +122,24 @@ def parse_manifest(document: object) -> Recipe:
     Raises:
         InputError: It is no manifest of a version this program knows, or a value in it is wrong.
     """
-    root = _Fields(document, "the manifest")
-    if root.get("schema", str) != SCHEMA:
-        raise InputError(f"expected a manifest with schema {SCHEMA!r}, got {_short(root.get('schema', str))!r}")
-    photo, model = _Fields(root.get("photo", dict), "photo"), _Fields(root.get("model", dict), "model")
-    preprocessing = _Fields(root.get("preprocessing", dict), "preprocessing")
-    maps = root.get("maps", dict)
-    if len(maps) > _MOST_MAPS:
-        raise InputError(f"expected at most {_MOST_MAPS} maps in the manifest, got {len(maps)}")
-    return Recipe(
-        photo_name=photo.text("name", optional=True),
-        photo_path=photo.text("path", optional=True),
-        photo_sha256=photo.sha256("sha256", optional=True),
-        pixels_sha256=photo.sha256("pixels_sha256") or "",
-        model=model.text("name") or "",
-        model_sha256=model.sha256("sha256", optional=True),
-        device=model.text("device") or "",
-        size=preprocessing.whole("size", 1, _LARGEST_INPUT),
-        resize_mode=preprocessing.choice("resize_mode", _RESIZE_MODES),
-        predictions=len(root.get("predictions", list)),
-        figure=_figure(root.get("figure", dict)),
-        maps={str(label): _map(entry, label) for label, entry in maps.items()},
-        files=tuple(_file_name(name) for name in root.get("files", list)),
-        versions={str(k): str(v)[:100] for k, v in root.get("versions", dict).items()},
-    )
-
-
-def _figure(options: Mapping[str, Any]) -> FigureOptions:
-    known = {field.name for field in fields(FigureOptions)}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise InputError(f"expected figure options out of {', '.join(sorted(known))}, got {_short(unknown[0])!r}")
+    if not isinstance(document, dict):
+        raise InputError(f"expected the manifest as an object, got {_short(document)}")
+    if document.get("schema") != SCHEMA:
+        raise InputError(f"expected schema {SCHEMA!r} of the manifest, got {_short(document.get('schema'))}")
     try:
-        return FigureOptions(**options)
-    except OptionError as error:
-        raise InputError(f"expected a figure that can be drawn in the manifest: {_short(error)}") from error
+        # Strictly: no text passes for a number. By way of JSON, whose lists are tuples then.
+        return Recipe.model_validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        raise InputError(_sentence(error)) from error
 
 
-def _map(entry: object, label: object) -> MapRecord:
-    record = _Fields(entry, f"map {_short(label)}")
-    shape = record.get("shape", list)
-    if len(shape) > 4 or not all(type(n) is int and 0 < n < 1 << 31 for n in shape):
-        raise InputError(f"expected the shape of map {_short(label)} as up to 4 sizes, got {_short(shape)}")
-    return MapRecord(tuple(shape), record.choice("dtype", ("float32", "uint8")), record.sha256("sha256") or "")
-
-
-def _file_name(name: object) -> str:
-    if not isinstance(name, str) or len(name) > 200 or not re.fullmatch(r"[\w-]+\.[\w]+", name, flags=re.ASCII):
-        raise InputError(f"expected plain file names in the manifest, got {_short(name)}")
-    return name
-
-
-class _Fields:
-    """The fields of a JSON object, each with the type it must have."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise InputError(f"expected {where} as an object, got {_short(value)}")
-        self._value: dict[str, Any] = value
-        self._where = where
-
-    def get(self, name: str, kind: type) -> Any:  # noqa: ANN401 - of the kind that was asked for
-        value = self._value.get(name)
-        if type(value) is not kind:
-            names = {str: "text", dict: "an object", list: "a list", int: "a whole number"}
-            raise InputError(f"expected {name} of {self._where} as {names[kind]}, got {_short(value)}")
-        return value
-
-    def text(self, name: str, *, optional: bool = False) -> str | None:
-        if optional and self._value.get(name, 0) is None:
-            return None
-        return self._checked(name, lambda text: len(text) <= 4096 and "\0" not in text, "text of up to 4096 letters")
-
-    def sha256(self, name: str, *, optional: bool = False) -> str | None:
-        if optional and self._value.get(name, 0) is None:
-            return None
-        return self._checked(name, lambda text: bool(_SHA256.fullmatch(text)), "a SHA-256 in hexadecimal")
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        return self._checked(name, lambda text: text in choices, f"one of {', '.join(choices)}")
-
-    def whole(self, name: str, low: int, high: int) -> int:
-        value: int = self.get(name, int)
-        if not low <= value <= high:
-            raise InputError(f"expected {name} of {self._where} from {low} to {high}, got {_short(value)}")
-        return value
-
-    def _checked(self, name: str, good: Callable[[str], bool], wanted: str) -> str:
-        text: str = self.get(name, str)
-        if not good(text):
-            raise InputError(f"expected {name} of {self._where} as {wanted}, got {_short(text)}")
-        return text
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, in one sentence."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(_short(part).strip("'") for part in first["loc"]) or "the manifest"
+    if first["type"] == "missing":
+        return f"expected {where} in the manifest, got none"
+    return f"expected {where} of the manifest to be right, got {_short(first['input'])}: {_short(first['msg'])}"
 
 
 def _no_constant(name: str) -> float:
@@ -193,8 +148,5 @@ def _no_constant(name: str) -> float:
 
 def _short(value: object) -> str:
     """A value for a message: short, on one line, whatever it is."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    text = str(value) if isinstance(value, Exception | str) else repr(value)
-    text = " ".join(ascii(text)[1:-1].split())
+    text = " ".join(ascii(str(value)).strip("'\"").split())
     return text if len(text) <= 120 else f"{text[:117]}..."

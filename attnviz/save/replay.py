@@ -128,9 +128,9 @@ def replay(
     """
     path = Path(manifest)
     recipe = read_manifest(path)
-    if recipe.model_sha256 is None and model is None:
+    if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
-            f"expected a manifest of weights that have a hash, got {recipe.model!r}, random or made in a program; "
+            f"expected a manifest of weights that have a hash, got {recipe.model.name!r}, random or made in a program; "
             "name a checkpoint with --model"
         )
     notes = [
@@ -141,7 +141,7 @@ def replay(
     found = _find_photo(recipe, path.parent, None if photo is None else Path(photo))
     explanation = _explain(recipe, found, model, device, notes)
     _check_photo(recipe, found, explanation, notes)
-    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo_name)
+    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo.name)
     maps = _compare(recipe, raw_arrays(plan), path.parent / FILES["npz"])
     folder = make_folder(path.parent / "replay" if out_dir is None else Path(out_dir))
     if folder == path.parent.resolve():
@@ -154,60 +154,55 @@ def replay(
 def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
     if given is not None:
         return given
-    candidates = [folder / hint for hint in (recipe.photo_path, recipe.photo_name) if hint]
-    if recipe.photo_name:
-        candidates.append(folder.parent / Path(recipe.photo_name).name)
+    candidates = [folder / hint for hint in (recipe.photo.path, recipe.photo.name) if hint]
+    if recipe.photo.name:
+        candidates.append(folder.parent / Path(recipe.photo.name).name)
     for candidate in candidates:
         try:
             if candidate.is_file():
                 return candidate
         except (OSError, ValueError):  # a name that no file can have
             continue
-    name = shown(Path(recipe.photo_name or "without a name"))
+    name = shown(Path(recipe.photo.name or "without a name"))
     raise ImageError(f"expected the photo {name} where the manifest says, got no such file; give it with --photo")
 
 
 def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None, notes: list[str]) -> Explanation:
     from attnviz.models.device import pick_device
     from attnviz.models.weights.registry import list_models, load_model
-    from attnviz.save.within_memory import explain_within_memory
+    from attnviz.pipeline import explain
 
-    if (
-        model is None and recipe.model not in list_models()
-    ):  # a manifest must not make the program open any file it likes
+    # A manifest must not make the program open any file it likes.
+    if model is None and recipe.model.name not in list_models():
         raise UnknownModelError(
-            f"expected weights that are known by name, got {recipe.model[:200]!r}; give the file with --model"
+            f"expected weights that are known by name, got {recipe.model.name[:200]!r}; give the file with --model"
         )
-    place = device or recipe.device
+    place = device or recipe.model.device
     try:
         pick_device(place)
     except DeviceError:
         if device is not None:
             raise
         place = "auto"
-        notes.append(f"computed on {pick_device(place)}, not on {recipe.device[:40]!r} as then")
-    loaded = load_model(model or recipe.model, place)
-    if recipe.model_sha256 is not None and loaded.entry.sha256 != recipe.model_sha256:
-        got = loaded.entry.sha256 or "none"
-        raise CheckpointError(f"expected weights with SHA-256 {recipe.model_sha256}, got {got}: they are others now")
-    top = max(1, recipe.predictions)
-    resize_mode: Any = recipe.resize_mode  # read_manifest has checked it
-    return explain_within_memory(photo, loaded, size=recipe.size, resize_mode=resize_mode, top=top)
+        notes.append(f"computed on {pick_device(place)}, not on {recipe.model.device[:40]!r} as then")
+    loaded = load_model(model or recipe.model.name, place)
+    if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
+        got = loaded.card.sha256 or "none"
+        raise CheckpointError(f"expected weights with SHA-256 {recipe.model.sha256}, got {got}: they are others now")
+    return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))
 
 
 def _check_photo(recipe: Recipe, photo: Path, explanation: Explanation, notes: list[str]) -> None:
-    same_pixels = array_sha256(explanation.photo) == recipe.pixels_sha256
+    same_pixels = array_sha256(explanation.photo) == recipe.photo.pixels_sha256
     digest = PhotoSource.of(photo).sha256
-    same_file = recipe.photo_sha256 is not None and digest == recipe.photo_sha256
-    if same_pixels and not same_file and recipe.photo_sha256 is not None:
+    same_file = recipe.photo.sha256 is not None and digest == recipe.photo.sha256
+    if same_pixels and not same_file and recipe.photo.sha256 is not None:
         notes.append("the photo's file is another one, with the same pixels")
     elif not same_pixels and same_file:
         notes.append("the photo's file is the same, but it was decoded to other pixels")
     elif not same_pixels:
-        raise ImageError(
-            f"expected the photo with SHA-256 {recipe.photo_sha256 or recipe.pixels_sha256 + ' (of its pixels)'}, "
-            f"got {shown(photo)} with {digest}: another photo"
-        )
+        wanted = recipe.photo.sha256 or f"{recipe.photo.pixels_sha256} (of its pixels)"
+        raise ImageError(f"expected the photo with SHA-256 {wanted}, got {shown(photo)} with {digest}: another photo")
 
 
 def _compare(recipe: Recipe, now: Mapping[str, NDArray[Any]], npz: Path) -> tuple[MapComparison, ...]:
@@ -215,7 +210,9 @@ def _compare(recipe: Recipe, now: Mapping[str, NDArray[Any]], npz: Path) -> tupl
         raise InputError("expected a manifest with maps, got one without")
     missing = sorted(set(recipe.maps) - set(now))
     if missing:
-        raise InputError(f"expected maps that {recipe.model[:200]!r} has, got {missing[0][:200]!r} in the manifest")
+        raise InputError(
+            f"expected maps that {recipe.model.name[:200]!r} has, got {missing[0][:200]!r} in the manifest"
+        )
     return tuple(_compare_one(label, then, now[label], npz) for label, then in recipe.maps.items())
 
 
@@ -258,7 +255,7 @@ def _read_array(npz: Path, label: str, expected: MapRecord) -> NDArray[Any]:
 
 def _files(plan: FigurePlan, recipe: Recipe, photo: Path, folder: Path) -> dict[str, bytes]:
     formats: list[Format] = [file_format for file_format, name in FILES.items() if name in recipe.files]
-    source = PhotoSource(recipe.photo_name, recipe.photo_sha256, photo)
+    source = PhotoSource(recipe.photo.name, recipe.photo.sha256, photo)
     return build_files(plan, formats or ["png"], source=source, folder=folder)
 
 

@@ -6,19 +6,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from attnviz import pipeline
 from attnviz.errors import DownloadError, OptionError, UnknownModelError
-from attnviz.inputs.decode import decode
-from attnviz.inputs.preprocess import ResizeMode, plan
-from attnviz.models.device import pick_device
-from attnviz.models.weights.registry import DEFAULT_MODEL, WeightsEntry, list_models
-from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words
-from attnviz.pipeline import explain
+from attnviz.inputs.decode import Source
+from attnviz.inputs.preprocess import ResizeMode
+from attnviz.models.build import views_of_config
+from attnviz.models.weights.card import ModelCard
+from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
+from attnviz.observe.cost import free_memory, in_words
+from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
@@ -30,7 +28,6 @@ _GROUPS = {
     "available": "Published elsewhere, to download first",
 }
 
-_rates = Throughput()
 _turn = threading.Lock()  # the networks run one at a time, whoever asks
 
 
@@ -56,9 +53,9 @@ def model_groups() -> list[dict[str, Any]]:
     return [{"label": label, "models": [_listed(entry) for entry in found]} for label, found in groups if found]
 
 
-def _listed(entry: WeightsEntry) -> dict[str, Any]:
+def _listed(entry: ModelCard) -> dict[str, Any]:
     note = command_to_get(entry) if entry.status == "available" else None
-    shows = ["position", "channel"] if entry.config.get("architecture") == "DANet" else ["stages"]
+    shows = [] if note else list(views_of_config(entry.config))
     return {"name": entry.name, "title": entry.title, "note": note, "shows": shows}
 
 
@@ -67,7 +64,7 @@ def short_title(name: str) -> str:
     return list_models()[name].title.partition(" · ")[0]
 
 
-def entry_of(name: str) -> WeightsEntry:
+def card_of(name: str) -> ModelCard:
     """The registry's entry, which must be on this machine.
 
     Raises:
@@ -85,53 +82,37 @@ def entry_of(name: str) -> WeightsEntry:
     return entry
 
 
-def command_to_get(entry: WeightsEntry) -> str:
+def command_to_get(entry: ModelCard) -> str:
     """The command that brings published weights onto this machine."""
     return f"python -m attnviz weights pull {entry.name}"
 
 
-def read_photo(path: str | Path) -> NDArray[np.uint8]:
-    """The photo as RGB uint8 (H, W, 3).
-
-    Raises:
-        ImageError: It is no picture, damaged, too large or too small.
-    """
-    return decode(Path(path))
-
-
-def forecast(photo: NDArray[np.uint8], choice: Choice) -> Cost:
-    """What explaining this photo will take.
+def forecast(photo: Source, choice: Choice) -> Forecast:
+    """A run that is ready to start, with what it will take.
 
     Raises:
         ModelError: The weights are not on this machine.
-        ImageError: The photo is too small or too elongated for the network.
+        ImageError: It is no picture, damaged, too large, or too small or too elongated for the network.
     """
-    entry = entry_of(choice.model)
-    options = entry.preprocessing(choice.size or None, choice.resize_mode)
-    size = (photo.shape[0], photo.shape[1])
-    geometry = plan(size, options, min_size=entry.min_size)
-    return estimate(entry.config, geometry.network_size, size, device=_device(), rates=_rates)
+    card_of(choice.model)
+    return pipeline.forecast(photo, choice.model, size=choice.size, resize_mode=choice.resize_mode)
 
 
-def forecast_words(cost: Cost) -> str:
+def forecast_words(ready: Forecast) -> str:
     """The forecast as one line, with what is free."""
-    free = free_memory(_device())
+    free = free_memory(str(ready.loaded.device))
     room = "" if free is None else f"; {in_words(free)} free"
-    return f"Takes about {seconds_in_words(cost.seconds)} and {in_words(cost.nbytes)}{room}"
+    return f"Takes about {seconds_in_words(ready.cost.seconds)} and {in_words(ready.cost.nbytes)}{room}"
 
 
-def run(photo: NDArray[np.uint8], choice: Choice, cost: Cost | None = None) -> Explanation:
-    """Explain a photo, after a look at the memory that is free; waits for its turn.
+def run(ready: Forecast) -> Explanation:
+    """Explain a photo; waits for its turn.
 
     Raises:
-        AttnvizError: Whatever `attnviz.pipeline.explain` refuses, and a run that the machine cannot hold.
+        AttnvizError: Whatever `attnviz.pipeline.run` refuses.
     """
-    cost = cost or forecast(photo, choice)
     with turn():
-        check_fits(cost, free_memory(_device()))
-        explanation = explain(photo, choice.model, size=choice.size, resize_mode=choice.resize_mode)
-    _rates.learn(explanation.model.device, cost.macs, explanation.seconds.get("forward", 0.0))
-    return explanation
+        return pipeline.run(ready)
 
 
 @contextmanager
@@ -170,7 +151,3 @@ def seconds_in_words(seconds: float) -> str:
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"
-
-
-def _device() -> str:
-    return str(pick_device("auto"))

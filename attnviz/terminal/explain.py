@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from attnviz.results import Explanation
 
 _ANIMATIONS = frozenset({"gif", "webp"})
-_STAGE_KINDS = frozenset({"effective_gain", "spatial_gate", "group_gate"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +88,26 @@ def run_explain(request: ExplainRequest) -> int:
 
 def _check_fitness(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
     """Refuse before the first photo what this network can do with no photo."""
-    sites = loaded.net.sites()  # type: ignore[operator]
-    if looks.pins and not any(site.label == "position.query" for site in sites):
-        raise OptionError(f"expected a model with position attention for --at, got {loaded.entry.name}")
-    if _ANIMATIONS & set(formats) and not any(site.kind in _STAGE_KINDS for site in sites):
-        raise OptionError(f"expected a model with stages for an animation, got {loaded.entry.name}, which has none")
+    from attnviz.models.sites import sites_of, views_of
+
+    views = views_of(sites_of(loaded.net))
+    if looks.pins and "position" not in views:
+        raise OptionError(f"expected a model with position attention for --at, got {loaded.card.name}")
+    if _ANIMATIONS & set(formats) and "stages" not in views:
+        raise OptionError(f"expected a model with stages for an animation, got {loaded.card.name}, which has none")
 
 
 def _one(
     photo: str, request: ExplainRequest, loaded: "LoadedModel", *, looks: "FigureOptions", folder: Path
 ) -> dict[str, Any]:
     """Explain one photo and write its files: what is printed about it."""
+    from attnviz.pipeline import explain
     from attnviz.render.caption import findings
     from attnviz.save.export import export
     from attnviz.save.manifest import PhotoSource
-    from attnviz.save.within_memory import explain_within_memory
 
     try:
-        explanation = explain_within_memory(
+        explanation = explain(
             Path(photo),
             loaded,
             size=request.size,
@@ -155,9 +156,9 @@ def _numbers(explanation: "Explanation") -> dict[str, Any]:
 def _document(loaded: "LoadedModel", results: Sequence[dict[str, Any]]) -> str:
     """One JSON document, ASCII, so that every terminal and pipe can take it."""
     model = {
-        "name": loaded.entry.name,
-        "task": loaded.entry.task,
-        "sha256": loaded.entry.sha256,
+        "name": loaded.card.name,
+        "task": loaded.card.task,
+        "sha256": loaded.card.sha256,
         "trained": loaded.trained,
         "device": str(loaded.device),
     }

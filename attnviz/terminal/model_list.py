@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from attnviz.models.weights.registry import DEFAULT_MODEL, WeightsEntry, list_models
+from attnviz.models.weights.card import ModelCard
+from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 from attnviz.terminal.output import one_line
 
 _GROUPS = {
@@ -40,9 +41,10 @@ def models_as_json() -> str:
     return json.dumps([_plain(entry) for entry in list_models().values()], indent=1)
 
 
-def _describe(entry: WeightsEntry) -> list[str]:
+def _describe(entry: ModelCard) -> list[str]:
     default = " (default)" if entry.name == DEFAULT_MODEL else ""
-    lines = [f"{one_line(entry.name)}{default}", f"    {one_line(entry.title)}; {entry.task}, input {entry.size} px"]
+    size = entry.preprocessing.size
+    lines = [f"{one_line(entry.name)}{default}", f"    {one_line(entry.title)}; {entry.task}, input {size} px"]
     if entry.metrics:
         lines.append(
             "    " + one_line("; ".join(f"{name} {value:g}" for name, value in list(entry.metrics.items())[:3]))
@@ -51,6 +53,6 @@ def _describe(entry: WeightsEntry) -> list[str]:
     return lines
 
 
-def _plain(entry: WeightsEntry) -> dict[str, Any]:
+def _plain(entry: ModelCard) -> dict[str, Any]:
     fields = asdict(entry)
     return {**fields, "path": None if entry.path is None else str(entry.path), "default": entry.name == DEFAULT_MODEL}

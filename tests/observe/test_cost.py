@@ -5,10 +5,8 @@ import torch
 from torch import nn
 
 from attnviz.errors import DeviceError
-from attnviz.models.build import build_model
-from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words
+from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words, without_numbers
 from attnviz.observe.recorder import record
-from tests.conftest import TINY_CONFIGS
 
 
 def macs_of(net, x):
@@ -32,39 +30,49 @@ def macs_of(net, x):
 
 
 def test_macs_of_a_bam_net_are_exact(tiny_bam):
-    cost = estimate(TINY_CONFIGS["BamResNet"], (64, 96), (64, 96))
+    cost = estimate(tiny_bam, (64, 96), (64, 96))
     assert cost.macs == macs_of(tiny_bam, torch.zeros(1, 3, 64, 96))
 
 
-def test_position_attention_is_counted(tiny_danet):
+def test_both_attentions_of_danet_are_counted(tiny_danet):
     size = (64, 96)
     locations = 8 * 12
-    head, query = TINY_CONFIGS["DANet"]["head_channels"], TINY_CONFIGS["DANet"]["query_channels"]
-    cost = estimate(TINY_CONFIGS["DANet"], size, size)
+    query = tiny_danet.head.sa.query_conv
+    cost = estimate(tiny_danet, size, size)
     convolutions = macs_of(tiny_danet, torch.zeros(1, 3, *size))
-    assert cost.macs - convolutions == locations * locations * (head + query)
+    position = locations * locations * (query.in_channels + query.out_channels)  # q k and the weights times v
+    channel = 2 * query.in_channels**2 * locations  # F F^T and the weights times F
+    assert cost.macs - convolutions == position + channel
 
 
 @pytest.mark.parametrize("architecture", ["BamResNet", "DANet"])
-def test_memory_is_at_least_what_is_kept(architecture):
-    net = build_model(TINY_CONFIGS[architecture]).eval()
+def test_memory_is_at_least_what_is_kept(architecture, tiny_net):
+    net = tiny_net(architecture)
     recording = record(net, torch.zeros(1, 3, 64, 96))
     kept = sum(tensor.numel() * 4 for tensor in recording.sites.values())
-    weights = sum(p.numel() * 4 for p in net.parameters())
-    cost = estimate(TINY_CONFIGS[architecture], (64, 96), (64, 96))
-    assert kept + weights < cost.nbytes < 20 * (kept + weights)
+    cost = estimate(net, (64, 96), (64, 96))
+    assert kept < cost.nbytes < 40 * kept
 
 
-def test_more_pixels_take_more():
-    small, large = (estimate(TINY_CONFIGS["DANet"], (side, side), (side, side)) for side in (64, 256))
+def test_more_pixels_take_more(tiny_danet):
+    small, large = (estimate(tiny_danet, (side, side), (side, side)) for side in (64, 256))
     assert large.nbytes > small.nbytes
     assert large.macs > 16 * small.macs  # convolutions grow 16 times, attention 256 times
-    assert estimate(TINY_CONFIGS["DANet"], (64, 64), (4000, 4000)).nbytes > small.nbytes + 4000 * 4000 * 3
+    assert estimate(tiny_danet, (64, 64), (4000, 4000)).nbytes > small.nbytes + 4000 * 4000 * 3
 
 
-def test_nothing_is_allocated_for_a_huge_input():
-    cost = estimate(TINY_CONFIGS["DANet"], (8192, 8192), (8192, 8192))
+def test_nothing_is_allocated_for_a_huge_input(tiny_danet):
+    cost = estimate(tiny_danet, (8192, 8192), (8192, 8192))
     assert cost.nbytes > 8e9
+
+
+def test_the_walk_leaves_the_network_alone(tiny_danet):
+    before = {key: value.clone() for key, value in tiny_danet.state_dict().items()}
+    estimate(tiny_danet, (72, 72), (72, 72))
+    assert all(torch.equal(value, before[key]) for key, value in tiny_danet.state_dict().items())
+    assert not any(module._forward_hooks for module in tiny_danet.modules())
+    shapes = without_numbers(tiny_danet)
+    assert {tensor.device.type for tensor in (*shapes.parameters(), *shapes.buffers())} == {"meta"}
 
 
 def test_refuses_what_the_machine_cannot_hold():
@@ -89,7 +97,7 @@ def test_a_container_bounds_what_is_free(monkeypatch, tmp_path):
     assert free_memory() != 600_000
 
 
-def test_rates_are_learned_per_device():
+def test_rates_are_learned_per_device(tiny_bam):
     rates = Throughput()
     first = rates.rate("cpu")
     assert rates.rate("cuda:1") > first
@@ -100,7 +108,7 @@ def test_rates_are_learned_per_device():
     rates.learn("cpu", 5 * 10**10, 0.0)
     rates.learn("cpu", 10**8, 1.0)  # a small first run is mostly warming up: it must not frighten a larger one
     assert rates.rate("cpu") == 2e10
-    cost = estimate(TINY_CONFIGS["BamResNet"], (64, 64), (64, 64), rates=rates)
+    cost = estimate(tiny_bam, (64, 64), (64, 64), throughput=rates)
     assert cost.seconds == cost.macs / 2e10
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from attnviz.errors import RecordError
 from attnviz.models.build import build_model
 from attnviz.models.sites import Site
+from attnviz.observe.collect import channel_attention, channel_gates, position_attentions
 from attnviz.observe.recorder import record
 
 BAM_CONFIG = {
@@ -126,20 +127,21 @@ def test_danet_sites() -> None:
     net.head.sa.gamma.data.fill_(0.5)
     recording = record(net, torch.randn(1, 3, 64, 96))
     assert recording.output.shape == (1, 3, 64, 96)
-    assert recording.position.grid == (8, 12)
-    assert recording.position.gamma == pytest.approx(0.5)
-    row = recording.position.row(3, 7)
+    position = position_attentions(recording)["position"]
+    assert position.grid == (8, 12)
+    assert position.gamma == pytest.approx(0.5)
+    row = position.row(3, 7)
     assert row.shape == (8, 12)
     assert row.sum() == pytest.approx(1.0, abs=1e-5)
     query, key = recording.sites["position.query"][0].flatten(1), recording.sites["position.key"][0].flatten(1)
     whole = (query.T @ key).softmax(dim=1)
     torch.testing.assert_close(torch.from_numpy(row).flatten(), whole[3 * 12 + 7], rtol=1e-4, atol=1e-7)
-    channels = recording.channel.matrix
+    channels = channel_attention(recording).matrix
     assert channels.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     for head in ("fused", "position", "channel"):
         assert recording.sites[f"segmentation.{head}"].shape == (1, 3, 8, 12)
     with pytest.raises(IndexError, match="8 x 12"):
-        recording.position.row(8, 0)
+        position.row(8, 0)
 
 
 class Unreached(nn.Module):
@@ -179,7 +181,14 @@ def test_an_input_without_a_batch_is_refused() -> None:
         record(bam_net(), torch.zeros(3, 64, 64))
 
 
-def test_attention_that_was_not_watched_is_said() -> None:
+def test_a_network_without_an_attention_has_none_of_it() -> None:
     recording = record(bam_net(), torch.zeros(1, 3, 32, 32))
-    with pytest.raises(RecordError, match=r"position\.query"):
-        _ = recording.position
+    assert position_attentions(recording) == {}
+    assert channel_attention(recording) is None
+    assert channel_gates(recording) == {}
+
+
+def test_a_gamma_that_is_not_there_is_said() -> None:
+    net, site = build_model(DANET_CONFIG), Site("position.gamma", "head.sa.delta", "gamma", None, 8)
+    with pytest.raises(RecordError, match=r"expected a parameter 'head\.sa\.delta' for position\.gamma"):
+        record(net, torch.zeros(1, 3, 32, 32), [site])

@@ -66,7 +66,7 @@ def test_a_legend_names_what_occurs_largest_first():
 def test_a_long_legend_is_cut_and_says_so():
     labels = np.arange(40, dtype=np.uint8).reshape(5, 8)
     segmentation = Segmentation(tuple(f"c{i}" for i in range(40)), {"fused": labels}, labels)
-    explanation = danet(segmentation=segmentation, position=None)
+    explanation = danet(segmentation=segmentation, positions={})
     found = legend(explanation, resolve(explanation, ("segmentation",), ()))
     assert len(found) == 25
     assert found[-1] == "and 16 more"
@@ -74,5 +74,5 @@ def test_a_long_legend_is_cut_and_says_so():
 
 def test_a_class_without_a_name_has_its_number():
     labels = np.array([[7]], np.uint8)
-    explanation = danet(segmentation=Segmentation(("sky",), {"fused": labels}, labels), position=None)
+    explanation = danet(segmentation=Segmentation(("sky",), {"fused": labels}, labels), positions={})
     assert legend(explanation, resolve(explanation, ("segmentation",), ())) == {7: "class 7 100\u00a0%"}

@@ -27,9 +27,9 @@ def changed(path, value):
 
 def test_a_manifest_is_read_back():
     recipe = parse_manifest(GOOD)
-    assert (recipe.photo_name, recipe.photo_sha256, recipe.photo_path) == ("x.jpg", SHA256, None)
-    assert (recipe.model, recipe.model_sha256, recipe.device) == ("tiny_danet", SHA256, "cpu")
-    assert (recipe.size, recipe.resize_mode) == (64, "keep")
+    assert (recipe.photo.name, recipe.photo.sha256, recipe.photo.path) == ("x.jpg", SHA256, None)
+    assert (recipe.model.name, recipe.model.sha256, recipe.model.device) == ("tiny_danet", SHA256, "cpu")
+    assert recipe.preprocessing == danet().preprocessing
     assert recipe.figure == plan_figure(danet()).options
     assert recipe.maps["position.received"].shape == (8, 10)
     assert recipe.files == ("figure.png", "maps.npz")
@@ -59,6 +59,10 @@ def test_a_manifest_is_read_back():
         ("preprocessing/size", 64.0),
         ("preprocessing/size", True),
         ("preprocessing/resize_mode", "bend"),
+        ("preprocessing/mean", [0.5]),
+        ("preprocessing/std", [0.5, 0.5, 0]),
+        ("preprocessing/detail", 0),
+        ("preprocessing/no_such_field", 1),
         ("figure", [1]),
         ("figure/dpi", 10**6),
         ("figure/colormap", "__class__"),

@@ -223,11 +223,11 @@ def test_rounding_is_told_from_difference():
 
 
 def test_the_default_model_is_what_was_replayed():
-    assert load_model(DEFAULT_MODEL, "cpu").entry.sha256 is not None
+    assert load_model(DEFAULT_MODEL, "cpu").card.sha256 is not None
 
 
 def test_a_checkpoint_file_can_be_given_again_with_its_hash(tmp_path, photo_path):
-    weights = load_model(DEFAULT_MODEL, "cpu").entry.path
+    weights = load_model(DEFAULT_MODEL, "cpu").card.path
     copy = shutil.copy(weights, tmp_path / "mine.safetensors")
     explanation = explain(photo_path, str(copy), device="cpu", size=64)
     export(explanation, tmp_path / "out", ["npz"], source=PhotoSource.of(photo_path))

@@ -1,8 +1,10 @@
 """Steps that the tests of the page share: which models there are, and how to wait for what the page does."""
 
+from dataclasses import replace
+
 from playwright.sync_api import Page, expect
 
-from attnviz.inputs.preprocess import Preprocessing, plan
+from attnviz.inputs.preprocess import plan
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 
 SLOW = 60_000  # milliseconds: a forward pass on a busy machine
@@ -15,8 +17,8 @@ DANET = next(
 
 def saw(height: int, width: int, *, size: int | None = None, resize_mode: str = "keep") -> str:
     """What the page says that the default model saw of a photo."""
-    entry = list_models()[DEFAULT_MODEL]
-    options = Preprocessing(size=size or entry.size, resize_mode=resize_mode, multiple=entry.multiple)
+    own = list_models()[DEFAULT_MODEL].preprocessing
+    options = replace(own, size=size or own.size, resize_mode=resize_mode)
     rows, columns = plan((height, width), options).network_size
     return f"saw {columns} × {rows} pixels"
 

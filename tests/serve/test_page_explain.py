@@ -154,7 +154,7 @@ def test_fit_and_size_reach_the_network(opened: Page):
 
 
 def test_a_run_that_does_not_fit_is_refused(opened: Page, monkeypatch):
-    monkeypatch.setattr("attnviz.serve.requests.free_memory", lambda device: 1000)
+    monkeypatch.setattr("attnviz.pipeline.free_memory", lambda device: 1000)
     opened.locator("#page-explain").click()
     state(opened, "page-status", "error")
     assert "memory that is free" in status_of(opened)

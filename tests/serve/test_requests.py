@@ -1,12 +1,15 @@
 """What the page offers and what it says a run will take."""
 
+import dataclasses
+
 import pytest
 
+from attnviz import pipeline
 from attnviz.errors import DownloadError, ImageError, OptionError, UnknownModelError
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
-from attnviz.observe.cost import Cost
-from attnviz.serve import requests as runs
-from attnviz.serve.requests import Choice, choice_from, entry_of, forecast, model_groups, seconds_in_words
+from attnviz.observe.cost import Cost, Throughput
+from attnviz.serve import requests
+from attnviz.serve.requests import Choice, card_of, choice_from, forecast, model_groups, seconds_in_words
 
 
 def test_every_model_is_offered_once_and_shipped_ones_first():
@@ -24,12 +27,12 @@ def test_weights_that_are_not_here_name_the_command():
     away = next((name for name, entry in list_models().items() if entry.status == "available"), None)
     assert away is not None
     with pytest.raises(DownloadError, match=f"python -m attnviz weights pull {away}"):
-        entry_of(away)
+        card_of(away)
 
 
 def test_unknown_models_are_refused():
     with pytest.raises(UnknownModelError, match="no_such"):
-        entry_of("no_such")
+        card_of("no_such")
 
 
 @pytest.mark.parametrize("size", ["0", 0])
@@ -44,7 +47,7 @@ def test_other_sizes_are_refused(size):
 
 
 def test_forecast_grows_with_the_size(photo):
-    small, large = (forecast(photo, Choice(size=size)) for size in (128, 512))
+    small, large = (forecast(photo, Choice(size=size)).cost for size in (128, 512))
     assert large.macs > 14 * small.macs
     assert large.nbytes > small.nbytes
 
@@ -55,17 +58,16 @@ def test_forecast_refuses_a_photo_too_small_for_the_network(photo):
 
 
 def test_a_run_teaches_the_next_forecast(photo, monkeypatch):
-    monkeypatch.setattr(runs, "_rates", runs.Throughput())
+    monkeypatch.setattr(pipeline, "_throughput", Throughput())
     large = Choice(size=512)
-    before = forecast(photo, large)
-    explanation = runs.run(photo, large, before)
-    after = forecast(photo, large)
+    explanation = requests.run(forecast(photo, large))
+    after = forecast(photo, large).cost
     assert after.seconds == pytest.approx(explanation.seconds["forward"], rel=1e-6)
 
 
-def test_forecast_words():
-    words = runs.forecast_words(Cost(nbytes=210_000_000, macs=1, seconds=0.34))
-    assert words.startswith("Takes about 0.3 s and 210 MB")
+def test_forecast_words(photo):
+    ready = dataclasses.replace(forecast(photo, Choice()), cost=Cost(nbytes=210_000_000, macs=1, seconds=0.34))
+    assert requests.forecast_words(ready).startswith("Takes about 0.3 s and 210 MB")
 
 
 @pytest.mark.parametrize(

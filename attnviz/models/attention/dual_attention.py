@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-_QUERIES_PER_CHUNK = 1024  # 0.53 GB at 32768 locations where the whole matrix would take 4 GB; not slower
+from attnviz.results import QUERIES_PER_CHUNK
 
 
 class PositionAttention(nn.Module):
@@ -25,7 +25,7 @@ class PositionAttention(nn.Module):
         query = self.query_conv(x).flatten(2).transpose(1, 2)  # (B, N, C')
         key = self.key_conv(x).flatten(2)  # (B, C', N)
         value = self.value_conv(x).flatten(2).transpose(1, 2)  # (B, N, C)
-        chunk = query.shape[1] if torch.is_grad_enabled() else _QUERIES_PER_CHUNK
+        chunk = query.shape[1] if torch.is_grad_enabled() else QUERIES_PER_CHUNK
         gathered = torch.cat([self.softmax(part @ key) @ value for part in query.split(chunk, dim=1)], dim=1)
         return x + self.gamma * gathered.transpose(1, 2).reshape_as(x)
 

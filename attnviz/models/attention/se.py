@@ -49,4 +49,4 @@ def se_sites(path: str, label: str, stage: int, stride: int) -> tuple[Site, ...]
     Returns:
         The channel gate.
     """
-    return (Site(f"{label}.channel_gate", f"{path}.fc.3", "channel_gate", stage, stride, as_map),)
+    return (Site(f"{label}.channel_gate", f"{path}.fc.3", "channel_gate", stage, stride, view=as_map),)

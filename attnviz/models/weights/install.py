@@ -14,7 +14,7 @@ from torch import nn
 
 from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError
 from attnviz.models.weights.cache import cached_folder, downloads_folder, file_hash
-from attnviz.models.weights.card import WeightsEntry, card_fields, read_card
+from attnviz.models.weights.card import ModelCard, card_fields, read_card
 from attnviz.models.weights.categories import CategorySet, categories_of
 from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
 from attnviz.models.weights.download import Progress, RetryPolicy, fetch, locked, matches
@@ -44,7 +44,7 @@ def pull(
     dtype: torch.dtype = torch.float32,
     callbacks: PullCallbacks | None = None,
     retry: RetryPolicy | None = None,
-) -> WeightsEntry:
+) -> ModelCard:
     """Fetch published weights, check them, convert them and keep them on this machine.
 
     Two processes may pull the same weights at once: one waits, and finds them there.
@@ -65,7 +65,7 @@ def pull(
     published = _find(name)
     if not (published.licensed or accept_unlicensed):
         raise OptionError(
-            f"expected --accept-unlicensed for {name}, got weights whose publisher ({published.entry.source}) "
+            f"expected --accept-unlicensed for {name}, got weights whose publisher ({published.card.source}) "
             "states no licence"
         )
     callbacks = callbacks or PullCallbacks()
@@ -78,7 +78,7 @@ def pull(
         except DownloadError as error:
             raise DownloadError(f"{error}; {_by_hand(published)}") from error
         try:
-            net = load_checkpoint(original, published.entry.config)
+            net = load_checkpoint(original, published.card.config)
         except CheckpointError:
             original.unlink(missing_ok=True)  # whole, but not what it should be: the next attempt begins anew
             raise
@@ -93,7 +93,7 @@ def import_file(
     name: str | None = None,
     classes: CategorySet | None = None,
     dtype: torch.dtype = torch.float32,
-) -> WeightsEntry:
+) -> ModelCard:
     """Take a checkpoint that is already on this machine into the list of weights.
 
     Args:
@@ -110,11 +110,11 @@ def import_file(
     path = Path(path)
     published = PUBLISHED.get(name) if name else _recognised(path)
     if published is not None:
-        net = load_checkpoint(path, published.entry.config)
+        net = load_checkpoint(path, published.card.config)
         if not _is_that_file(path, published.address):
             raise CheckpointError(
                 f"expected {path.name} with {published.address.algorithm} {published.address.digits}, as "
-                f"{published.entry.source} tells, got another; --as OTHER_NAME imports it as a file of your own"
+                f"{published.card.source} tells, got another; --as OTHER_NAME imports it as a file of your own"
             )
         described = _described(published)
         with _folder_locked(described.name):
@@ -173,7 +173,7 @@ def _folder_locked(name: str, waiting: Callable[[], None] | None = None) -> Abst
     return locked(folder / name, waiting)
 
 
-def _cached(name: str) -> WeightsEntry | None:
+def _cached(name: str) -> ModelCard | None:
     entry = list_models().get(name)
     if entry is None or entry.status != "cached":
         return None
@@ -188,7 +188,7 @@ def _by_hand(published: Published) -> str:
     file_name = published.address.file_name
     return (
         f"without a network, open {published.address.page} elsewhere, bring the file here as {file_name}, and run "
-        f"`attnviz weights import {file_name} --as {published.entry.name}`"
+        f"`attnviz weights import {file_name} --as {published.card.name}`"
     )
 
 
@@ -215,11 +215,11 @@ def _recognised(path: Path) -> Published | None:
     return next((p for p in hashed if p.address.hash_of == "member" and matches(p.address, path)), None)
 
 
-def _described(published: Published) -> WeightsEntry:
-    return replace(published.entry, categories=categories_of(published.category_set))
+def _described(published: Published) -> ModelCard:
+    return replace(published.card, categories=categories_of(published.category_set))
 
 
-def _of_file(net: nn.Module, name: str, path: Path, classes: CategorySet | None) -> WeightsEntry:
+def _of_file(net: nn.Module, name: str, path: Path, classes: CategorySet | None) -> ModelCard:
     """What is known about a file of one's own.
 
     Raises:
@@ -231,7 +231,7 @@ def _of_file(net: nn.Module, name: str, path: Path, classes: CategorySet | None)
         entry = read_card(card)
         if entry.path == path:
             return replace(entry, name=name)
-    entry = from_network(net, name=name, device="cpu").entry
+    entry = from_network(net, name=name, device="cpu").card
     if classes is not None:
         named = categories_of(classes)
         if len(named) != len(entry.categories):
@@ -240,10 +240,11 @@ def _of_file(net: nn.Module, name: str, path: Path, classes: CategorySet | None)
     else:
         entry = replace(entry, notes=("Its classes are numbered: the file does not name them.",))
     size = 512 if entry.task == "segmentation" else 224
-    return replace(entry, title=name, size=size, source=f"imported from {path.name}")
+    preprocessing = replace(entry.preprocessing, size=size)
+    return replace(entry, title=name, preprocessing=preprocessing, source=f"imported from {path.name}")
 
 
-def _install(net: nn.Module, entry: WeightsEntry, original: Path, dtype: torch.dtype) -> WeightsEntry:
+def _install(net: nn.Module, entry: ModelCard, original: Path, dtype: torch.dtype) -> ModelCard:
     """Write weights, then the card that makes them known; no card ever tells of a file that is not whole.
 
     Raises:
@@ -276,7 +277,7 @@ def _install(net: nn.Module, entry: WeightsEntry, original: Path, dtype: torch.d
     return read_card(card, status="cached")
 
 
-def _problem(entry: WeightsEntry) -> str | None:
+def _problem(entry: ModelCard) -> str | None:
     try:
         check_file(entry)
         if entry.path is not None:

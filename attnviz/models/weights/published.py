@@ -1,13 +1,14 @@
 """Every published checkpoint that this package can read: where it is, what it must be, what it scored, its licence.
 
-Scores are the publishers' own, from the pages named in `WeightsEntry.source`.
+Scores are the publishers' own, from the pages named in `ModelCard.source`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from attnviz.models.weights.card import WeightsEntry
+from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.categories import CategorySet
 
 _PAPERS = {
@@ -56,19 +57,19 @@ class Published:
     """Published weights.
 
     Attributes:
-        entry: What is known about them; without categories, which come with the download.
+        card: What is known about them; without categories, which come with the download.
         address: Where the file is.
         category_set: Data set whose classes they predict.
     """
 
-    entry: WeightsEntry
+    card: ModelCard
     address: Address
     category_set: CategorySet
 
     @property
     def licensed(self) -> bool:
         """Whether the publisher states a licence."""
-        return self.entry.licence is not None
+        return self.card.licence is not None
 
 
 @dataclass(frozen=True)
@@ -143,16 +144,13 @@ def _published(
 ) -> Published:
     label, classes = _DATA[data]
     segmentation = network.kind == "danet"
-    entry = WeightsEntry(
+    card = ModelCard(
         name=name,
         title=f"{network.title} · {label}{detail} · {publisher.name}",
         task="segmentation" if segmentation else "classification",
         architecture=network.sentence,
         config=network.config(classes),
-        size=size,
-        multiple=8 if segmentation else 32,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        preprocessing=Preprocessing(size=size, multiple=8 if segmentation else 32),
         min_size=16 if segmentation else 32,
         categories=(),
         metrics=metrics,
@@ -162,7 +160,7 @@ def _published(
         notes=publisher.notes,
         status="available",
     )
-    return Published(entry, address, data)
+    return Published(card, address, data)
 
 
 def _imagenet(top1: float | None, top5: float) -> dict[str, float]:
@@ -327,9 +325,9 @@ def by_name(listed: Iterable[Published]) -> dict[str, Published]:
     """
     found: dict[str, Published] = {}
     for published in listed:
-        if published.entry.name in found:
-            raise ValueError(f"expected every name once, got {published.entry.name!r} twice")
-        found[published.entry.name] = published
+        if published.card.name in found:
+            raise ValueError(f"expected every name once, got {published.card.name!r} twice")
+        found[published.card.name] = published
     return found
 
 

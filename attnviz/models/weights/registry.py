@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from attnviz.errors import CheckpointError, UnknownModelError
+from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.device import pick_device
+from attnviz.models.sites import Site
 from attnviz.models.weights.cache import cached_folder, file_hash
-from attnviz.models.weights.card import Status, Task, WeightsEntry, read_card
+from attnviz.models.weights.card import ModelCard, read_card
 from attnviz.models.weights.checkpoint import load_checkpoint
 from attnviz.models.weights.published import PUBLISHED
-
-__all__ = ["DEFAULT_MODEL", "LoadedModel", "Status", "Task", "WeightsEntry", "list_models", "load_model", "read_card"]
 
 DEFAULT_MODEL = "bam_resnet18_w64"
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -28,13 +28,13 @@ _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; i
 class LoadedModel:
     """A network on its device, and what is known about its weights."""
 
-    entry: WeightsEntry
+    card: ModelCard
     net: nn.Module
     device: torch.device
     trained: bool = True
 
 
-def list_models() -> dict[str, WeightsEntry]:
+def list_models() -> dict[str, ModelCard]:
     """Every known set of weights by name: shipped ones, then cached ones, then those published elsewhere.
 
     A name that is cached is no longer listed as available. A damaged card among the cached ones is logged and left
@@ -42,8 +42,12 @@ def list_models() -> dict[str, WeightsEntry]:
 
     Raises:
         CheckpointError: A shipped card is damaged, or two sets of weights have the same name.
+
+    Example:
+        >>> [name for name, card in list_models().items() if card.status == "shipped"]
+        ['bam_resnet18_w32', 'bam_resnet18_w64', 'danet_resnet18_w32_camvid']
     """
-    found: dict[str, WeightsEntry] = {}
+    found: dict[str, ModelCard] = {}
     for card in _cards():
         _add(found, read_card(card))
     for name in PUBLISHED:
@@ -57,11 +61,11 @@ def list_models() -> dict[str, WeightsEntry]:
             continue
         _add(found, entry)
     for name, published in PUBLISHED.items():
-        found.setdefault(name, published.entry)
+        found.setdefault(name, published.card)
     return found
 
 
-def _add(found: dict[str, WeightsEntry], entry: WeightsEntry) -> None:
+def _add(found: dict[str, ModelCard], entry: ModelCard) -> None:
     if entry.name in found:
         raise CheckpointError(f"expected every name once, got {entry.name!r} twice: see {entry.path}")
     found[entry.name] = entry
@@ -74,7 +78,7 @@ def cached_cards() -> list[Path]:
 
 
 def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
-    """Load weights by name, or a checkpoint by its path.
+    """Load weights by name, or a checkpoint by its path: a network of the caller's own, to keep and to change.
 
     Args:
         name: A name in `list_models`, or the path of a checkpoint file.
@@ -82,25 +86,55 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
 
     Raises:
         UnknownModelError: No such name and no such file, or weights that must be fetched first.
-        CheckpointError: The file is not what its entry says.
+        CheckpointError: The file is not what its card says.
         DeviceError: No such device.
+
+    Example:
+        >>> loaded = load_model("bam_resnet18_w32", device="cpu")
+        >>> loaded.card.task, loaded.card.preprocessing.size
+        ('classification', 128)
+    """
+    card = _card_on_this_machine(name)
+    return _from_path(Path(name), device) if card is None else _load(card, pick_device(device))
+
+
+def shared_model(name: str | Path, device: str = "auto") -> LoadedModel:
+    """As `load_model`, but one network for all who ask for the same file by name: nobody may change it.
+
+    Raises:
+        UnknownModelError: As for `load_model`.
+        CheckpointError: As for `load_model`.
+        DeviceError: As for `load_model`.
+    """
+    card = _card_on_this_machine(name)
+    if card is None:
+        return _from_path(Path(name), device)
+    return _shared(card.name, str(pick_device(device)), card.sha256, card.path)
+
+
+def _card_on_this_machine(name: str | Path) -> ModelCard | None:
+    """The card of that name; None where it is the path of a checkpoint instead.
+
+    Raises:
+        UnknownModelError: Neither, or weights that must be fetched first.
     """
     known = list_models()
-    if str(name) in known:
-        entry = known[str(name)]
-        if entry.status == "available":
-            consent = "" if entry.licence else " --accept-unlicensed"
-            raise UnknownModelError(
-                f"expected weights on this machine, got {entry.name}, which is published elsewhere: "
-                f"run `attnviz weights pull {entry.name}{consent}` first"
-            )
-        return _load(entry.name, str(pick_device(device)), entry.sha256, entry.path)
-    if os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
-        net, path = load_checkpoint(name), Path(name)
-        loaded = from_network(net, name=path.name, device=str(pick_device(device)), trained=True)
-        return replace(loaded, entry=replace(loaded.entry, path=path, sha256=file_hash(path)))
-    here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
-    raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
+    card = known.get(str(name))
+    if card is not None and card.status == "available":
+        consent = "" if card.licence else " --accept-unlicensed"
+        raise UnknownModelError(
+            f"expected weights on this machine, got {card.name}, which is published elsewhere: "
+            f"run `attnviz weights pull {card.name}{consent}` first"
+        )
+    if card is None and not os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
+        here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
+        raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
+    return card
+
+
+def _from_path(path: Path, device: str) -> LoadedModel:
+    loaded = from_network(load_checkpoint(path), name=path.name, device=str(pick_device(device)), trained=True)
+    return replace(loaded, card=replace(loaded.card, path=path, sha256=file_hash(path)))
 
 
 def from_network(net: nn.Module, *, name: str = "network", device: str = "auto", trained: bool = False) -> LoadedModel:
@@ -111,22 +145,19 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
     parameter = next(net.parameters(), None)
     place = parameter.device if device == "auto" and parameter is not None else pick_device(device)
     config: dict[str, Any] = getattr(net, "config", {})
-    segmentation = config.get("architecture") == "DANet"
-    entry = WeightsEntry(
+    sites: tuple[Site, ...] = getattr(net, "sites", tuple)()
+    card = ModelCard(
         name=name,
         title=name,
-        task="segmentation" if segmentation else "classification",
+        task="segmentation" if any(site.kind == "class_logit" for site in sites) else "classification",
         architecture=str(config.get("architecture", type(net).__name__)),
         config=config,
-        size=224,
-        multiple=max((site.stride for site in getattr(net, "sites", tuple)()), default=32),
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        preprocessing=Preprocessing(size=224, multiple=max((site.stride for site in sites), default=32)),
         min_size=int(getattr(net, "min_size", 32)),
         categories=tuple(f"class {i}" for i in range(int(config.get("num_classes", 0)))),
         source="given as a network or a file",
     )
-    return LoadedModel(entry, net.to(place), place, trained)
+    return LoadedModel(card, net.to(place), place, trained)
 
 
 def was_trained(net: nn.Module) -> bool:
@@ -143,16 +174,19 @@ def _cards() -> list[Path]:
 
 
 @cache
-def _load(name: str, device: str, sha256: str | None, path: Path | None) -> LoadedModel:
-    """The weights of an entry; hash and path are part of the key, so that another file is loaded anew."""
-    entry = list_models()[name]
-    check_file(entry)
-    if entry.path is None:
-        raise CheckpointError(f"expected a file of the weights of {name}, got none")
-    return LoadedModel(entry, load_checkpoint(entry.path, entry.config).to(device), torch.device(device))
+def _shared(name: str, device: str, sha256: str | None, path: Path | None) -> LoadedModel:
+    """The network of a name; hash and path are part of the key, so that another file is loaded anew."""
+    return _load(list_models()[name], torch.device(device))
 
 
-def check_file(entry: WeightsEntry) -> None:
+def _load(card: ModelCard, device: torch.device) -> LoadedModel:
+    check_file(card)
+    if card.path is None:
+        raise CheckpointError(f"expected a file of the weights of {card.name}, got none")
+    return LoadedModel(card, load_checkpoint(card.path, card.config).to(device), device)
+
+
+def check_file(entry: ModelCard) -> None:
     """Compare the file of an entry with the hash in its card.
 
     Raises:

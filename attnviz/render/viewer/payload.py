@@ -38,6 +38,7 @@ from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     Explanation,
+    LabelArray,
     PositionAttention,
     Segmentation,
     StageAttention,
@@ -109,7 +110,7 @@ def _geometry(explanation: Explanation) -> JSON:
         "crop": list(geometry.crop),
         "network": list(geometry.network_size),
         "detail": list(explanation.detail_size),
-        "jpeg_quality": explanation.preprocessing.get("jpeg_quality"),
+        "jpeg_quality": explanation.preprocessing.jpeg_quality,
     }
 
 
@@ -224,7 +225,7 @@ def _segmentation(segmentation: Segmentation) -> JSON:
     }
 
 
-def _label_url(labels: NDArray[np.uint8], colors: NDArray[np.uint8]) -> str:
+def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
     """The classes as a picture with a palette: exact, and a few kilobytes."""
     picture = Image.fromarray(np.ascontiguousarray(labels))
     picture.putpalette(colors.tobytes())

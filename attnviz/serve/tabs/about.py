@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 
-from attnviz.models.weights.registry import WeightsEntry, list_models
+from attnviz.models.weights.card import ModelCard
+from attnviz.models.weights.registry import list_models
 from attnviz.serve.page.components import text_block
 from attnviz.serve.requests import command_to_get
 
@@ -59,7 +60,7 @@ def _weights() -> str:
     return "".join(parts)
 
 
-def _item(entry: WeightsEntry) -> str:
+def _item(entry: ModelCard) -> str:
     said = [f"<strong>{html.escape(entry.title)}</strong>: {html.escape(entry.architecture)}."]
     said.extend(html.escape(note) for note in entry.notes)
     if entry.licence:
@@ -69,7 +70,7 @@ def _item(entry: WeightsEntry) -> str:
     return f"<li>{' '.join(said)}{_numbers(entry)}</li>"
 
 
-def _numbers(entry: WeightsEntry) -> str:
+def _numbers(entry: ModelCard) -> str:
     if not entry.metrics:
         return ""
     rows = (f"<tr><td>{html.escape(name)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items())

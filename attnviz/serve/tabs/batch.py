@@ -108,7 +108,7 @@ def _handler(visits: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]
             if not photos:
                 raise ImageError("expected photos, got none: drop some first")
             choice = requests.choice_from(model, resize_mode, size)
-            requests.entry_of(choice.model)
+            requests.card_of(choice.model)
             stop = stops.begin(session)
             try:
                 yield from _batch([Path(photo) for photo in photos], choice, stop)
@@ -128,7 +128,7 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
         return {"run": number, "total": total, "done": len(tiles), "tiles": list(tiles)}
 
     def explain(path: Path) -> Explanation:
-        return requests.run(requests.read_photo(path), choice)
+        return requests.run(requests.forecast(path, choice))
 
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
         archive = Path(folder, _ARCHIVE)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from attnviz.errors import ImageError, OptionError
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
-from attnviz.results import Explanation
+from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, ON_NETWORK, say_why, session_of
 from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
@@ -88,18 +88,16 @@ def _compared(
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
-        pixels, choice = (
-            requests.read_photo(Path(photo)),
-            requests.Choice(left.model.name, choice.resize_mode, choice.size),
-        )
+        image: Path | ByteArray = Path(photo)
+        choice = requests.Choice(left.model.name, choice.resize_mode, choice.size)
     elif way == "model":
-        pixels = left.photo
+        image = left.photo
     else:
         raise OptionError(f"expected another model or another photo to compare with, got {str(way)[:80]!r}")
-    cost = requests.forecast(pixels, choice)
+    ready = requests.forecast(image, choice)
     title = requests.short_title(choice.model)
-    yield status("working", f"{title} is looking. {requests.forecast_words(cost)}.", ["compare"]), gr.skip()
-    right = requests.run(pixels, choice, cost)
+    yield status("working", f"{title} is looking. {requests.forecast_words(ready)}.", ["compare"]), gr.skip()
+    right = requests.run(ready)
     visits.keep(session, "right", right)
     words = f"Left {left.model.name}, right {right.model.name}" + (
         ", another photo." if way == "photo" else ", the same photo."

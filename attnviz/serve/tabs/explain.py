@@ -150,15 +150,14 @@ def _handler(visits: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]
 
 def _explain(path: Path, choice: requests.Choice, visits: SessionStore, session: str, *, asks: bool) -> Iterator[Any]:
     yield status("working", "Reading the photo"), _SKIP, _SKIP
-    photo = requests.read_photo(path)
-    cost = requests.forecast(photo, choice)
-    words = requests.forecast_words(cost)
-    if asks and cost.seconds > requests.SECONDS_WITHOUT_ASKING:
+    ready = requests.forecast(path, choice)
+    words = requests.forecast_words(ready)
+    if asks and ready.cost.seconds > requests.SECONDS_WITHOUT_ASKING:
         yield status("idle", f"{words}. Press Explain to start."), None, words
         return
     title = requests.short_title(choice.model)
     yield status("working", f"{title} is looking. {words}."), _SKIP, words
-    explanation = requests.run(photo, choice, cost)
+    explanation = requests.run(ready)
     yield status("working", "Sending the maps"), _SKIP, words
     visits.keep(session, "main", explanation, path)
     yield status("done", _summary(explanation, title)), sent(explanation), words
@@ -172,7 +171,7 @@ def sent(explanation: Explanation) -> dict[str, Any]:
 def _summary(explanation: Explanation, title: str) -> str:
     height, width = explanation.geometry.network_size
     rows, columns = explanation.detail_size
-    jpeg = "a JPEG of " if explanation.preprocessing.get("jpeg_quality") else ""
+    jpeg = "a JPEG of " if explanation.preprocessing.jpeg_quality else ""
     detail = f" with the detail of {jpeg}{columns} × {rows}" if jpeg or (rows, columns) != (height, width) else ""
     seconds = requests.seconds_in_words(sum(explanation.seconds.values()))
     random = "" if explanation.model.trained else " Its weights are random."

@@ -49,8 +49,8 @@ def point(monkeypatch, url, content=CONTENT, **changes):
     """Make a published entry small enough for a test, and serve it here."""
     known = {"digits": hashlib.sha256(content).hexdigest()[:8], **changes}
     address = Address(file_name="weights.pth", url=f"{url}/weights.pth", **known)
-    small = dataclasses.replace(PUBLISHED[NAME].entry, config=CONFIG)
-    monkeypatch.setitem(PUBLISHED, NAME, dataclasses.replace(PUBLISHED[NAME], entry=small, address=address))
+    small = dataclasses.replace(PUBLISHED[NAME].card, config=CONFIG)
+    monkeypatch.setitem(PUBLISHED, NAME, dataclasses.replace(PUBLISHED[NAME], card=small, address=address))
 
 
 def names_left(home):
@@ -68,7 +68,7 @@ def test_pulled_weights_are_cached_listed_and_loaded(monkeypatch, home):
     listed = list_models()[NAME]
     assert (listed.status, listed.licence, listed.categories[281]) == ("cached", "MIT", "tabby")
     assert listed.sha256 == hashlib.sha256(listed.path.read_bytes()).hexdigest()
-    assert listed.metrics == PUBLISHED[NAME].entry.metrics
+    assert listed.metrics == PUBLISHED[NAME].card.metrics
     card = json.loads((home / "weights" / f"{NAME}.json").read_text())
     assert card["original"]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     loaded = load_model(NAME, "cpu")
@@ -139,9 +139,9 @@ def test_only_published_names_can_be_pulled(name):
 
 
 def pull_in_a_process(url, digits, results):
-    small = dataclasses.replace(PUBLISHED[NAME].entry, config=CONFIG)
+    small = dataclasses.replace(PUBLISHED[NAME].card, config=CONFIG)
     address = Address(file_name="weights.pth", url=f"{url}/weights.pth", digits=digits)
-    PUBLISHED[NAME] = dataclasses.replace(PUBLISHED[NAME], entry=small, address=address)
+    PUBLISHED[NAME] = dataclasses.replace(PUBLISHED[NAME], card=small, address=address)
     results.put(installing.pull(NAME, retry=QUICK).sha256)
 
 
@@ -211,7 +211,7 @@ def test_a_file_of_ones_own_is_imported(tmp_path):
     assert (entry.name, entry.status, entry.licence) == ("my_best_net", "cached", None)
     assert entry.categories == ("class 0", "class 1", "class 2")
     assert entry.source == "imported from my best net.pth.tar"
-    assert load_model("my_best_net", "cpu").entry == entry
+    assert load_model("my_best_net", "cpu").card == entry
     with pytest.raises(OptionError, match="free"):
         installing.import_file(path)
     assert installing.import_file(path, name="again").name == "again"

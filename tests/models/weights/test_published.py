@@ -31,7 +31,7 @@ def skeleton(config):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_entry_is_whole(name):
     published = PUBLISHED[name]
-    entry, address = published.entry, published.address
+    entry, address = published.card, published.address
     assert entry.name == name
     assert re.fullmatch(r"[a-z0-9_]+", name)
     assert entry.status == "available"
@@ -51,7 +51,7 @@ def test_every_entry_is_whole(name):
     net = skeleton(entry.config)
     assert net.config["num_classes"] == len(categories_of(published.category_set))
     assert entry.min_size == net.min_size
-    assert entry.size % 8 == 0
+    assert entry.preprocessing.size % 8 == 0
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -63,9 +63,9 @@ def test_every_entry_is_the_network_in_its_file(name):
         shapes = pytorchcv_shapes(name)
     else:
         listing = FROM_NAMES[kind, publisher]
-        shapes = listing(published.entry.config["trunk"]["depth"], classes=published.entry.config["num_classes"])
+        shapes = listing(published.card.config["trunk"]["depth"], classes=published.card.config["num_classes"])
     scheme = recognise({key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
-    assert skeleton(scheme.infer(shapes)).config == skeleton(published.entry.config).config
+    assert skeleton(scheme.infer(shapes)).config == skeleton(published.card.config).config
 
 
 def pytorchcv_shapes(name):
@@ -90,7 +90,7 @@ def test_pytorchcv_says_the_same_hashes():
 def test_those_without_a_licence_are_marked():
     unlicensed = {name for name, published in PUBLISHED.items() if not published.licensed}
     assert unlicensed == {name for name in PUBLISHED if name.endswith("_pytorchinsight")}
-    assert all(any("no licence" in note for note in PUBLISHED[name].entry.notes) for name in unlicensed)
+    assert all(any("no licence" in note for note in PUBLISHED[name].card.notes) for name in unlicensed)
 
 
 def test_a_name_twice_is_refused():

@@ -14,6 +14,7 @@ from attnviz.models.weights.registry import (
     from_network,
     list_models,
     load_model,
+    shared_model,
     was_trained,
 )
 from tests.models import foreign
@@ -30,8 +31,8 @@ def test_every_shipped_entry_is_whole(entry):
     assert len(set(entry.categories)) == len(entry.categories)
     assert entry.parameters == sum(p.numel() for p in net.parameters())
     assert entry.min_size == net.min_size
-    assert entry.size >= entry.min_size
-    assert all(entry.multiple % site.stride == 0 for site in net.sites())  # cells tile the picture
+    assert entry.preprocessing.size >= entry.min_size
+    assert all(entry.preprocessing.multiple % site.stride == 0 for site in net.sites())  # cells tile the picture
     assert entry.task == ("segmentation" if net.config["architecture"] == "DANet" else "classification")
     assert entry.licence
     assert entry.metrics
@@ -47,12 +48,19 @@ def test_a_shipped_file_alone_tells_its_network(entry, tmp_path):
     assert all(torch.equal(value, alone.state_dict()[key]) for key, value in beside_its_card.state_dict().items())
 
 
-def test_the_default_model_is_shipped_and_loaded_once():
+def test_the_default_model_is_shipped_and_shared():
     assert DEFAULT_MODEL in {entry.name for entry in SHIPPED}
-    loaded = load_model(DEFAULT_MODEL, "cpu")
-    assert load_model(DEFAULT_MODEL, "cpu").net is loaded.net
-    assert not loaded.net.training
-    assert was_trained(loaded.net)
+    shared = shared_model(DEFAULT_MODEL, "cpu")
+    assert shared_model(DEFAULT_MODEL, "cpu").net is shared.net
+    assert not shared.net.training
+    assert was_trained(shared.net)
+
+
+def test_a_loaded_model_is_ones_own_to_change():
+    mine, other, shared = (load(DEFAULT_MODEL, "cpu").net for load in (load_model, load_model, shared_model))
+    mine.fc.weight.data.zero_()
+    assert other.fc.weight.abs().sum() > 0
+    assert shared.fc.weight.abs().sum() > 0
 
 
 def test_a_card_says_what_the_entry_says(tmp_path):
@@ -117,8 +125,8 @@ def test_a_path_is_loaded_with_the_multiple_its_sites_need(tmp_path):
     for listing, multiple in ((foreign.authors_cbam(18, 16, 10), 32), (foreign.authors_bam(18, 16, 10), 16)):
         torch.save(foreign.filled(listing), tmp_path / "x.pth")
         loaded = load_model(tmp_path / "x.pth", "cpu")
-        assert (loaded.entry.name, loaded.entry.multiple, loaded.trained) == ("x.pth", multiple, True)
-        assert loaded.entry.categories[9] == "class 9"
+        assert (loaded.card.name, loaded.card.preprocessing.multiple, loaded.trained) == ("x.pth", multiple, True)
+        assert loaded.card.categories[9] == "class 9"
 
 
 def test_a_device_that_is_not_there(tiny_bam):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.preprocess import Preprocessing
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -65,6 +66,7 @@ def bam(height=96, width=128, seed=0, fusion="sum", **info):
     return Explanation(
         photo=photo(height, width, seed),
         network_image=photo(height, width, seed),
+        preprocessing=Preprocessing(size=64, multiple=8),
         geometry=Geometry((height, width), (0, 0, width, height), (height, width)),
         model=model_info(**info),
         predictions=(Prediction("tabby cat", 0.61), Prediction("lynx", 0.2), Prediction("a very long name " * 4, 0.01)),
@@ -103,9 +105,10 @@ def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, 
     return Explanation(
         photo=photo(2 * height, 2 * width, seed),
         network_image=photo(height, width, seed),
+        preprocessing=Preprocessing(size=64, multiple=8),
         geometry=Geometry((2 * height, 2 * width), (0, 0, 2 * width, 2 * height), (height, width)),
         model=model_info(task="segmentation", **info),
-        position=PositionAttention(query=query, key=key, gamma=-0.07, stride=8),
+        positions={"position": PositionAttention(query=query, key=key, gamma=-0.07, stride=8)},
         channel=ChannelAttention(
             matrix=(matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32),
             output=output,

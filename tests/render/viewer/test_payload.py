@@ -75,7 +75,7 @@ def test_query_key_and_log_sum_exp_come_through_to_the_bit(danet):
 
 def test_arrays_with_other_strides_and_byte_order_are_sent_in_c_order(danet):
     turned = np.asfortranarray(danet.position.query).astype(">f4")
-    changed = dataclasses.replace(danet, position=dataclasses.replace(danet.position, query=turned))
+    changed = dataclasses.replace(danet, positions={"position": dataclasses.replace(danet.position, query=turned)})
     assert payload(changed)["position"]["query"] == payload(danet)["position"]["query"]
 
 
@@ -160,7 +160,9 @@ def test_geometry_and_model_are_sent(danet):
     data = payload(danet)
     sizes = {"photo": [192, 256], "crop": [0, 0, 256, 192], "network": [96, 128]}
     assert data["geometry"] == {**sizes, "detail": [96, 128], "jpeg_quality": None}
-    reduced = dataclasses.replace(danet, preprocessing={"detail": 0.5, "jpeg_quality": 75})
+    reduced = dataclasses.replace(
+        danet, preprocessing=dataclasses.replace(danet.preprocessing, detail=0.5, jpeg_quality=75)
+    )
     assert payload(reduced)["geometry"] == {**sizes, "detail": [48, 64], "jpeg_quality": 75}
     assert data["model"] == dataclasses.asdict(danet.model)
 
