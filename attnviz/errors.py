@@ -14,7 +14,11 @@
 
 Each message is one sentence that says what was expected and what came. Adapters translate the tree:
 the page shows the sentence, the command line prints it and sets the exit code.
+
+How a message shows what came, which can be anything, stands at the end: `one_line`, `quoted`, `reason`.
 """
+
+import unicodedata
 
 
 class AttnvizError(Exception):
@@ -59,3 +63,31 @@ class DeviceError(AttnvizError):
 
 class ExportError(AttnvizError):
     """A figure or file cannot be written."""
+
+
+def one_line(value: object, most: int | None = None) -> str:
+    """Text on one line, for a page, a terminal or a file alike.
+
+    Args:
+        value: Text, or anything that has one.
+        most: Longer text is cut to so many characters, with an ellipsis in the end; None: it is not.
+
+    Returns:
+        The text without anything that breaks a line, moves a terminal's cursor or turns the direction of writing (a
+        space stands for each), and without what cannot be written as UTF-8 (its number stands for it).
+    """
+    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in str(value))
+    line = visible.encode("utf-8", errors="backslashreplace").decode("utf-8").strip()
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}\u2026"
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """What was given, for a message: in quotes, as `one_line` of at most so many characters."""
+    return repr(one_line(value, most))
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, as one line: an operating system's own words without the path, else the error's message."""
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(error.strerror.lower())
+    return one_line(error) or type(error).__name__

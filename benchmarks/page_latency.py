@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from attnviz.models.weights.registry import list_models, load_model
-from attnviz.serve.app import build_ui, launch_options
+from attnviz.serve.environment import prepare_environment
 from benchmarks.bench import BARE, PHOTO, Case, cases, lines, measure, table
 from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 
@@ -60,6 +60,9 @@ def open_model(page: Page, address: str, name: str, view: str) -> None:
 @contextmanager
 def opened_page(chromium: str) -> Iterator[tuple[Page, str]]:
     """The page served on this machine, a tab of Chromium, and the page's address."""
+    prepare_environment()  # read when Gradio is imported, with what follows
+    from attnviz.serve.app import build_ui, launch_options
+
     demo = build_ui()
     settings = {**launch_options(), "prevent_thread_lock": True, "quiet": True}
     _, address, _ = demo.launch(**settings)

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from attnviz.pipeline import explain
 from attnviz.render.figure import plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
-from attnviz.serve.app import build_ui, launch_options
+from attnviz.serve.environment import prepare_environment
 from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +84,9 @@ def _drawn(page: Page, view: str) -> None:
 @contextmanager
 def served() -> Iterator[str]:
     """The page on this machine; gives its address."""
+    prepare_environment()  # read when Gradio is imported, with what follows
+    from attnviz.serve.app import build_ui, launch_options
+
     demo = build_ui()
     _, address, _ = demo.launch(**{**launch_options(port=PORT), "prevent_thread_lock": True, "quiet": True})
     yield str(address)

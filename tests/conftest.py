@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # before torch is imported: threads do not pay off on small networks
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from attnviz.serve.environment import prepare_environment
 from tests.page_watch import CHROMIUM_FLAGS, CHROMIUM_NAMES, LOCAL_HOSTS, PageWatch, find_chromium
 
+prepare_environment()  # before a test imports Gradio
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER_FIXTURES = {"browser", "context", "new_context", "page"}
 

@@ -1,12 +1,10 @@
 """The page, put together: controls on the left, pictures on the right."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import gradio as gr
 
-from attnviz.serve.file_cache import private_file_cache
+from attnviz.models.sites import VIEWS
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -14,7 +12,7 @@ from attnviz.serve.launch import (
     launch_options,
     serve,
 )
-from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
+from attnviz.serve.page.components import masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs import about as about_tab
@@ -25,7 +23,6 @@ from attnviz.serve.tabs import export as export_tab
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
-VIEWS: tuple[View, ...] = ("stages", "position", "channel")
 TABS = (
     ("stages", "Coarse to fine"),
     ("position", "Position attention"),
@@ -39,8 +36,7 @@ TABS = (
 
 def build_ui() -> gr.Blocks:
     """The page, ready for ``.launch(**launch_options())``."""
-    private_file_cache()
-    visits, stops = SessionStore(), batch_tab.Stops()
+    sessions, stops = SessionStore(), batch_tab.Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",
         analytics_enabled=False,
@@ -53,7 +49,7 @@ def build_ui() -> gr.Blocks:
             with gr.Column(elem_classes=["page-rail"], scale=0, min_width=280):
                 rail = explain_tab.build_rail()
             with gr.Column(elem_classes=["page-stage"], scale=1, min_width=300):
-                stage = explain_tab.build_stage()
+                area = explain_tab.build_result_area()
                 tabs_part(TABS)
                 for view in VIEWS:
                     with tab_panel(view):
@@ -66,20 +62,20 @@ def build_ui() -> gr.Blocks:
                     export = export_tab.build()
                 with tab_panel("about"):
                     about_tab.build()
-        explain_tab.wire(demo, rail, stage, visits)
-        compare_tab.wire(compare, rail, visits)
-        batch_tab.wire(batch, rail, visits, stops)
-        export_tab.wire(export, stage, visits)
-        demo.unload(_forget(visits, stops))
+        explain_tab.wire(demo, rail, area, sessions)
+        compare_tab.wire(compare, rail, sessions)
+        batch_tab.wire(batch, rail, sessions, stops)
+        export_tab.wire(export, area, sessions)
+        demo.unload(_forget(sessions, stops))
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     explain_refusals(demo)
     return demo
 
 
-def _forget(visits: SessionStore, stops: batch_tab.Stops) -> Callable[..., None]:
+def _forget(sessions: SessionStore, stops: batch_tab.Stops) -> Callable[..., None]:
     def forget(request: gr.Request) -> None:
         if request.session_hash:
-            visits.forget(request.session_hash)
+            sessions.forget(request.session_hash)
             stops.stop(request.session_hash)
 
     return forget

@@ -1,8 +1,12 @@
-"""How the page's events run: what may run at once, and what an outside client sees of them."""
+"""How the page's events run: what may run at once, and what the page says where one could not.
 
-from __future__ import annotations
+Gradio's queue runs events of one concurrency id in the order in which they came: whoever explains a photo and compares
+it then sees both in that order. It does not keep the networks apart, for a batch is one long event between whose photos
+others have their turn: `attnviz.serve.requests.run` does that. Nor does it keep figures apart, which a batch draws too:
+`attnviz.render.figure` does that.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,12 +16,14 @@ from attnviz.serve.refusals import sentence
 from attnviz.serve.sessions import SessionStore
 
 # The page has its own status lines: Gradio's overlay would say "Error" and nothing else over every part.
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}  # answers without waiting for the network
-ON_NETWORK: dict[str, Any] = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
-ON_FIGURE: dict[str, Any] = {**QUIET, "concurrency_id": "figure", "concurrency_limit": 1}
+QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+AT_ONCE: dict[str, Any] = {**QUEUED, "queue": False}  # answers without waiting for the network
+IN_ORDER: dict[str, Any] = {**QUEUED, "concurrency_id": "photo", "concurrency_limit": 1}
+LONG: dict[str, Any] = {
+    **QUEUED,
+    "concurrency_limit": 2,
+}  # minutes: a second visitor's batch runs beside it
 UNKNOWN = "the server could not take this now: it may be busy; try again in a moment"
-ON_BATCH: dict[str, Any] = {**QUIET, "concurrency_id": "batch", "concurrency_limit": 2}
 
 
 def session_of(request: gr.Request) -> str:
@@ -25,15 +31,21 @@ def session_of(request: gr.Request) -> str:
     return request.session_hash or ""
 
 
-def say_why(visits: SessionStore, views: list[View]) -> Callable[..., Any]:
-    """A handler for after a refusal: its sentence, in a status line.
+def why(sessions: SessionStore, session: str, part: str) -> str:
+    """Why the last request of a part of the page failed, as a sentence."""
+    return sentence(sessions.take_note(session, part) or UNKNOWN)
+
+
+def say_why(sessions: SessionStore, part: str, views: Sequence[View] = ()) -> Callable[..., Any]:
+    """A handler for after a failure: its sentence, in a status line.
 
     Args:
-        visits: Where the sentence was noted.
+        sessions: Where the sentence was noted.
+        part: Of the page, as it was noted.
         views: No longer dimmed.
     """
 
     def refused(request: gr.Request) -> dict[str, Any]:
-        return status("error", sentence(visits.take_note(session_of(request)) or UNKNOWN), views)
+        return status("error", why(sessions, session_of(request), part), views)
 
     return refused

@@ -1,7 +1,5 @@
 """How the page is served: on this machine only, nothing recorded, nothing looked up elsewhere."""
 
-from __future__ import annotations
-
 import ipaddress
 import signal
 import sys
@@ -9,17 +7,16 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from attnviz.render.viewer.bundle import viewer_script
-from attnviz.serve.middleware import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, RequestFilter
+from attnviz.serve.middleware import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, guards
 from attnviz.serve.page.components import page_script
 from attnviz.serve.page.theme import PAGE_CSS, build_theme
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
 SECONDS_BETWEEN_SWEEPS = 1800
-SECONDS_FILES_KEPT = 6 * 3600  # longer than a visit is remembered: an open page never loses its pictures
+SECONDS_FILES_KEPT = 6 * 3600  # longer than a session is remembered: an open page never loses its pictures
 MAX_WAITING = 32
 THREADS = 16
 
@@ -50,7 +47,7 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[st
         "mcp_server": False,
         "state_session_capacity": 256,
         "app_kwargs": {
-            "middleware": [Middleware(RequestFilter, hosts=LOOPBACK_HOSTS if is_loopback(host) else None)],
+            "middleware": guards([*LOOPBACK_HOSTS, host] if is_loopback(host) else None),
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,

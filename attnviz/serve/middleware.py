@@ -2,25 +2,27 @@
 
 Gradio bounds multipart uploads only: a picture as a ``data:`` URL in a JSON body passes any `max_file_size`, and its
 file route fetches http addresses on behalf of the visitor. `RequestFilter` closes both, before Gradio sees the request.
+Starlette's own middleware sees to the name that the server is asked by.
 """
-
-from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from attnviz.errors import quoted
 
 MEBIBYTE = 1024 * 1024
 MAX_PHOTO_BYTES = 20 * MEBIBYTE  # one picture
 MAX_UPLOAD_BYTES = 400 * MEBIBYTE  # one request with a batch of pictures, each bounded by Gradio's max_file_size
 MAX_BODY_BYTES = 2 * MEBIBYTE  # everything else is small JSON: pictures travel as uploads, never inside JSON
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 _DRAIN_BYTES = 64 * MEBIBYTE  # read this much of a refused body, so that the client gets to read the refusal
 _DRAIN_SECONDS = 10.0
@@ -84,6 +86,17 @@ SECURITY_HEADERS = {
 }
 
 
+def guards(hosts: Iterable[str] | None = LOOPBACK_HOSTS) -> list[Middleware]:
+    """What a request comes through on its way to Gradio, in this order.
+
+    Args:
+        hosts: Names this server answers to, without port; None for any. A page on another site that rebinds its DNS
+            name to 127.0.0.1 sends its own name as `Host`, and is refused.
+    """
+    allowed = ["*"] if hosts is None else list(hosts)
+    return [Middleware(RequestFilter), Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)]
+
+
 class _BodyTooLargeError(Exception):
     """Raised out of `receive` to stop the application from reading on."""
 
@@ -93,21 +106,12 @@ class RequestFilter:
 
     Args:
         app: The application behind the door.
-        hosts: Names this server answers to, without port; None for any. A page on another site that rebinds its DNS
-            name to 127.0.0.1 sends its own name as `Host`, and is refused.
         max_body: Largest body of a request in bytes, however it is sent.
         max_upload: The same for a request of uploaded pictures.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        hosts: Iterable[str] | None = LOOPBACK_HOSTS,
-        max_body: int = MAX_BODY_BYTES,
-        max_upload: int = MAX_UPLOAD_BYTES,
-    ) -> None:
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY_BYTES, max_upload: int = MAX_UPLOAD_BYTES) -> None:
         self.app = app
-        self.hosts = None if hosts is None else frozenset(hosts)
         self.max_body = max_body
         self.max_upload = max_upload
 
@@ -123,7 +127,7 @@ class RequestFilter:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         limit = self.max_upload if scope["path"] == _UPLOAD else self.max_body
-        refusal = self._refusal(scope, headers) or _declared_too_large(headers, limit)
+        refusal = _refusal(scope, headers) or _declared_too_large(headers, limit)
         if refusal is not None:
             await _drain(receive, headers)
             await refusal(scope, receive, send)
@@ -137,21 +141,6 @@ class RequestFilter:
             if not body.ended:
                 await _drain(receive, headers)
             await _too_large(limit)(scope, receive, send)
-
-    def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
-        """The answer to a request that must not reach the application; None to let it through."""
-        host = headers.get("host", "")
-        if self.hosts is not None and _host_name(host) not in self.hosts:
-            known = " or ".join(sorted(self.hosts))
-            return PlainTextResponse(f"expected a request to {known}, got one to {host[:80]!r}", 421)
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return PlainTextResponse(f"expected a request from this page, got one from {origin[:80]!r}", 403)
-        if scope["method"] not in _METHODS:
-            return PlainTextResponse(f"expected GET or POST, got {scope['method'][:20]}", 405)
-        if not _is_open(scope["path"]):
-            return PlainTextResponse("expected an address of this page, got an unknown or closed one", 404)
-        return None
 
 
 class _BoundedBody:
@@ -201,12 +190,21 @@ def _labelled(send: Send, path: str) -> Send:
     return labelled
 
 
-def _host_name(host: str) -> str:
-    """The name in a `Host` header, without port and brackets."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:  # a malformed IPv6 address
-        return ""
+def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    """The answer to a request that must not reach the application; None to let it through."""
+    origin = headers.get("origin")
+    if origin is not None and _host_of(origin) != headers.get("host", "").lower():
+        return PlainTextResponse(f"expected a request from this page, got one from {quoted(origin)}", 403)
+    if scope["method"] not in _METHODS:
+        return PlainTextResponse(f"expected GET or POST, got {quoted(scope['method'])}", 405)
+    if not _is_open(scope["path"]):
+        return PlainTextResponse("expected an address of this page, got an unknown or closed one", 404)
+    return None
+
+
+def _host_of(origin: str) -> str:
+    """Name and port in an `Origin` header, which has nothing behind them; empty where the browser says ``null``."""
+    return origin.partition("://")[2].lower()
 
 
 def _is_open(path: str) -> bool:

@@ -1,36 +1,38 @@
 """Errors in plain words: what attnviz refuses, and what Gradio itself refuses, as one sentence in the page."""
 
-from __future__ import annotations
-
 import functools
 import html
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 from pydantic import ValidationError
 
-from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError
+from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError, one_line
+from attnviz.serve.sessions import SessionStore
 
 _log = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_NO_MACHINE = "This machine cannot run it"
 _NO_UPLOAD = "expected a file uploaded to this page, got another path"
-_TITLES: tuple[tuple[type[AttnvizError], str], ...] = (
+_TITLES: tuple[tuple[type[Exception], str], ...] = (
     (ImageError, "This picture cannot be used"),
     (OptionError, "This setting cannot be used"),
-    (DeviceError, "This machine cannot run it"),
+    (DeviceError, _NO_MACHINE),
+    (MemoryError, _NO_MACHINE),
     (CheckpointError, "These weights cannot be used"),
     (ExportError, "This figure cannot be written"),
 )
 
 
-def page_error(error: AttnvizError) -> gr.Error:
-    """The error as the page and API clients see it: its sentence, under a title in plain words."""
-    title = next((title for kind, title in _TITLES if isinstance(error, kind)), "This cannot be done")
-    return plain_error(str(error), title)
+def page_error(error: Exception) -> gr.Error:
+    """An error as the page and API clients see it: why, in words, under a title in plain words."""
+    fallback = "This cannot be done" if isinstance(error, AttnvizError) else "This did not work"
+    return plain_error(words_of(error), next((title for kind, title in _TITLES if isinstance(error, kind)), fallback))
 
 
 def plain_error(message: str, title: str) -> gr.Error:
@@ -42,32 +44,53 @@ def plain_error(message: str, title: str) -> gr.Error:
     return gr.Error(text, visible=False, title=title, print_exception=False)
 
 
-def sentence(message: str) -> str:
+def words_of(error: Exception) -> str:
+    """Why something could not be done, as one line; of an error that nobody foresaw its kind and no details."""
+    if isinstance(error, AttnvizError):
+        return one_line(error)
+    if isinstance(error, MemoryError):
+        return "expected a run that fits into memory, got one that does not"
+    return f"attnviz met something it did not expect ({type(error).__name__}); the server's log has the details"
+
+
+def sentence(words: str) -> str:
     """An error's message as a sentence: a capital at the front, a full stop at the end."""
-    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
+@contextmanager
+def noting(sessions: SessionStore, session: str, part: str) -> Iterator[None]:
+    """Within it, why something failed is kept for the part of the page that asked for it, which then says it."""
+    try:
+        yield
+    except Exception as error:
+        sessions.note(session, part, words_of(error))
+        raise
 
 
 def in_plain_words(function: _Function) -> _Function:
     """Wrap an event handler, plain or generator: every error becomes a sentence; unexpected ones are logged whole."""
-    if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            try:
-                yield from function(*args, **kwargs)
-            except Exception as error:
-                raise _translated(error) from error
-
-        return stream  # type: ignore[return-value]
+    if not inspect.isgeneratorfunction(function):
+        return _errors_in_plain_words()(function)
 
     @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the handler returns
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            raise _translated(error) from error
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        with _errors_in_plain_words():
+            yield from function(*args, **kwargs)
 
-    return call  # type: ignore[return-value]
+    return stream  # type: ignore[return-value]
+
+
+@contextmanager
+def _errors_in_plain_words() -> Iterator[None]:
+    try:
+        yield
+    except gr.Error:
+        raise
+    except Exception as error:
+        if not isinstance(error, AttnvizError | MemoryError):
+            _log.error("an event of the page failed", exc_info=error)
+        raise page_error(error) from error
 
 
 def explain_refusals(demo: gr.Blocks) -> None:
@@ -88,20 +111,6 @@ def explain_refusals(demo: gr.Blocks) -> None:
             raise plain_error(_refusal(error), "This request cannot be used") from error
 
     demo.preprocess_data = preprocess_data  # type: ignore[method-assign]
-
-
-def _translated(error: Exception) -> gr.Error:
-    if isinstance(error, gr.Error):
-        return error
-    if isinstance(error, AttnvizError):
-        return page_error(error)
-    if isinstance(error, MemoryError):
-        return plain_error("expected a run that fits into memory, got one that does not", "This machine cannot run it")
-    _log.error("an event of the page failed", exc_info=error)
-    return plain_error(
-        f"attnviz met something it did not expect ({type(error).__name__}); the server's log has the details",
-        "This did not work",
-    )
 
 
 def _check_addresses(value: Any) -> None:  # noqa: ANN401 - whatever a client sent

@@ -1,15 +1,11 @@
 """One run for the page: which weights there are, what a run will take, and the run itself, one at a time."""
 
-from __future__ import annotations
-
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from attnviz import pipeline
-from attnviz.errors import DownloadError, OptionError, UnknownModelError
+from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
 from attnviz.models.build import views_of_config
@@ -20,7 +16,8 @@ from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
-RESIZE_MODES: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
+_LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
+RESIZE_MODES: dict[ResizeMode, str] = {mode: _LABELS[mode] for mode in get_args(ResizeMode)}
 SIZES = (128, 192, 256, 320, 384, 512, 768, 1024)
 _GROUPS = {
     "shipped": "Come with the program",
@@ -28,7 +25,8 @@ _GROUPS = {
     "available": "Published elsewhere, to download first",
 }
 
-_turn = threading.Lock()  # the networks run one at a time, whoever asks
+# The networks run one at a time, whoever asks: two that were each found to fit into the free memory may not together.
+_turn = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def card_of(name: str) -> ModelCard:
     """
     known = list_models()
     if name not in known:
-        raise UnknownModelError(f"expected one of {', '.join(known)}, got {str(name)[:80]!r}")
+        raise UnknownModelError(f"expected one of {', '.join(known)}, got {quoted(name)}")
     entry = known[name]
     if entry.status == "available":
         raise DownloadError(
@@ -111,15 +109,8 @@ def run(ready: Forecast) -> Explanation:
     Raises:
         AttnvizError: Whatever `attnviz.pipeline.run` refuses.
     """
-    with turn():
-        return pipeline.run(ready)
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """Within it nobody else runs a network."""
     with _turn:
-        yield
+        return pipeline.run(ready)
 
 
 def choice_from(model: object, resize_mode: object, size: object) -> Choice:
@@ -134,13 +125,13 @@ def choice_from(model: object, resize_mode: object, size: object) -> Choice:
         OptionError: A value is none of those on the page.
     """
     if not isinstance(model, str) or not model:
-        raise OptionError(f"expected the name of a model, got {str(model)[:80]!r}")
+        raise OptionError(f"expected the name of a model, got {quoted(model)}")
     known_mode = next((known for known in RESIZE_MODES if known == resize_mode), None)
     if known_mode is None:
-        raise OptionError(f"expected one of {', '.join(RESIZE_MODES)} as resize_mode, got {str(resize_mode)[:80]!r}")
+        raise OptionError(f"expected one of {', '.join(RESIZE_MODES)} as resize_mode, got {quoted(resize_mode)}")
     known_size = next((known for known in (0, *SIZES) if str(known) == str(size)), None)
     if known_size is None:
-        raise OptionError(f"expected one of {', '.join(map(str, SIZES))} as input size, got {str(size)[:80]!r}")
+        raise OptionError(f"expected one of {', '.join(map(str, SIZES))} as input size, got {quoted(size)}")
     return Choice(model=model, resize_mode=known_mode, size=known_size or None)
 
 

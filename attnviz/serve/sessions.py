@@ -1,164 +1,126 @@
-"""What the server remembers about each visitor, apart from every other visitor, for a while and within a bound."""
-
-from __future__ import annotations
+"""What the server remembers of each visitor, apart from every other visitor, for a while and within a bound."""
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from cachetools import TTLCache
 
-from attnviz.errors import AttnvizError
 from attnviz.results import Explanation
 
-MAX_VISITS = 64
+MAX_SESSIONS = 64
 MAX_BYTES = 2_000_000_000  # of all explanations together
 SECONDS_KEPT = 4 * 3600.0
 
 
 @dataclass
-class Visit:
+class Session:
     """One open page.
 
     Attributes:
-        photo: The photo on the page that was last explained; None before the first.
-        explanations: What was last computed, by its place: ``"main"``, ``"left"``, ``"right"``.
-        note: Why the last request was refused, until it is read.
-        seen: When the page last asked for something, in seconds of the store's clock.
+        explanation: What was last computed for it; None before the first.
+        photo: Whose explanation it is.
+        notes: Part of the page -> why its last request was refused, until that is read.
     """
 
+    explanation: Explanation | None = None
     photo: Path | None = None
-    explanations: dict[str, Explanation] = field(default_factory=dict)
-    note: str | None = None
-    seen: float = 0.0
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays held, each array once."""
+        """Bytes of the arrays held, each array once, those included that were computed on demand."""
         found: dict[int, int] = {}
-        for explanation in self.explanations.values():
-            _collect(explanation, found)
+        _collect(self.explanation, found)
         return sum(found.values())
 
 
 class SessionStore:
-    """Visits by their session, the least recently used forgotten first; safe to use from many threads.
+    """Sessions by what Gradio calls them, the least recently used forgotten first; safe to use from many threads.
 
     Args:
-        max_visits: Pages remembered at once.
-        max_bytes: Bytes of arrays remembered at once.
-        seconds_kept: A visit idle for longer is forgotten.
+        max_sessions: Pages remembered at once.
+        max_bytes: Bytes of arrays remembered at once; one session alone may hold more.
+        seconds_kept: A session idle for longer is forgotten.
         clock: Seconds that only grow; a test brings its own.
     """
 
     def __init__(
         self,
         *,
-        max_visits: int = MAX_VISITS,
+        max_sessions: int = MAX_SESSIONS,
         max_bytes: int = MAX_BYTES,
         seconds_kept: float = SECONDS_KEPT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_visits, self._max_bytes, self._seconds_kept = max_visits, max_bytes, seconds_kept
-        self._clock = clock
-        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._max_sessions = max_sessions
+        # No session weighs more than all may: the one just computed stays, and all others go.
+        self._sessions: TTLCache[str, Session] = TTLCache(
+            max_bytes, seconds_kept, timer=clock, getsizeof=lambda session: min(session.nbytes, max_bytes)
+        )
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._visits)
+            return len(self._sessions)
 
-    def keep(self, session: str, place: str, explanation: Explanation, photo: Path | None = None) -> None:
-        """Remember an explanation, and the photo where one is given, for the visitor of a session."""
-        with self._lock:
-            visit = self._visits.setdefault(session, Visit())
-            visit.explanations[place] = explanation
-            if photo is not None:
-                visit.photo = photo
-            self._touch(session, visit)
-            self._forget_old(session)
+    def keep(self, name: str, explanation: Explanation, photo: Path | None = None) -> None:
+        """Remember the explanation, and the photo where one is given, of a session."""
+        with self._used(name) as session:
+            session.explanation = explanation
+            session.photo = photo or session.photo
 
-    def explanation(self, session: str, place: str = "main") -> Explanation | None:
-        """What was last computed for this visitor, or None where there is nothing, or no longer."""
-        with self._lock:
-            visit = self._fresh(session)
-            return None if visit is None else visit.explanations.get(place)
+    def explanation(self, name: str) -> Explanation | None:
+        """What was last computed for a session, or None where there is nothing, or no longer."""
+        with self._used(name) as session:
+            return session.explanation
 
-    def photo(self, session: str) -> Path | None:
-        """The photo that this visitor's page last explained, or None."""
-        with self._lock:
-            visit = self._fresh(session)
-            return None if visit is None else visit.photo
+    def photo(self, name: str) -> Path | None:
+        """The photo that was last explained for a session, or None."""
+        with self._used(name) as session:
+            return session.photo
 
-    @contextmanager
-    def noting(self, session: str) -> Iterator[None]:
-        """Within it, the sentence of a refusal or a failure is kept for the page of a session."""
-        try:
-            yield
-        except Exception as error:
-            expected = isinstance(error, AttnvizError)
-            words = str(error) if expected else f"this met something unexpected ({type(error).__name__}); see the log"
-            with self._lock:
-                visit = self._visits.setdefault(session, Visit())
-                visit.note = words
-                self._touch(session, visit)
-                self._forget_old(session)
-            raise
+    def note(self, name: str, part: str, words: str) -> None:
+        """Keep why a part of the page could not do what it was asked for, until `take_note`."""
+        with self._used(name) as session:
+            session.notes[part] = words
 
-    def take_note(self, session: str) -> str | None:
-        """The sentence kept by `noting`, once."""
-        with self._lock:
-            visit = self._fresh(session)
-            if visit is None:
-                return None
-            words, visit.note = visit.note, None
-            return words
+    def take_note(self, name: str, part: str) -> str | None:
+        """The words kept by `note`, once."""
+        with self._used(name) as session:
+            return session.notes.pop(part, None)
 
-    def forget(self, session: str) -> None:
+    def forget(self, name: str) -> None:
         """Drop everything about a visitor whose page was closed."""
         with self._lock:
-            self._visits.pop(session, None)
+            self._sessions.pop(name, None)
 
-    def _fresh(self, session: str) -> Visit | None:
-        visit = self._visits.get(session)
-        if visit is None:
-            return None
-        if self._clock() - visit.seen > self._seconds_kept:
-            del self._visits[session]
-            return None
-        self._touch(session, visit)
-        return visit
+    @contextmanager
+    def _used(self, name: str) -> Iterator[Session]:
+        """A session to read and to change, a new one where there is none.
 
-    def _touch(self, session: str, visit: Visit) -> None:
-        visit.seen = self._clock()
-        self._visits.move_to_end(session)
-
-    def _forget_old(self, current: str) -> None:
-        now = self._clock()
-        for session in [s for s, v in self._visits.items() if now - v.seen > self._seconds_kept]:
-            del self._visits[session]
-        while len(self._visits) > self._max_visits:
-            self._visits.popitem(last=False)
-        while sum(v.nbytes for v in self._visits.values()) > self._max_bytes:
-            oldest = next(iter(self._visits))
-            if oldest == current:  # never the one just computed, however large
-                return
-            del self._visits[oldest]
+        It is taken out and put back: so it weighs what it holds by now, is the last to go, and its idle time starts.
+        """
+        with self._lock:
+            session = self._sessions.pop(name, None) or Session()
+            yield session
+            if session.explanation is not None or session.notes:
+                self._sessions[name] = session
+            while len(self._sessions) > self._max_sessions:
+                self._sessions.popitem()
 
 
-def _collect(value: Any, found: dict[int, int]) -> None:  # noqa: ANN401 - walks whatever an explanation holds
+def _collect(value: object, found: dict[int, int]) -> None:
     """Add the bytes of every array below `value` to `found`, by identity."""
     if isinstance(value, np.ndarray):
         found[id(value)] = value.nbytes
     elif is_dataclass(value) and not isinstance(value, type):
-        for part in fields(value):
-            _collect(getattr(value, part.name), found)
-    elif isinstance(value, dict):
+        _collect(vars(value), found)  # with what its cached properties hold
+    elif isinstance(value, Mapping):
         for item in value.values():
             _collect(item, found)
     elif isinstance(value, (list, tuple)) and value and not isinstance(value[0], (int, float, str)):

@@ -159,6 +159,9 @@ def serve_page(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the page."""
+    from attnviz.serve.environment import prepare_environment
+
+    prepare_environment()  # read when Gradio is imported, with what follows
     from attnviz.serve.app import build_ui, serve
 
     try:

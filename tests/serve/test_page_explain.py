@@ -173,7 +173,7 @@ def test_a_long_run_waits_for_the_button(opened: Page, monkeypatch):
 def test_random_weights_say_so(opened: Page, monkeypatch):
     from attnviz.serve import requests as runs
 
-    real = runs.explain
+    real = runs.run
 
     def untrained(*args, **kwargs):
         from dataclasses import replace
@@ -181,7 +181,7 @@ def test_random_weights_say_so(opened: Page, monkeypatch):
         explanation = real(*args, **kwargs)
         return replace(explanation, model=replace(explanation.model, trained=False))
 
-    monkeypatch.setattr(runs, "explain", untrained)
+    monkeypatch.setattr(runs, "run", untrained)
     opened.locator("#page-explain").click()
     expect(opened.locator("#page-status")).to_contain_text("weights are random", timeout=SLOW)
     expect(opened.locator("#page-view-stages")).to_contain_text(re.compile("random", re.IGNORECASE))

@@ -16,7 +16,8 @@ from PIL import Image
 from attnviz.errors import AttnvizError, ImageError
 from attnviz.serve.launch import is_loopback, launch_options
 from attnviz.serve.page.samples import samples, thumbnail_url
-from attnviz.serve.refusals import in_plain_words, page_error, plain_error, sentence
+from attnviz.serve.refusals import in_plain_words, noting, page_error, plain_error, sentence
+from attnviz.serve.sessions import SessionStore
 
 
 def test_samples_are_pictures_with_words(assets):
@@ -46,6 +47,11 @@ def test_loopback(host, loopback):
     assert is_loopback(host) is loopback
 
 
+def allowed_hosts(options):
+    (guard,) = [guard for guard in options["app_kwargs"]["middleware"] if guard.cls.__name__ == "TrustedHostMiddleware"]
+    return set(guard.kwargs["allowed_hosts"])
+
+
 def test_launch_options_keep_to_this_machine():
     options = launch_options()
     assert options["server_name"] == "127.0.0.1"
@@ -53,17 +59,10 @@ def test_launch_options_keep_to_this_machine():
     assert options["enable_monitoring"] is False
     assert options["run_history"] is False
     assert "allowed_paths" not in options
-    assert "127.0.0.1" in options["app_kwargs"]["middleware"][0].kwargs["hosts"]
-    assert launch_options("0.0.0.0")["app_kwargs"]["middleware"][0].kwargs["hosts"] is None
+    assert allowed_hosts(options) == {"127.0.0.1", "localhost", "[::1]"}
+    assert allowed_hosts(launch_options("127.1.2.3")) == {"127.0.0.1", "localhost", "[::1]", "127.1.2.3"}
+    assert allowed_hosts(launch_options("0.0.0.0")) == {"*"}
     assert options["head"].count("<script>") == options["head"].count("</script>") == 2
-
-
-def test_importing_the_page_sets_gradio_offline():
-    names = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE")
-    code = f"import os, attnviz.serve.page.theme; print(*(os.environ[name] for name in {names}))"
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GRADIO", "HF_"))}
-    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "1"]
 
 
 def test_error_words_are_text_not_html():
@@ -103,6 +102,24 @@ def test_handlers_say_what_went_wrong(caplog):
         next(stream)
     assert "secret detail" not in caught.value.message
     assert "secret detail" in caplog.text
+
+
+def test_why_something_failed_is_noted_for_the_part_that_asked():
+    sessions = SessionStore()
+    with pytest.raises(ImageError), noting(sessions, "anna", "explain"):
+        raise ImageError("expected a picture,\ngot none")
+    with pytest.raises(AttnvizError), noting(sessions, "anna", "batch"):
+        raise AttnvizError("expected photos, got none")
+    assert sessions.take_note("anna", "explain") == "expected a picture, got none"
+    assert sessions.take_note("anna", "batch") == "expected photos, got none"
+
+
+def test_an_unexpected_failure_is_noted_without_its_details():
+    sessions = SessionStore()
+    with pytest.raises(KeyError), noting(sessions, "anna", "explain"):
+        raise KeyError("secret detail")
+    words = "attnviz met something it did not expect (KeyError); the server's log has the details"
+    assert sessions.take_note("anna", "explain") == words
 
 
 def test_a_plain_error_passes_through():

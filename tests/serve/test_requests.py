@@ -1,11 +1,13 @@
 """What the page offers and what it says a run will take."""
 
 import dataclasses
+from typing import get_args
 
 import pytest
 
 from attnviz import pipeline
 from attnviz.errors import DownloadError, ImageError, OptionError, UnknownModelError
+from attnviz.inputs.preprocess import ResizeMode
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 from attnviz.observe.cost import Cost, Throughput
 from attnviz.serve import requests
@@ -44,6 +46,20 @@ def test_size_of_the_training(size):
 def test_other_sizes_are_refused(size):
     with pytest.raises(OptionError, match="input size"):
         choice_from(DEFAULT_MODEL, "keep", size)
+
+
+def test_every_resize_mode_is_offered():
+    assert tuple(requests.RESIZE_MODES) == get_args(ResizeMode)
+    assert [choice_from(DEFAULT_MODEL, mode, "0").resize_mode for mode in get_args(ResizeMode)] == [
+        *get_args(ResizeMode)
+    ]
+
+
+def test_what_a_client_sent_is_quoted_on_one_short_line():
+    with pytest.raises(OptionError) as caught:
+        choice_from(DEFAULT_MODEL, "bend\r\n\x1b[2J\u202e" + "x" * 1000, "0")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
 
 
 def test_forecast_grows_with_the_size(photo):

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attnviz.errors import ImageError
 from attnviz.pipeline import explain
-from attnviz.serve.sessions import SessionStore, Visit
+from attnviz.serve.sessions import Session, SessionStore
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +23,8 @@ def heavy(explanation, megabytes):
 def test_each_visitor_has_their_own(explanation):
     store = SessionStore()
     other = replace(explanation, predictions=())
-    store.keep("anna", "main", explanation, Path("anna.png"))
-    store.keep("ben", "main", other, Path("ben.png"))
+    store.keep("anna", explanation, Path("anna.png"))
+    store.keep("ben", other, Path("ben.png"))
     assert store.explanation("anna") is explanation
     assert store.explanation("ben") is other
     assert store.photo("anna") == Path("anna.png")
@@ -35,7 +34,7 @@ def test_each_visitor_has_their_own(explanation):
 
 def test_a_closed_page_is_forgotten(explanation):
     store = SessionStore()
-    store.keep("anna", "main", explanation)
+    store.keep("anna", explanation)
     store.forget("anna")
     store.forget("anna")
     assert store.explanation("anna") is None
@@ -43,28 +42,28 @@ def test_a_closed_page_is_forgotten(explanation):
 
 
 def test_the_least_recently_used_goes_first(explanation):
-    store = SessionStore(max_visits=2)
+    store = SessionStore(max_sessions=2)
     for name in ("anna", "ben"):
-        store.keep(name, "main", explanation)
+        store.keep(name, explanation)
     assert store.explanation("anna") is explanation
-    store.keep("carl", "main", explanation)
+    store.keep("carl", explanation)
     assert [store.explanation(name) is not None for name in ("anna", "ben", "carl")] == [True, False, True]
 
 
 def test_memory_is_bounded_but_the_newest_stays(explanation):
     store = SessionStore(max_bytes=25_000_000)
     for name in ("anna", "ben", "carl"):
-        store.keep(name, "main", heavy(explanation, 10))
+        store.keep(name, heavy(explanation, 10))
     assert [store.explanation(name) is not None for name in ("anna", "ben", "carl")] == [False, True, True]
-    store.keep("dora", "main", heavy(explanation, 60))
+    store.keep("dora", heavy(explanation, 60))
     assert store.explanation("dora") is not None
     assert len(store) == 1
 
 
-def test_an_idle_visit_is_forgotten(explanation):
+def test_an_idle_session_is_forgotten(explanation):
     now = [0.0]
     store = SessionStore(seconds_kept=100.0, clock=lambda: now[0])
-    store.keep("anna", "main", explanation)
+    store.keep("anna", explanation)
     now[0] = 99.0
     assert store.explanation("anna") is explanation
     now[0] = 198.0
@@ -75,37 +74,64 @@ def test_an_idle_visit_is_forgotten(explanation):
 
 
 def test_bytes_count_every_array_once(explanation):
-    alone = Visit(explanations={"main": explanation}).nbytes
+    alone = Session(explanation).nbytes
     assert (
         alone >= explanation.photo.nbytes + explanation.network_image.nbytes + explanation.stages[0].gain.values.nbytes
     )
-    assert Visit(explanations={"main": explanation, "right": explanation}).nbytes == alone
+    twice = replace(explanation, network_image=explanation.photo)
+    assert Session(twice).nbytes == alone - explanation.network_image.nbytes
 
 
-def test_a_refusal_is_noted_once_for_its_visitor():
+def test_bytes_count_what_was_computed_on_demand(tiny_danet, photo):
+    explanation = explain(photo, tiny_danet)
+    before = Session(explanation).nbytes
+    received = explanation.maps["position.received"].values
+    softmax = explanation.position.log_sum_exp
+    assert Session(explanation).nbytes == before + received.nbytes + softmax.nbytes
+
+
+def test_what_was_computed_on_demand_counts_at_the_next_use(explanation):
+    grown = replace(explanation)
+    store = SessionStore(max_bytes=50_000_000)
+    store.keep("anna", heavy(explanation, 10))
+    store.keep("ben", grown)
+    vars(grown)["computed"] = np.zeros(45_000_000, dtype=np.uint8)  # as a cached property does
+    assert store.explanation("ben") is grown
+    assert store.explanation("anna") is None
+
+
+def test_a_note_is_read_once_by_its_visitor():
     store = SessionStore()
-    with pytest.raises(ImageError), store.noting("anna"):
-        raise ImageError("expected a picture, got none")
-    assert store.take_note("ben") is None
-    assert store.take_note("anna") == "expected a picture, got none"
-    assert store.take_note("anna") is None
+    store.note("anna", "explain", "expected a picture, got none")
+    assert store.take_note("ben", "explain") is None
+    assert store.take_note("anna", "explain") == "expected a picture, got none"
+    assert store.take_note("anna", "explain") is None
+    assert len(store) == 0
 
 
-def test_an_unexpected_failure_is_noted_without_its_details():
+def test_two_parts_of_the_page_keep_a_note_each():
     store = SessionStore()
-    with pytest.raises(KeyError), store.noting("anna"):
-        raise KeyError("secret detail")
-    assert store.take_note("anna") == "this met something unexpected (KeyError); see the log"
+    store.note("anna", "explain", "expected a picture, got none")
+    store.note("anna", "batch", "expected photos, got none")
+    assert store.take_note("anna", "explain") == "expected a picture, got none"
+    assert store.take_note("anna", "batch") == "expected photos, got none"
+
+
+def test_looking_for_what_is_not_there_leaves_nothing_behind():
+    store = SessionStore()
+    assert store.explanation("nobody") is None
+    assert store.photo("nobody") is None
+    assert len(store) == 0
 
 
 def test_many_threads_at_once(explanation):
-    store = SessionStore(max_visits=8)
+    store = SessionStore(max_sessions=8)
     failures = []
 
     def visit(name):
         try:
             for _ in range(50):
-                store.keep(name, "main", explanation)
+                store.keep(name, explanation)
                 store.explanation(name)
                 store.forget(name)
         except Exception as error:

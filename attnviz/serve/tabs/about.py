@@ -1,7 +1,5 @@
 """What the maps are and are not, in plain words, and where the weights come from."""
 
-from __future__ import annotations
-
 import html
 
 from attnviz.models.weights.card import ModelCard

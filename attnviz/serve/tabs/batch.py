@@ -1,9 +1,5 @@
 """Many photos at once: a contact sheet that fills in, a cancel that keeps what is done, one zip."""
 
-from __future__ import annotations
-
-import base64
-import io
 import itertools
 import tempfile
 import threading
@@ -20,13 +16,14 @@ from attnviz.errors import ImageError
 from attnviz.results import ByteArray, Explanation
 from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
 from attnviz.serve import requests
-from attnviz.serve.events import AT_ONCE, ON_BATCH, say_why, session_of
-from attnviz.serve.file_cache import shown
+from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
+from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import sheet_part, status, status_part
-from attnviz.serve.refusals import in_plain_words, sentence
+from attnviz.serve.refusals import in_plain_words, noting, sentence
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import Rail
 
+_PART = "batch"  # of the page, for its notes
 _ARCHIVE = "attnviz-batch.zip"
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-batch-status', []); return args; }"
 _OFF = gr.update(interactive=False)
@@ -88,23 +85,23 @@ def build() -> BatchTab:
     return BatchTab(photos, start, cancel, download, state, sheet_part())
 
 
-def wire(tab: BatchTab, rail: Rail, visits: SessionStore, stops: Stops) -> None:
-    """Connect the tab; model, fit and size are the rail's."""
+def wire(tab: BatchTab, rail: Rail, sessions: SessionStore, stops: Stops) -> None:
+    """Connect the tab; model, resize mode and size are the rail's."""
     outputs = [tab.status, tab.sheet, tab.cancel, tab.download]
     inputs = [tab.photos, rail.model, rail.resize_mode, rail.size]
-    ran = tab.start.click(_handler(visits, stops), inputs, outputs, js=_WAITING, **ON_BATCH)
-    ran.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
+    ran = tab.start.click(_handler(sessions, stops), inputs, outputs, js=_WAITING, **LONG)
+    ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
     ran.failure(lambda: _OFF, None, tab.cancel, **AT_ONCE)
     tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
 
 
-def _handler(visits: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def explain_all(
         photos: list[str] | None, model: str, resize_mode: str, size: str, request: gr.Request
     ) -> Iterator[Any]:
         session = session_of(request)
-        with visits.noting(session):
+        with noting(sessions, session, _PART):
             if not photos:
                 raise ImageError("expected photos, got none: drop some first")
             choice = requests.choice_from(model, resize_mode, size)
@@ -119,7 +116,11 @@ def _handler(visits: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]
 
 
 def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -> Iterator[Any]:
-    """Values of the outputs, after each photo and at the end."""
+    """Values of the outputs, after each photo and at the end.
+
+    Each holds all tiles so far, for a page that is slow takes only the last of several values; so that this stays
+    small, their pictures are files, which the browser fetches once.
+    """
     title = requests.short_title(choice.model)
     number, total = next(_run_numbers), len(photos)
     tiles: list[dict[str, Any]] = []
@@ -140,7 +141,7 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
                 _OFF,
             )
             for item in items:
-                tiles.append(_tile(item))
+                tiles.append(_tile(item, Path(folder)))
                 words = f"{title} is looking at photo {min(len(tiles) + 1, total)} of {total}"
                 yield status("working", words, []), sheet(), gr.skip(), gr.skip()
         refused = sum(tile["failed"] for tile in tiles)
@@ -151,16 +152,24 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
         yield status("done", f"{words}.", []), sheet(), _OFF, saved
 
 
-def _tile(item: BatchItem) -> dict[str, Any]:
-    words = sentence(item.refusal) if item.refusal else item.tile.text
-    pictures = [_data_url(picture) for picture in (item.tile.photo, item.tile.overlay) if picture is not None]
+def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
+    pictures = {"photo": item.tile.photo, "map": item.tile.overlay}
     return {
         "index": item.index,
         "name": item.name,
-        "pictures": pictures,
-        "caption": words,
+        "pictures": [
+            _picture(pixels, folder / f"{item.index}-{what}.jpg")
+            for what, pixels in pictures.items()
+            if pixels is not None
+        ],
+        "caption": sentence(item.refusal) if item.refusal else item.tile.text,
         "failed": item.refusal is not None,
     }
+
+
+def _picture(pixels: ByteArray, path: Path) -> dict[str, object]:
+    Image.fromarray(pixels).save(path, quality=88)
+    return linked(path)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:
@@ -169,9 +178,3 @@ def _canceller(stops: Stops) -> Callable[..., Any]:
         return status("working", "Stopping after the photo at hand", []), _OFF
 
     return cancel
-
-
-def _data_url(picture: ByteArray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -1,7 +1,5 @@
 """Two explanations beside each other: maps of one photo, two models, or two photos."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +7,17 @@ from typing import Any
 
 import gradio as gr
 
-from attnviz.errors import ImageError, OptionError
+from attnviz.errors import ImageError, OptionError, quoted
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
-from attnviz.serve.events import AT_ONCE, ON_NETWORK, say_why, session_of
+from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
 from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
-from attnviz.serve.refusals import in_plain_words
+from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import Rail, photo_input, sent
 
+_PART = "compare"  # of the page, for its notes
 _WAYS = [("maps", "Maps of this photo"), ("model", "Two models"), ("photo", "Two photos")]
 _SHOW_FIELDS = "(way) => { document.querySelector('#page-compare').dataset.way = way; return way; }"
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-compare-status', ['compare']); return args; }"
@@ -53,13 +52,13 @@ def build() -> CompareTab:
     return CompareTab(way, model, photo, button, state, bridge)
 
 
-def wire(tab: CompareTab, rail: Rail, visits: SessionStore) -> None:
+def wire(tab: CompareTab, rail: Rail, sessions: SessionStore) -> None:
     """Connect the tab; the left side is always what the rail last explained."""
     outputs = [tab.status, tab.bridge]
     inputs = [tab.way, tab.model, tab.photo, rail.resize_mode, rail.size]
     tab.way.input(_alone, tab.way, outputs, js=_SHOW_FIELDS, **AT_ONCE)
-    ran = tab.compare.click(_handler(visits), inputs, outputs, js=_WAITING, **ON_NETWORK)
-    ran.failure(say_why(visits, ["compare"]), None, tab.status, **AT_ONCE)
+    ran = tab.compare.click(_handler(sessions), inputs, outputs, js=_WAITING, **IN_ORDER)
+    ran.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
 
 
 def _alone(way: str) -> tuple[Any, Any]:
@@ -67,24 +66,23 @@ def _alone(way: str) -> tuple[Any, Any]:
     return (status("idle", "", ["compare"]), None) if way == "maps" else (gr.skip(), gr.skip())
 
 
-def _handler(visits: SessionStore) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def compare(
         way: str, model: str, photo: str | None, resize_mode: str, size: str, request: gr.Request
     ) -> Iterator[Any]:
         session = session_of(request)
-        with visits.noting(session):
-            left = visits.explanation(session)
+        with noting(sessions, session, _PART):
+            left = sessions.explanation(session)
             if left is None:
                 raise ImageError("expected a photo that was explained, got none yet: choose one first")
-            yield from _compared(left, way, requests.choice_from(model, resize_mode, size), photo, visits, session)
+            yield from _compared(left, way, requests.choice_from(model, resize_mode, size), photo)
 
     return compare
 
 
-def _compared(
-    left: Explanation, way: str, choice: requests.Choice, photo: str | None, visits: SessionStore, session: str
-) -> Iterator[Any]:
+def _compared(left: Explanation, way: str, choice: requests.Choice, photo: str | None) -> Iterator[Any]:
+    """Values of the outputs; the right side is sent and forgotten, for nothing asks for it again."""
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
@@ -93,12 +91,11 @@ def _compared(
     elif way == "model":
         image = left.photo
     else:
-        raise OptionError(f"expected another model or another photo to compare with, got {str(way)[:80]!r}")
+        raise OptionError(f"expected another model or another photo to compare with, got {quoted(way)}")
     ready = requests.forecast(image, choice)
     title = requests.short_title(choice.model)
     yield status("working", f"{title} is looking. {requests.forecast_words(ready)}.", ["compare"]), gr.skip()
     right = requests.run(ready)
-    visits.keep(session, "right", right)
     words = f"Left {left.model.name}, right {right.model.name}" + (
         ", another photo." if way == "photo" else ", the same photo."
     )

@@ -1,7 +1,5 @@
 """The photo, the model and the three views of one explanation: the rail on the left and what it drives."""
 
-from __future__ import annotations
-
 import functools
 import secrets
 from collections.abc import Callable, Iterator
@@ -12,12 +10,12 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from attnviz.errors import ImageError
+from attnviz.errors import ImageError, quoted
 from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
-from attnviz.serve.events import AT_ONCE, ON_NETWORK, UNKNOWN, session_of
+from attnviz.serve.events import AT_ONCE, IN_ORDER, session_of, why
 from attnviz.serve.file_cache import shown
 from attnviz.serve.page.components import (
     line_part,
@@ -30,10 +28,11 @@ from attnviz.serve.page.components import (
     status_part,
 )
 from attnviz.serve.page.samples import samples
-from attnviz.serve.refusals import in_plain_words, plain_error, sentence
+from attnviz.serve.refusals import in_plain_words, noting, plain_error
 from attnviz.serve.sessions import SessionStore
 
 _PHOTO_HEIGHT = 216  # pixels on the page
+_PART = "explain"  # of the page, for its notes
 _SKIP = gr.skip()
 
 
@@ -107,20 +106,20 @@ def build_rail() -> Rail:
     return Rail(photo, strip, model, resize_mode, size, cost, button)
 
 
-def build_stage() -> ResultArea:
+def build_result_area() -> ResultArea:
     """The status line and the data of the views; the views themselves are in their tabs."""
     return ResultArea(status=status_part("page-status"), bridge=payload_bridge("receive", "page-payload"))
 
 
-def wire(demo: gr.Blocks, rail: Rail, stage: ResultArea, visits: SessionStore) -> None:
+def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore) -> None:
     """Connect controls and views."""
-    outputs = [stage.status, stage.bridge, rail.cost]
-    when_quick = _handler(visits, asks=True)
-    now = _handler(visits, asks=False)
+    outputs = [area.status, area.bridge, rail.cost]
+    when_quick = _handler(sessions, asks=True)
+    now = _handler(sessions, asks=False)
 
     def explains(event: Any, handler: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - any of Gradio's events
-        ran = event(handler, rail.inputs, outputs, **{**ON_NETWORK, "trigger_mode": "always_last", **more})
-        ran.failure(_restore(visits), None, [rail.photo, stage.status], **AT_ONCE)
+        ran = event(handler, rail.inputs, outputs, **{**IN_ORDER, "trigger_mode": "always_last", **more})
+        ran.failure(_restore(sessions), None, [rail.photo, area.status], **AT_ONCE)
 
     explains(rail.photo.input, when_quick, js=_taken("null"))
     explains(rail.explain.click, now, js=_waiting(), api_name="explain", api_visibility="public")
@@ -131,7 +130,7 @@ def wire(demo: gr.Blocks, rail: Rail, stage: ResultArea, visits: SessionStore) -
     rail.photo.clear(_cleared, None, outputs, js=_taken("null"), **AT_ONCE)
 
 
-def _handler(visits: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]]:
     """The event handler that explains; with `asks`, a long run waits for the button."""
 
     @in_plain_words
@@ -142,13 +141,14 @@ def _handler(visits: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]
             yield _cleared()
             return
         session = session_of(request)
-        with visits.noting(session):
-            yield from _explain(Path(photo), requests.choice_from(model, resize_mode, size), visits, session, asks=asks)
+        with noting(sessions, session, _PART):
+            choice = requests.choice_from(model, resize_mode, size)
+            yield from _explain(Path(photo), choice, sessions, session, asks=asks)
 
     return explain_photo
 
 
-def _explain(path: Path, choice: requests.Choice, visits: SessionStore, session: str, *, asks: bool) -> Iterator[Any]:
+def _explain(path: Path, choice: requests.Choice, sessions: SessionStore, session: str, *, asks: bool) -> Iterator[Any]:
     yield status("working", "Reading the photo"), _SKIP, _SKIP
     ready = requests.forecast(path, choice)
     words = requests.forecast_words(ready)
@@ -159,8 +159,9 @@ def _explain(path: Path, choice: requests.Choice, visits: SessionStore, session:
     yield status("working", f"{title} is looking. {words}."), _SKIP, words
     explanation = requests.run(ready)
     yield status("working", "Sending the maps"), _SKIP, words
-    visits.keep(session, "main", explanation, path)
-    yield status("done", _summary(explanation, title)), sent(explanation), words
+    maps = sent(explanation)
+    sessions.keep(session, explanation, path)  # after, so that it counts what the maps were made from
+    yield status("done", _summary(explanation, title)), maps, words
 
 
 def sent(explanation: Explanation) -> dict[str, Any]:
@@ -182,27 +183,28 @@ def _cleared() -> tuple[Any, ...]:
     return status("idle", ""), None, ""
 
 
-def _restore(visits: SessionStore) -> Callable[..., Any]:
+def _restore(sessions: SessionStore) -> Callable[..., Any]:
     """After a refusal: the photo whose maps are on the page comes back, and the sentence stays readable."""
 
     def restore(request: gr.Request) -> tuple[Any, Any]:
         session = session_of(request)
-        photo = visits.photo(session)
-        words = sentence(visits.take_note(session) or UNKNOWN)
+        photo = sessions.photo(session)
         kept = " What was there before is still there." if photo is not None else ""
-        return (str(photo) if photo is not None and photo.is_file() else None), status("error", words + kept)
+        words = why(sessions, session, _PART) + kept
+        return (str(photo) if photo is not None and photo.is_file() else None), status("error", words)
 
     return restore
 
 
 def _pick(event: gr.EventData) -> str:
     """The file of a sample, in the folder that the page may show."""
-    name = event._data.get("name") if isinstance(event._data, dict) else None
+    try:
+        name = event.name
+    except (AttributeError, TypeError):  # a client may send anything
+        name = None
     found = next((sample for sample in samples() if sample.name == name), None)
     if found is None:
-        raise plain_error(
-            f"expected the name of a sample picture, got {str(name)[:80]!r}", "This picture cannot be used"
-        )
+        raise plain_error(f"expected the name of a sample picture, got {quoted(name)}", "This picture cannot be used")
     return shown(found.path)
 
 

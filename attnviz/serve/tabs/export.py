@@ -1,10 +1,7 @@
 """The figure builder: which panels, how they look, and the files to take away."""
 
-from __future__ import annotations
-
 import re
 import tempfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from attnviz.errors import OptionError
+from attnviz.errors import OptionError, quoted
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure import FigurePlan, plan_figure
@@ -23,10 +20,10 @@ from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats
 from attnviz.save.manifest import PhotoSource
-from attnviz.serve.events import AT_ONCE, ON_FIGURE, say_why, session_of
+from attnviz.serve.events import AT_ONCE, QUEUED, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
-from attnviz.serve.refusals import in_plain_words
+from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import ResultArea
 
@@ -45,7 +42,7 @@ _SCALINGS = [("each", "Each"), ("shared", "Shared")]
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
 _TEXT_LIMIT = 40  # characters of a photo's name in a file's name
-_drawing = threading.Lock()
+_PART = "export"  # of the page, for its notes
 
 
 @dataclass(frozen=True)
@@ -119,20 +116,20 @@ def build() -> ExportTab:
     )
 
 
-def wire(tab: ExportTab, stage: ResultArea, visits: SessionStore) -> None:
+def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
     """Connect the tab; it exports what the rail last explained."""
     results = [tab.status, tab.figure, tab.download]
-    stage.bridge.change(_offered(visits), None, [tab.pins, tab.panels, *results], **AT_ONCE)
-    tab.pins.input(_pinned(visits), tab.pins, tab.panels, **AT_ONCE)
-    built = tab.build.click(_handler(tab, visits), set(tab.inputs), results, **ON_FIGURE)
-    built.failure(say_why(visits, []), None, tab.status, **AT_ONCE)
+    area.bridge.change(_offered(sessions), None, [tab.pins, tab.panels, *results], **AT_ONCE)
+    tab.pins.input(_pinned(sessions), tab.pins, tab.panels, **AT_ONCE)
+    built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **QUEUED)
+    built.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
 
-def _offered(visits: SessionStore) -> Callable[..., Any]:
+def _offered(sessions: SessionStore) -> Callable[..., Any]:
     """After a new explanation: its panels to choose from, and nothing left of the last export."""
 
     def offered(request: gr.Request) -> tuple[Any, ...]:
-        explanation = visits.explanation(session_of(request))
+        explanation = sessions.explanation(session_of(request))
         off = gr.update(value=None, interactive=False)
         if explanation is None:
             return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
@@ -142,11 +139,11 @@ def _offered(visits: SessionStore) -> Callable[..., Any]:
     return offered
 
 
-def _pinned(visits: SessionStore) -> Callable[..., Any]:
+def _pinned(sessions: SessionStore) -> Callable[..., Any]:
     """After pins were set or removed: their panels to choose from."""
 
     def pinned(pins: Any, request: gr.Request) -> Any:  # noqa: ANN401 - what the browser sent, an update of a component
-        explanation = visits.explanation(session_of(request))
+        explanation = sessions.explanation(session_of(request))
         if explanation is None or explanation.position is None:
             return gr.skip()
         return _panel_choice(explanation, _photo_pins(explanation, pins) or default_pins(explanation))
@@ -171,22 +168,22 @@ def _photo_pins(explanation: Explanation, cells: Any) -> Pins:  # noqa: ANN401 -
     for cell in cells[:MAX_PINS]:
         whole = isinstance(cell, list) and len(cell) == 2 and all(type(number) is int for number in cell)
         if not whole or not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
-            raise OptionError(f"expected pins as [row, column] within {rows} x {columns}, got {str(cell)[:40]}")
+            raise OptionError(f"expected pins as [row, column] within {rows} x {columns}, got {quoted(cell)}")
         left, top, right, bottom = explanation.geometry.cell_to_photo_box(cell[0], cell[1], position.grid)
         found.append(((left + right) / 2, (top + bottom) / 2))
     return tuple(found)
 
 
-def _handler(tab: ExportTab, visits: SessionStore) -> Callable[..., Iterator[Any]]:
+def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def build_export(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:  # by the component
         session = session_of(request)
-        with visits.noting(session):
-            explanation = visits.explanation(session)
+        with noting(sessions, session, _PART):
+            explanation = sessions.explanation(session)
             if explanation is None:
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
             yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
-            photo = visits.photo(session)
+            photo = sessions.photo(session)
             yield _exported(explanation, photo, [values[part] for part in tab.inputs])
 
     return build_export
@@ -196,7 +193,7 @@ def _exported(explanation: Explanation, photo: Path | None, given: Sequence[Any]
     *looks, pins, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
-    with _drawing, tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
         plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
         preview = Path(folder, "figure.png")
@@ -234,7 +231,7 @@ def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
     panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
     if columns != "auto" and not str(columns).isdecimal():
-        raise OptionError(f"expected a number of columns, got {str(columns)[:40]!r}")
+        raise OptionError(f"expected a number of columns, got {quoted(columns)}")
     if not panels:
         raise OptionError("expected at least one panel, got none: tick what the figure should show")
     return FigureOptions(

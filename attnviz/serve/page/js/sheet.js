@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  // value: {run, total, done, tiles: [{index, name, pictures, caption, failed}]}; a new run starts a new sheet
+  // value: {run, total, done, tiles: [{index, name, pictures: [{url}], caption, failed}]}; a new run starts a new sheet
   function sheet(element, value) {
     const host = element.querySelector(".page-sheet");
     if (!value) {
@@ -50,7 +50,7 @@
     const pair = document.createElement("div");
     pair.className = "page-tile-pictures";
     pair.append(
-      ...pictures.map((url, i) => {
+      ...pictures.map(({ url }, i) => {
         const image = document.createElement("img");
         image.src = url;
         image.alt = i === 0 ? `${name}, the photo` : `${name}, its attention map`;
