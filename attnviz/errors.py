@@ -74,7 +74,8 @@ def one_line(value: object, most: int | None = None) -> str:
 
     Returns:
         The text without anything that breaks a line, moves a terminal's cursor or turns the direction of writing (a
-        space stands for each), and without what cannot be written as UTF-8 (its number stands for it).
+        space stands for each), without what cannot be written as UTF-8 (its number stands for it), and without spaces
+        at its ends.
     """
     visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in str(value))
     line = visible.encode("utf-8", errors="backslashreplace").decode("utf-8").strip()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.exceptions import InvalidPathError
 from pydantic import ValidationError
 
 from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError, one_line
@@ -128,6 +129,6 @@ def _refusal(error: Exception) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, ValidationError):
         return "expected a file uploaded to this page, got a value of another kind"
-    if type(cause).__name__ == "InvalidPathError" or "gradio cache" in str(cause):
+    if isinstance(cause, InvalidPathError) or "gradio cache" in str(cause):
         return _NO_UPLOAD
     return f"expected values of the kinds this page sends, got one that cannot be read ({type(cause).__name__})"

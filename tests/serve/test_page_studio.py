@@ -82,6 +82,10 @@ class TestBatch:
         expect(opened.locator("#page-batch-status")).to_contain_text("3 of 4 photos explained, 1 refused")
         expect(opened.locator("#page-sheet li")).to_have_count(4)
         expect(opened.locator("#page-sheet li[data-failed=true]")).to_contain_text("Expected")
+        pictures = opened.locator("#page-sheet img")
+        expect(pictures).to_have_count(6)
+        for picture in pictures.all():
+            expect(picture).not_to_have_js_property("naturalWidth", 0)
         assert opened.locator("#page-sheet progress").evaluate("bar => bar.value / bar.max") == 1
         with downloaded(opened, "#page-batch-download") as archive:
             names = archive.namelist()

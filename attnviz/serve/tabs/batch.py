@@ -118,15 +118,15 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
-    Each holds all tiles so far, for a page that is slow takes only the last of several values; so that this stays
-    small, their pictures are files, which the browser fetches once.
+    The sheet's value after a photo holds that photo's tile, which the page adds to those that it has; the value at the
+    end holds all of them and stays, so that the sheet is whole where the page draws it afresh.
     """
     title = requests.short_title(choice.model)
     number, total = next(_run_numbers), len(photos)
     tiles: list[dict[str, Any]] = []
 
-    def sheet() -> dict[str, Any]:
-        return {"run": number, "total": total, "done": len(tiles), "tiles": list(tiles)}
+    def sheet(new: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"run": number, "total": total, "done": len(tiles), "tiles": new}
 
     def explain(path: Path) -> Explanation:
         return requests.run(requests.forecast(path, choice))
@@ -136,20 +136,20 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
         with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:
             yield (
                 status("working", f"{title} is looking at {total} photos", []),
-                sheet(),
+                sheet([]),
                 gr.update(interactive=True),
                 _OFF,
             )
             for item in items:
                 tiles.append(_tile(item, Path(folder)))
                 words = f"{title} is looking at photo {min(len(tiles) + 1, total)} of {total}"
-                yield status("working", words, []), sheet(), gr.skip(), gr.skip()
+                yield status("working", words, []), sheet(tiles[-1:]), gr.skip(), gr.skip()
         refused = sum(tile["failed"] for tile in tiles)
         words = f"{len(tiles) - refused} of {total} photos explained" + (f", {refused} refused" if refused else "")
         if len(tiles) < total:
             words += ", then cancelled"
         saved = gr.update(value=shown(archive), interactive=True) if tiles else _OFF
-        yield status("done", f"{words}.", []), sheet(), _OFF, saved
+        yield status("done", f"{words}.", []), sheet(tiles), _OFF, saved
 
 
 def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
