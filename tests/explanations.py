@@ -7,12 +7,12 @@ import numpy as np
 
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing
+from attnviz.position_attention import PositionAttention
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     Explanation,
     ModelInfo,
-    PositionAttention,
     Prediction,
     Segmentation,
     StageAttention,

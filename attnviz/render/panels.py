@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
+from attnviz.position_attention import PositionAttention
 from attnviz.render.figure_options import MAX_PANELS
 from attnviz.results import (
     AttentionMap,
     Explanation,
     FloatArray,
     LabelArray,
-    PositionAttention,
     Segmentation,
 )
 
