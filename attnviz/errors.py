@@ -18,7 +18,16 @@ the page shows the sentence, the command line prints it and sets the exit code.
 
 
 class AttnvizError(Exception):
-    """Base of all errors that attnviz raises on purpose."""
+    """Base of all errors that attnviz raises on purpose.
+
+    Example:
+        >>> import attnviz
+        >>> try:
+        ...     attnviz.load_model("no_such_model")
+        ... except attnviz.AttnvizError as error:
+        ...     print(type(error).__name__)
+        UnknownModelError
+    """
 
 
 class InputError(AttnvizError, ValueError):

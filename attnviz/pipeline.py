@@ -72,7 +72,8 @@ def explain(
         DeviceError: The device is not there, or the run would take more memory than is free.
 
     Example:
-        >>> explanation = explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
         >>> explanation.maps["stage3.gain"].values.shape
         (8, 12)
     """

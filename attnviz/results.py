@@ -3,9 +3,12 @@
 Shapes are (rows, columns); grids are the network's own locations ("cells"), never upsampled here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,9 @@ from numpy.typing import NDArray
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention
+
+if TYPE_CHECKING:
+    from attnviz.render.figure import NotebookFigure
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
@@ -32,6 +38,13 @@ class AttentionMap:
         bounds: The range the quantity can take by definition; None where it is unbounded.
         stage: Stage of the trunk, from 1; None for heads.
         stride: Input pixels per location.
+
+    Example:
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> gain = explanation.maps["stage3.gain"]
+        >>> gain.title, gain.values.shape, gain.stride
+        ('Stage 3 · effective gain', (8, 12), 16)
     """
 
     label: str
@@ -174,6 +187,14 @@ class Explanation:
         segmentation: Present for networks that segment.
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
         seconds: Stage of the work -> wall-clock seconds.
+
+    Example:
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> explanation.predictions[0].category
+        'espresso'
+        >>> list(explanation.maps)[-2:]
+        ['stage3.spatial_logit', 'stage3.gain']
     """
 
     photo: ByteArray
@@ -207,6 +228,99 @@ class Explanation:
         """(height, width) in pixels that the photo was reduced to before it was enlarged to the network's input."""
         return reduced_size(self.geometry.network_size, self.preprocessing.detail)
 
+    def overlay(self, label: str, **options: Any) -> ByteArray:
+        """The whole photo with one map over it, as in the figure, at the photo's own size.
+
+        Args:
+            label: Of one of `maps`; or ``"segmentation"``, ``"gate:S:K"`` (gate of channel K after stage S),
+                ``"channel:K"`` (output of the channel attention) or ``"row:N"`` and ``"column:N"`` (where pin number N
+                looks, and who looks at it).
+            **options: ``colormap``, ``map_opacity``, ``interpolation``, ``scaling`` (``"shared"``: with all maps of the
+                same quantity) and ``pins``, as in `attnviz.render.figure_options.FigureOptions`.
+
+        Returns:
+            RGB uint8 (H, W, 3); where the network did not see the photo, the photo.
+
+        Raises:
+            OptionError: There is no such map, or an option is impossible.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> picture = explanation.overlay("stage3.gain", colormap="magma", map_opacity=0.5)
+            >>> picture.shape == explanation.photo.shape
+            True
+        """
+        from attnviz.render.figure_options import FigureOptions
+        from attnviz.render.pictures import map_over_photo
+
+        return map_over_photo(self, label, FigureOptions.of(options))
+
+    def figure(self, *, photo_name: str | None = None, **options: Any) -> "NotebookFigure":
+        """The figure with its labelled panels, raw ranges and colour bars, to show, to change or to save.
+
+        Args:
+            photo_name: For heading and caption.
+            **options: Those of `attnviz.render.figure_options.FigureOptions`: ``panels``, ``columns``, ``width_mm`` ...
+
+        Returns:
+            A `matplotlib.figure.Figure` of its own, unknown to pyplot; a notebook shows it.
+
+        Raises:
+            OptionError: A panel or option does not exist or is impossible.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> figure = explanation.figure(panels=("photo", "stage3.gain"), width_mm=85, dpi=100)
+            >>> figure.get_size_inches().round(1).tolist()
+            [3.4, 1.8]
+        """
+        from attnviz.render.figure import build_figure, plan_figure
+        from attnviz.render.figure_options import FigureOptions
+
+        return build_figure(plan_figure(self, FigureOptions.of(options), photo_name=photo_name))
+
+    def save(
+        self,
+        folder: str | PathLike[str],
+        formats: Iterable[str] = ("png", "pdf", "svg", "npz"),
+        *,
+        photo: str | PathLike[str] | None = None,
+        **options: Any,
+    ) -> list[Path]:
+        """Write figure, maps and the recipe that makes them again: whole files, or none.
+
+        Args:
+            folder: Created where it is missing; files of an earlier call are replaced.
+            formats: Any of ``"png"``, ``"pdf"``, ``"svg"`` (the figure), ``"npz"`` (everything as raw arrays),
+                ``"gif"``, ``"webp"`` (stage after stage) and ``"html"`` (the viewer in one file).
+            photo: The photo's file, for the heading and so that ``attnviz replay`` finds it; None: not told.
+            **options: As for `figure`.
+
+        Returns:
+            The paths, ``manifest.json`` last.
+
+        Raises:
+            ExportError: The folder cannot be written to.
+            ImageError: The photo's file cannot be read.
+            OptionError: A format or option is unknown or impossible, or there are no stages to animate.
+
+        Example:
+            >>> import attnviz, tempfile
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     paths = explanation.save(folder, ["png", "npz"], photo="assets/coffee.jpg")
+            >>> [path.name for path in paths]
+            ['figure.png', 'maps.npz', 'manifest.json']
+        """
+        from attnviz.render.figure_options import FigureOptions
+        from attnviz.save.export import export
+        from attnviz.save.manifest import PhotoSource
+
+        source = None if photo is None else PhotoSource.of(photo)
+        return export(self, folder, formats, options=FigureOptions.of(options), source=source)
+
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""
         from attnviz.render.viewer.page import notebook_html  # only when shown: it brings the colour maps
@@ -223,7 +337,7 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{label.capitalize()} attention · received",
+        title=f"{label[:1].upper()}{label[1:]} attention · received",
         kind="position_received",
         values=position.received,
         unit="share",

@@ -15,7 +15,12 @@ ORDER = (
 )
 # An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
 UPWARDS = {
+    ("results", "attnviz.render.figure"),
+    ("results", "attnviz.render.figure_options"),
+    ("results", "attnviz.render.pictures"),
     ("results", "attnviz.render.viewer.page"),
+    ("results", "attnviz.save.export"),
+    ("results", "attnviz.save.manifest"),
 }
 HOMES = {
     "captum": ("observe/attributions.py",),

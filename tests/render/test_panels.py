@@ -74,7 +74,7 @@ def test_panels_that_a_danet_lacks_are_refused(name):
 
 def test_default_pins_sit_inside_the_two_largest_classes():
     explanation = danet()
-    cells = [pin_cell(explanation, explanation.position, pin) for pin in default_pins(explanation)]
+    cells = [pin_cell(explanation, explanation.position.grid, pin) for pin in default_pins(explanation)]
     assert [int(explanation.segmentation.cells[cell]) for cell in cells] == [0, 2]
     assert all(0 < row < 7 and 0 < column < 9 for row, column in cells)  # away from the borders
 
@@ -86,7 +86,7 @@ def test_one_class_everywhere_makes_one_pin_in_the_middle():
     )
     pins = default_pins(danet(segmentation=whole))
     assert len(pins) == 1
-    assert pin_cell(explanation, explanation.position, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}
+    assert pin_cell(explanation, explanation.position.grid, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}
 
 
 def test_a_pin_outside_of_what_the_network_saw_is_refused():

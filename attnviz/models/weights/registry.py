@@ -44,7 +44,8 @@ def list_models() -> dict[str, ModelCard]:
         CheckpointError: A shipped card is damaged, or two sets of weights have the same name.
 
     Example:
-        >>> [name for name, card in list_models().items() if card.status == "shipped"]
+        >>> import attnviz
+        >>> [name for name, card in attnviz.list_models().items() if card.status == "shipped"]
         ['bam_resnet18_w32', 'bam_resnet18_w64', 'danet_resnet18_w32_camvid']
     """
     found: dict[str, ModelCard] = {}
@@ -90,7 +91,8 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
         DeviceError: No such device.
 
     Example:
-        >>> loaded = load_model("bam_resnet18_w32", device="cpu")
+        >>> import attnviz
+        >>> loaded = attnviz.load_model("bam_resnet18_w32", device="cpu")
         >>> loaded.card.task, loaded.card.preprocessing.size
         ('classification', 128)
     """
