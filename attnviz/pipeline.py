@@ -65,6 +65,9 @@ def explain(
         preprocessing: All of it, instead of the model's own with `size` and `resize_mode`.
         top: How many predictions to keep.
 
+    Returns:
+        What the network did, as plain arrays that draw and save themselves.
+
     Raises:
         ImageError: The photo cannot be used.
         OptionError: An option is impossible.

@@ -64,7 +64,12 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A category and its softmax probability, in [0, 1]."""
+    """What the network takes the photo for.
+
+    Attributes:
+        category: Its name.
+        probability: Of the softmax over all categories, in [0, 1].
+    """
 
     category: str
     probability: float
@@ -159,13 +164,22 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which network and which weights made an explanation."""
+    """Which network and which weights made an explanation.
+
+    Attributes:
+        name: Of the weights, as in `attnviz.list_models`, or of their file.
+        architecture: For people.
+        task: ``"classification"`` or ``"segmentation"``.
+        sha256: Of the weights' file; None where they are random or came as a network.
+        trained: False: random weights, and every picture says so.
+        device: Where the network ran.
+    """
 
     name: str
     architecture: str
-    task: str  # "classification" or "segmentation"
-    sha256: str | None  # of the weights file; None where the weights are random or came as a module
-    trained: bool  # False: random weights, and every picture says so
+    task: str
+    sha256: str | None
+    trained: bool
     device: str
 
 

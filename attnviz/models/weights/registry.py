@@ -26,7 +26,14 @@ _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; i
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A network on its device, and what is known about its weights."""
+    """A network on its device, and what is known about its weights.
+
+    Attributes:
+        card: What is known about them.
+        net: The network, in evaluation mode where attnviz loaded it.
+        device: Where it is.
+        trained: False: random weights.
+    """
 
     card: ModelCard
     net: nn.Module
@@ -83,7 +90,7 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
 
     Args:
         name: A name in `list_models`, or the path of a checkpoint file.
-        device: As in `pick_device`.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
 
     Raises:
         UnknownModelError: No such name and no such file, or weights that must be fetched first.
