@@ -81,7 +81,8 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
     if all(panel.values is None for panel in panels):
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
-    over = f", {percent(options.map_opacity)} opaque over the photo" if any(not panel.bare for panel in panels) else ""
+    placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
+    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
     scales = find_scales(panels, options.scaling)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:

@@ -88,6 +88,19 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     return (*found, *explanation.channel_gates)
 
 
+def all_panels(explanation: Explanation, pins: Pins) -> tuple[Panel, ...]:
+    """Every panel of `panel_names`, to choose from: of a large network more than one figure has room for.
+
+    Args:
+        explanation: What there is to show.
+        pins: (x, y) in photo pixels.
+
+    Raises:
+        OptionError: A pin lies where the network saw nothing.
+    """
+    return tuple(_panel(explanation, name, pins) for name in panel_names(explanation, len(pins)))
+
+
 def default_panels(explanation: Explanation) -> tuple[str, ...]:
     """The panels that tell most about the network at hand."""
     if explanation.stages:

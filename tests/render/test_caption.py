@@ -51,6 +51,7 @@ def test_channel_gates_are_explained():
     text = text_of(gated())
     assert "stage2.block1.channel_gate, 6 channels: 0.10 to 0.90" in text
     assert "channels stand from left to right" in text
+    assert "over the photo" not in text
 
 
 def test_random_weights_are_told():

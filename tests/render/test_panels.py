@@ -3,7 +3,7 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.render.panels import GROUPS, default_pins, panel_names, pin_cell, resolve
+from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
 from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions
 
 
@@ -141,6 +141,16 @@ def test_very_many_position_attentions_still_make_a_figure_of_the_deepest(pins):
     assert len(found) <= 64
     assert found[-2:] == ["layer39.received", "segmentation"]
     assert "layer0.received" not in found
+
+
+def test_all_panels_of_a_large_network_can_be_chosen_from():
+    maps = tuple(attention(f"block{n}", np.ones((2, 2)), title=f"{n}", stage=None) for n in range(80))
+    explanation = danet(other_maps=maps)
+    found = all_panels(explanation, ((10.0, 10.0),))
+    assert [panel.name for panel in found] == list(panel_names(explanation, 1))
+    assert len(found) > 64
+    with pytest.raises(OptionError, match="at most 64 panels"):
+        resolve(explanation, panel_names(explanation, 1), ((10.0, 10.0),))
 
 
 def test_channel_gates_are_stripes_that_lie_on_no_photo():
