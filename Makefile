@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench pictures package clean
+.PHONY: help run test lint format bench docs pictures package clean
 
 PORT ?= 7860
 PYTHON ?=
@@ -45,6 +45,10 @@ format: $(TOOLS) ## let ruff mend what it can
 bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
 	@$(PY) -m benchmarks.page_latency
+
+docs: $(TOOLS) ## write the reference of the Python interface from its docstrings, and draw the house
+	@$(PY) -m docs.make_api_page
+	@$(PY) -m docs.make_house_picture
 
 pictures: $(TOOLS) ## make the figure and the screenshots of the README again
 	@$(PY) -m docs.make_pictures

@@ -3,6 +3,7 @@
     import attnviz
     explanation = attnviz.explain("photo.jpg", model="bam_resnet18_w64")
     explanation.maps["stage3.gain"].values      # float32, one number per location
+    explanation.save("figures")                 # the figure, the raw maps, and the recipe of both
 
 Importing this package loads no torch; the first use of a name does.
 """

@@ -22,7 +22,16 @@ import unicodedata
 
 
 class AttnvizError(Exception):
-    """Base of all errors that attnviz raises on purpose."""
+    """Base of all errors that attnviz raises on purpose.
+
+    Example:
+        >>> import attnviz
+        >>> try:
+        ...     attnviz.load_model("no_such_model")
+        ... except attnviz.AttnvizError as error:
+        ...     print(type(error).__name__)
+        UnknownModelError
+    """
 
 
 class InputError(AttnvizError, ValueError):

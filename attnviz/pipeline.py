@@ -65,6 +65,9 @@ def explain(
         preprocessing: All of it, instead of the model's own with `size` and `resize_mode`.
         top: How many predictions to keep.
 
+    Returns:
+        What the network did, as plain arrays that draw and save themselves.
+
     Raises:
         ImageError: The photo cannot be used.
         OptionError: An option is impossible.
@@ -72,7 +75,8 @@ def explain(
         DeviceError: The device is not there, or the run would take more memory than is free.
 
     Example:
-        >>> explanation = explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
         >>> explanation.maps["stage3.gain"].values.shape
         (8, 12)
     """

@@ -3,23 +3,26 @@
 Shapes are (rows, columns); grids are the network's own locations ("cells"), never upsampled here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
+from attnviz.position_attention import PositionAttention
+
+if TYPE_CHECKING:
+    from attnviz.render.figure import NotebookFigure
 
 FloatArray = NDArray[np.float32]
 ByteArray = NDArray[np.uint8]
 LabelArray = NDArray[np.uint8] | NDArray[np.uint16]
-
-# Rows of the N x N matrix held at once, here and in the network: 0.53 GB at 32768 locations, where the whole matrix
-# would take 4 GB; not slower.
-QUERIES_PER_CHUNK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,13 @@ class AttentionMap:
         bounds: The range the quantity can take by definition; None where it is unbounded.
         stage: Stage of the trunk, from 1; None for heads.
         stride: Input pixels per location.
+
+    Example:
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> gain = explanation.maps["stage3.gain"]
+        >>> gain.title, gain.values.shape, gain.stride
+        ('Stage 3 · effective gain', (8, 12), 16)
     """
 
     label: str
@@ -54,7 +64,12 @@ class AttentionMap:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A category and its softmax probability, in [0, 1]."""
+    """What the network takes the photo for.
+
+    Attributes:
+        category: Its name.
+        probability: Of the softmax over all categories, in [0, 1].
+    """
 
     category: str
     probability: float
@@ -85,88 +100,6 @@ class StageAttention:
         spatial, logit = self.spatial_logit.values, self.channel_logit[channel]
         fused = spatial + logit if self.fusion == "sum" else spatial * logit
         return np.asarray(0.5 * (1.0 + np.tanh(0.5 * fused)), dtype=np.float32)  # sigmoid without overflow
-
-
-@dataclass(frozen=True, eq=False)
-class PositionAttention:
-    """DANet's position attention, softmax over keys of q.k, computed row by row on demand.
-
-    The energy is not scaled (paper arXiv 1809.02983, Eq. 1).
-
-    Attributes:
-        query: float32 (c, h, w).
-        key: float32 (c, h, w).
-        gamma: Weight of the module's output in the residual sum; 0 means the network ignores it.
-        stride: Input pixels per location.
-    """
-
-    query: FloatArray
-    key: FloatArray
-    gamma: float
-    stride: int
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of locations."""
-        return int(self.query.shape[1]), int(self.query.shape[2])
-
-    def row(self, y: int, x: int) -> FloatArray:
-        """Where location (y, x) looks: float32 (h, w), sums to 1.
-
-        Raises:
-            IndexError: (y, x) is not a location of the grid.
-        """
-        energy = self._query_at(y, x) @ self._flat(self.key)
-        weights = np.exp(energy - energy.max())
-        return np.asarray(weights / weights.sum(), dtype=np.float32).reshape(self.grid)
-
-    def column(self, y: int, x: int) -> FloatArray:
-        """Who looks at location (y, x): float32 (h, w), each in [0, 1]; sums to anything up to h*w.
-
-        Raises:
-            IndexError: (y, x) is not a location of the grid.
-        """
-        self._check(y, x)
-        energy = self.key[:, y, x] @ self._flat(self.query)
-        return np.asarray(np.exp(energy.reshape(self.grid) - self.log_sum_exp), dtype=np.float32)
-
-    @cached_property
-    def log_sum_exp(self) -> FloatArray:
-        """Logarithm of each query's softmax denominator, float32 (h, w)."""
-        return self._reductions[0]
-
-    @cached_property
-    def received(self) -> FloatArray:
-        """Mean attention each location receives over all queries: float32 (h, w), sums to 1."""
-        return self._reductions[1]
-
-    @cached_property
-    def _reductions(self) -> tuple[FloatArray, FloatArray]:
-        queries, keys = self._flat(self.query), self._flat(self.key)
-        count = keys.shape[1]
-        lse = np.empty(count, dtype=np.float32)
-        received = np.zeros(count, dtype=np.float64)
-        for start in range(0, count, QUERIES_PER_CHUNK):
-            energy = queries[:, start : start + QUERIES_PER_CHUNK].T @ keys
-            peak = energy.max(axis=1, keepdims=True)
-            weights = np.exp(energy - peak)
-            total = weights.sum(axis=1, keepdims=True)
-            lse[start : start + QUERIES_PER_CHUNK] = (peak + np.log(total))[:, 0]
-            received += (weights / total).sum(axis=0)
-        return lse.reshape(self.grid), np.asarray(received / count, dtype=np.float32).reshape(self.grid)
-
-    def _query_at(self, y: int, x: int) -> FloatArray:
-        self._check(y, x)
-        return self.query[:, y, x]
-
-    def _check(self, y: int, x: int) -> None:
-        height, width = self.grid
-        if not (0 <= y < height and 0 <= x < width):
-            raise IndexError(f"expected a location within {height} x {width} (rows x columns), got ({y}, {x})")
-
-    @staticmethod
-    def _flat(tensor: FloatArray) -> FloatArray:
-        return tensor.reshape(tensor.shape[0], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,13 +164,22 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which network and which weights made an explanation."""
+    """Which network and which weights made an explanation.
+
+    Attributes:
+        name: Of the weights, as in `attnviz.list_models`, or of their file.
+        architecture: For people.
+        task: ``"classification"`` or ``"segmentation"``.
+        sha256: Of the weights' file; None where they are random or came as a network.
+        trained: False: random weights, and every picture says so.
+        device: Where the network ran.
+    """
 
     name: str
     architecture: str
-    task: str  # "classification" or "segmentation"
-    sha256: str | None  # of the weights file; None where the weights are random or came as a module
-    trained: bool  # False: random weights, and every picture says so
+    task: str
+    sha256: str | None
+    trained: bool
     device: str
 
 
@@ -259,6 +201,14 @@ class Explanation:
         segmentation: Present for networks that segment.
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
         seconds: Stage of the work -> wall-clock seconds.
+
+    Example:
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> explanation.predictions[0].category
+        'espresso'
+        >>> list(explanation.maps)[-2:]
+        ['stage3.spatial_logit', 'stage3.gain']
     """
 
     photo: ByteArray
@@ -292,6 +242,99 @@ class Explanation:
         """(height, width) in pixels that the photo was reduced to before it was enlarged to the network's input."""
         return reduced_size(self.geometry.network_size, self.preprocessing.detail)
 
+    def overlay(self, label: str, **options: Any) -> ByteArray:
+        """The whole photo with one map over it, as in the figure, at the photo's own size.
+
+        Args:
+            label: Of one of `maps`; or ``"segmentation"``, ``"gate:S:K"`` (gate of channel K after stage S),
+                ``"channel:K"`` (output of the channel attention) or ``"row:N"`` and ``"column:N"`` (where pin number N
+                looks, and who looks at it).
+            **options: ``colormap``, ``map_opacity``, ``interpolation``, ``scaling`` (``"shared"``: with all maps of the
+                same quantity) and ``pins``, as in `attnviz.render.figure_options.FigureOptions`.
+
+        Returns:
+            RGB uint8 (H, W, 3); where the network did not see the photo, the photo.
+
+        Raises:
+            OptionError: There is no such map, or an option is impossible.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> picture = explanation.overlay("stage3.gain", colormap="magma", map_opacity=0.5)
+            >>> picture.shape == explanation.photo.shape
+            True
+        """
+        from attnviz.render.figure_options import FigureOptions
+        from attnviz.render.pictures import map_over_photo
+
+        return map_over_photo(self, label, FigureOptions.of(options))
+
+    def figure(self, *, photo_name: str | None = None, **options: Any) -> "NotebookFigure":
+        """The figure with its labelled panels, raw ranges and colour bars, to show, to change or to save.
+
+        Args:
+            photo_name: For heading and caption.
+            **options: Those of `attnviz.render.figure_options.FigureOptions`: ``panels``, ``columns``, ``width_mm`` ...
+
+        Returns:
+            A `matplotlib.figure.Figure` of its own, unknown to pyplot; a notebook shows it.
+
+        Raises:
+            OptionError: A panel or option does not exist or is impossible.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> figure = explanation.figure(panels=("photo", "stage3.gain"), width_mm=85, dpi=100)
+            >>> figure.get_size_inches().round(1).tolist()
+            [3.4, 1.8]
+        """
+        from attnviz.render.figure import build_figure, plan_figure
+        from attnviz.render.figure_options import FigureOptions
+
+        return build_figure(plan_figure(self, FigureOptions.of(options), photo_name=photo_name))
+
+    def save(
+        self,
+        folder: str | PathLike[str],
+        formats: Iterable[str] = ("png", "pdf", "svg", "npz"),
+        *,
+        photo: str | PathLike[str] | None = None,
+        **options: Any,
+    ) -> list[Path]:
+        """Write figure, maps and the recipe that makes them again: whole files, or none.
+
+        Args:
+            folder: Created where it is missing; files of an earlier call are replaced.
+            formats: Any of ``"png"``, ``"pdf"``, ``"svg"`` (the figure), ``"npz"`` (everything as raw arrays),
+                ``"gif"``, ``"webp"`` (stage after stage) and ``"html"`` (the viewer in one file).
+            photo: The photo's file, for the heading and so that ``attnviz replay`` finds it; None: not told.
+            **options: As for `figure`.
+
+        Returns:
+            The paths, ``manifest.json`` last.
+
+        Raises:
+            ExportError: The folder cannot be written to.
+            ImageError: The photo's file cannot be read.
+            OptionError: A format or option is unknown or impossible, or there are no stages to animate.
+
+        Example:
+            >>> import attnviz, tempfile
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     paths = explanation.save(folder, ["png", "npz"], photo="assets/coffee.jpg")
+            >>> [path.name for path in paths]
+            ['figure.png', 'maps.npz', 'manifest.json']
+        """
+        from attnviz.render.figure_options import FigureOptions
+        from attnviz.save.export import export
+        from attnviz.save.manifest import PhotoSource
+
+        source = None if photo is None else PhotoSource.of(photo)
+        return export(self, folder, formats, options=FigureOptions.of(options), source=source)
+
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""
         from attnviz.render.viewer.page import notebook_html  # only when shown: it brings the colour maps
@@ -308,7 +351,7 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{label.capitalize()} attention · received",
+        title=f"{label[:1].upper()}{label[1:]} attention · received",
         kind="position_received",
         values=position.received,
         unit="share",

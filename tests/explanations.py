@@ -7,12 +7,13 @@ import numpy as np
 
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing
+from attnviz.position_attention import PositionAttention
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
+    ChannelGate,
     Explanation,
     ModelInfo,
-    PositionAttention,
     Prediction,
     Segmentation,
     StageAttention,
@@ -120,6 +121,36 @@ def danet(height: int = 96, width: int = 128, **changes: Any) -> Explanation:
         "geometry": Geometry((height, width), (0, 0, width, height), size),
     }
     return bam(height, width, **{**fields, **changes})
+
+
+SECOND = "stage2.position"
+
+
+def two_attentions(**changes: Any) -> Explanation:
+    """As `danet`, with a second position attention on a grid of 4 x 5, called `SECOND`."""
+    explanation = danet(**changes)
+    rng = np.random.default_rng(8)
+    query, key = (rng.normal(0, 1, (3, 4, 5)).astype(np.float32) for _ in range(2))
+    positions = {**explanation.positions, SECOND: PositionAttention(query, key, 0.2, 16)}
+    return replace(explanation, positions=positions)
+
+
+def gated(channels: int = 6) -> Explanation:
+    """An SE network's explanation: two gates in stage 1, one in stage 2, and no map."""
+    gates = {}
+    for label in ("stage1.block1.channel_gate", "stage1.block2.channel_gate", "stage2.block1.channel_gate"):
+        values = np.linspace(0.1, 0.9, channels, dtype=np.float32)
+        gates[label] = ChannelGate(label, label, values, int(label[5]), 4)
+    return bam(stages=(), channel_gates=gates)
+
+
+def many_classes(height: int = 96, width: int = 128) -> Explanation:
+    """As `danet`, with 300 classes: number 299 to the left, 43 (which is 299 modulo 256) to the right."""
+    cells = np.full((8, 10), 43, dtype=np.uint16)
+    cells[:, :6] = 299
+    labels = cells.repeat(8, axis=0).repeat(8, axis=1)
+    segmentation = Segmentation(tuple(f"thing {i}" for i in range(300)), {"fused": labels}, cells)
+    return danet(height, width, segmentation=segmentation)
 
 
 def untrained(explanation: Explanation) -> Explanation:

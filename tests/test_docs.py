@@ -5,14 +5,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
+import attnviz
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "assets" / "LICENSES.md"])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SVG = "{http://www.w3.org/2000/svg}"
 RUNNABLE = ("README.md", "docs/python-api.md")
 
 
@@ -61,6 +65,57 @@ def test_the_python_examples_of_a_page_run_one_after_the_other(name, tmp_path, p
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+def test_the_reference_of_the_python_interface_says_what_the_docstrings_say():
+    from docs import make_api_page
+
+    assert make_api_page.PAGE.read_text(encoding="utf-8") == make_api_page.page(), "run `make docs`"
+
+
+def test_the_reference_has_every_public_name_and_says_what_every_part_of_it_is():
+    from docs.make_api_page import reference
+
+    text = reference()
+    for name in attnviz.__all__:
+        assert name == "__version__" or f"\n#### attnviz.{name}\n" in text
+    for name in ("ChannelGate", "FigureOptions", "LoadedModel", "ModelCard", "PositionAttention", "Preprocessing"):
+        assert f"\n#### {name}\n" in text
+    for name in ("overlay", "figure", "save"):
+        assert f"\n##### Explanation.{name}\n" in text
+    assert "|  |" not in text  # no attribute and no argument without a word
+
+
+def test_the_picture_of_the_house_shows_the_rooms_as_they_are():
+    from docs.make_house_picture import PICTURE, ROOMS, arrows, draw
+
+    now, kept = ET.fromstring(draw()), ET.parse(PICTURE).getroot()
+    assert rooms_in(now) == rooms_in(kept) == [name_of_room(room) for room in ROOMS], "run `make docs`"
+    upwards = {pair for pair in arrows() if ROOMS.index(pair[0]) < ROOMS.index(pair[1])}
+    assert upwards == {("results", "render"), ("results", "save")}
+    drawn = [element.get("class") for element in now.iter() if element.get("class") in ("arrow", "lazy")]
+    assert (drawn.count("arrow"), drawn.count("lazy")) == (len(arrows()) - 2, 2)
+
+
+def rooms_in(picture: ET.Element) -> list[str]:
+    """Names of the rooms in a picture of the house, from top to bottom."""
+    found = [element for element in picture.iter(f"{SVG}text") if element.get("class") == "room"]
+    return [str(element.text) for element in sorted(found, key=lambda element: float(element.get("y")))]
+
+
+def name_of_room(room: str) -> str:
+    return f"{room}/" if (ROOT / "attnviz" / room).is_dir() else f"{room}.py"
+
+
+def test_how_it_works_goes_through_the_rooms_in_their_order():
+    from docs.make_house_picture import ROOMS
+
+    text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    told = re.findall(r"^## \d\. (\w+):", text, re.MULTILINE)
+    assert told == [room for room in ROOMS if (ROOT / "attnviz" / room).is_dir()]
+    assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == 10  # one photo's walk, in ten lines
+    contributing = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
+    assert ", ".join(f"`{room}`" for room in told) in contributing
 
 
 def command_lines() -> list[str]:

@@ -104,7 +104,7 @@ def imported_libraries(folder: str) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"attnviz", "training", "tests", "benchmarks"}
+    return names - set(sys.stdlib_module_names) - {"attnviz", "training", "tests", "benchmarks", "docs"}
 
 
 def distributions(folder: str) -> set[str]:

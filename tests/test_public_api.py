@@ -1,16 +1,22 @@
 """The names that `import attnviz` promises, and what importing it costs."""
 
 import ast
+import doctest
+import inspect
+import io
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import attnviz
 
+ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "torchvision", "gradio", "matplotlib", "captum", "typer", "PIL", "numpy")
 
 
@@ -67,3 +73,38 @@ def test_reading_the_version_loads_no_torch():
     code = "import sys, attnviz; print(attnviz.__version__, 'torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert shown.stdout.split() == [attnviz.__version__, "False"]
+
+
+def examples() -> list[doctest.DocTest]:
+    """The doctests of every public name and of its methods."""
+    finder = doctest.DocTestFinder()
+    found = [finder.find(getattr(attnviz, name), name) for name in attnviz.__all__ if name != "__version__"]
+    return [test for tests in found for test in tests if test.examples]
+
+
+def callables() -> dict[str, Any]:
+    """Public functions and classes by name, and what an explanation can be asked to do."""
+    found = {name: getattr(attnviz, name) for name in attnviz.__all__ if name != "__version__"}
+    methods = {name: value for name, value in vars(attnviz.Explanation).items() if inspect.isfunction(value)}
+    return {**found, **{f"Explanation.{name}": value for name, value in methods.items() if not name.startswith("_")}}
+
+
+def test_an_explanation_draws_and_saves_itself():
+    assert {"Explanation.overlay", "Explanation.figure", "Explanation.save"} <= set(callables())
+
+
+@pytest.mark.parametrize("name", callables())
+def test_every_public_name_has_an_example(name):
+    documentation = inspect.getdoc(callables()[name])
+    assert re.search(r"^Example:\n    >>> import attnviz", documentation, re.MULTILINE)
+    assert name in {test.name for test in examples()}
+
+
+@pytest.mark.parametrize("test", examples(), ids=lambda test: test.name)
+def test_the_example_of_a_public_name_runs_and_shows_what_it_says(test, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    before = sorted(path.name for path in ROOT.iterdir())
+    test.globs = {}  # an example brings what it needs
+    told = io.StringIO()
+    assert doctest.DocTestRunner().run(test, out=told.write).failed == 0, told.getvalue()
+    assert sorted(path.name for path in ROOT.iterdir()) == before

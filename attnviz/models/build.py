@@ -30,6 +30,13 @@ def build_model(config: Mapping[str, Any]) -> nn.Module:
 
     Raises:
         OptionError: The architecture or a field is unknown, missing, or of a value nothing is built with.
+
+    Example:
+        >>> import attnviz
+        >>> trunk = {"depth": 18, "width": 16, "attention": {"kind": "se"}}
+        >>> net = attnviz.build_model({"architecture": "AttentionResNet", "trunk": trunk, "num_classes": 10})
+        >>> net.sites()[0].label
+        'stage1.block1.channel_gate'
     """
     fields = dict(config)
     architecture = fields.pop("architecture", None)

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from attnviz.errors import ModelError, RecordError
 from attnviz.models.sites import Site, SiteKind
 from attnviz.observe.recorder import Recording, as_numpy
+from attnviz.position_attention import PositionAttention
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     ChannelGate,
     LabelArray,
-    PositionAttention,
     Prediction,
     Segmentation,
     StageAttention,

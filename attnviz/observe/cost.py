@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from attnviz.errors import DeviceError
 from attnviz.models.attention.dual_attention import PositionAttention
 from attnviz.models.sites import sites_of
-from attnviz.results import QUERIES_PER_CHUNK
+from attnviz.position_attention import QUERIES_PER_CHUNK
 
 _FLOAT = 4  # bytes
 _MATRICES_PER_CHUNK = 3  # energy, its softmax, and the exponentials of the reductions

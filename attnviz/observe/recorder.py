@@ -28,6 +28,13 @@ class Recording:
         output: The network's output.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
+
+    Example:
+        >>> import attnviz, torch
+        >>> net = attnviz.load_model("bam_resnet18_w32", device="cpu").net
+        >>> recording = attnviz.record(net, torch.zeros(1, 3, 64, 64))
+        >>> tuple(recording.output.shape), [site.label for site in recording.watched][:2]
+        ((1, 210), ['stage1.spatial_logit', 'stage1.channel_logit'])
     """
 
     output: Tensor
@@ -54,6 +61,13 @@ def record(net: nn.Module, x: Tensor, sites: Sequence[Site] | None = None) -> Re
 
     Raises:
         RecordError: The network has no sites, a site names no module, returns no tensor or was never reached.
+
+    Example:
+        >>> import attnviz, torch
+        >>> net = attnviz.load_model("bam_resnet18_w32", device="cpu").net
+        >>> recording = attnviz.record(net, torch.zeros(1, 3, 64, 96))
+        >>> tuple(recording.sites["stage2.gain"].shape)
+        (1, 1, 8, 12)
     """
     sites = sites_of(net) if sites is None else sites
     if x.ndim != 4:

@@ -19,13 +19,14 @@ _MEANINGS = {
     "spatial_logit": "The spatial logit is the module's spatial branch before the sigmoid.",
     "position_row": "A pin's map is its row of the softmax over all {n} locations (DANet, arXiv:1809.02983); "
     "even attention would be {even} everywhere.",
-    "position_column": "The attention to a location is its column of the {n} × {n} softmax over keys.",
+    "position_column": "The attention to a location is its column of the {matrix} softmax over keys.",
     "position_received": "The attention received is the mean of the position attention over all {n} queries.",
     "channel_matrix": "The channel matrix is the softmax over channels, each row sums to 1.",
     "channel_output": "A channel's map is the output of the channel attention module.",
     "spatial_gate": "A spatial gate multiplies every channel at a location.",
     "group_gate": "A group gate is the mean over the groups' gates.",
     "gate": "A gate multiplies one channel at each location (before 1 is added).",
+    "channel_gate": "A channel gate multiplies one channel at all locations; channels stand from left to right.",
 }
 
 
@@ -42,7 +43,7 @@ def caption(
     """
     sentences = [_subject(explanation, photo_name), _panels(panels)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
-    sentences += [_meaning(kind, explanation) for kind in kinds if kind in _MEANINGS]
+    sentences += [_meaning(kind, panels) for kind in kinds if kind in _MEANINGS]
     sentences += [_drawing(panels, options), _result(explanation), _weights(explanation)]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -67,16 +68,21 @@ def _panels(panels: Sequence[Panel]) -> str:
     return f"Panels: {'; '.join(parts)}."
 
 
-def _meaning(kind: str, explanation: Explanation) -> str:
-    n = 1 if explanation.position is None else explanation.position.grid[0] * explanation.position.grid[1]
-    return _MEANINGS[kind].format(n=n, even=f"{1 / n:.2g}")
+def _meaning(kind: str, panels: Sequence[Panel]) -> str:
+    sizes = dict.fromkeys(panel.values.size for panel in panels if panel.kind == kind and panel.values is not None)
+    return _MEANINGS[kind].format(
+        n=" or ".join(f"{n}" for n in sizes),
+        matrix=" or ".join(f"{n} × {n}" for n in sizes),
+        even=" or ".join(f"{1 / n:.2g}" for n in sizes),
+    )
 
 
 def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
     if all(panel.values is None for panel in panels):
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
-    over = f", {percent(options.map_opacity)} opaque over the photo" if any(not panel.bare for panel in panels) else ""
+    placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
+    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
     scales = find_scales(panels, options.scaling)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:

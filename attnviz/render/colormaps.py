@@ -70,13 +70,9 @@ def colormap(name: str) -> Colormap:
     return found
 
 
-def names(*, perceptual_only: bool = False) -> tuple[str, ...]:
-    """Names of the colour maps, the recommended ones first.
-
-    Args:
-        perceptual_only: Leave out those that need a warning.
-    """
-    return tuple(name for name, entry in COLORMAPS.items() if entry.perceptual or not perceptual_only)
+def names() -> tuple[str, ...]:
+    """Names of the colour maps, those that need a warning last."""
+    return tuple(COLORMAPS)
 
 
 def table(name: str) -> NDArray[np.uint8]:

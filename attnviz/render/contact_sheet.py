@@ -65,29 +65,26 @@ def thumbnails(explanation: Explanation, options: FigureOptions) -> tuple[ByteAr
 def deepest_panel(explanation: Explanation) -> Panel:
     """The one map that says most: of the last stage, the attention received, or else the photo alone."""
     panels = resolve(explanation, default_panels(explanation), default_pins(explanation))
-    with_maps = [panel for panel in panels if panel.values is not None]
+    with_maps = [panel for panel in panels if panel.values is not None and not panel.bare]
     return with_maps[-1] if with_maps else panels[0]
 
 
-def contact_sheet(tiles: Sequence[Tile], *, heading: str = "", columns: int | None = None) -> ByteArray:
-    """Draw the sheet.
+def contact_sheet(tiles: Sequence[Tile], *, heading: str = "") -> ByteArray:
+    """Draw the sheet, 1 to 4 tiles side by side, so that it is about as wide as high.
 
     Args:
         tiles: In reading order, 1 to 500.
         heading: One line above them, for example the model's name.
-        columns: Tiles side by side; None: 1 to 4, so that the sheet is about as wide as high.
 
     Returns:
         RGB uint8 (H, W, 3).
 
     Raises:
-        OptionError: There are no tiles, too many, or no columns.
+        OptionError: There are no tiles, or too many.
     """
     if not 1 <= len(tiles) <= _MOST_TILES:
         raise OptionError(f"expected 1 to {_MOST_TILES} pictures on a contact sheet, got {len(tiles)}")
-    if columns is not None and not 1 <= columns <= 20:
-        raise OptionError(f"expected 1 to 20 columns on a contact sheet, got {columns}")
-    across = min(len(tiles), columns or min(4, math.ceil(math.sqrt(len(tiles)))))
+    across = min(4, math.ceil(math.sqrt(len(tiles))))
     width, height = 2 * THUMBNAIL + 4, THUMBNAIL + 6 + (1 + _LINES) * _LINE
     top = _GAP + (26 if heading else 0)
     rows = math.ceil(len(tiles) / across)

@@ -139,7 +139,15 @@ def _words(explanation: Explanation, options: FigureOptions, text: str, photo_na
     )
 
 
-def build_figure(plan: FigurePlan) -> Figure:
+class NotebookFigure(Figure):
+    """A figure that a notebook shows by itself: without pyplot, and so without its global state."""
+
+    def _repr_png_(self) -> bytes:
+        with _settings():
+            return _encoded(self, "png")
+
+
+def build_figure(plan: FigurePlan) -> NotebookFigure:
     """Draw a figure, as a matplotlib Figure of the plan's size in pixels at its dots per inch."""
     with _settings():
         return _draw(plan)
@@ -157,9 +165,13 @@ def render_figure(plan: FigurePlan, file_format: FigureFormat) -> bytes:
     """
     if file_format not in get_args(FigureFormat):
         raise OptionError(f"expected a figure format out of {', '.join(get_args(FigureFormat))}, got {file_format!r}")
-    buffer = io.BytesIO()
     with _settings():
-        _draw(plan).savefig(buffer, format=file_format, dpi=plan.options.dpi, metadata=_METADATA[file_format])
+        return _encoded(_draw(plan), file_format)
+
+
+def _encoded(figure: Figure, file_format: FigureFormat) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=file_format, dpi="figure", metadata=_METADATA[file_format])
     return buffer.getvalue()
 
 
@@ -169,11 +181,11 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _draw(plan: FigurePlan) -> Figure:
+def _draw(plan: FigurePlan) -> NotebookFigure:
     page, dpi = plan.page, plan.options.dpi
-    figure = Figure(figsize=(_inches(page.width, dpi), _inches(page.height, dpi)), dpi=dpi, facecolor="white")
+    figure = NotebookFigure(figsize=(_inches(page.width, dpi), _inches(page.height, dpi)), dpi=dpi, facecolor="white")
     photos: dict[tuple[int, int], ByteArray] = {}
-    classes = class_colors(256)
+    classes = class_colors(max((item.number for item in page.items if isinstance(item, Swatch)), default=-1) + 1)
     for item in page.items:
         if isinstance(item, Text):
             _draw_text(figure, page, item, dpi)
@@ -259,10 +271,10 @@ def _frame(axes: Axes, box: tuple[float, float, float, float], color: str, *, da
 def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tuple[float, float]) -> None:
     """A numbered disc on the photo; a frame around the query's cell on its own map, which it must not hide."""
     pin, color = plan.options.pins[number], pin_color(number)
-    position = plan.explanation.position
-    if panel.values is not None and position is not None:
-        row, column = pin_cell(plan.explanation, position, pin)
-        box = plan.explanation.geometry.cell_to_photo_box(row, column, position.grid)
+    if panel.values is not None:
+        rows, columns = panel.values.shape
+        row, column = pin_cell(plan.explanation, (rows, columns), pin)
+        box = plan.explanation.geometry.cell_to_photo_box(row, column, (rows, columns))
         around = 0.9 * plan.options.dpi / 72.0  # outside the cell, whose colour is what counts
         left, top, right, bottom = box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]
         _frame(axes, (left - around, top - around, right + around, bottom + around), color)

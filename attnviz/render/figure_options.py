@@ -1,8 +1,8 @@
 """What a figure should look like, checked once, so that everything behind it can rely on it."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, get_args
 
 from attnviz.errors import OptionError
@@ -54,6 +54,19 @@ class FigureOptions:
     font_size: float = 7.0
     title: bool = True
     caption: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "FigureOptions":
+        """The options of these names, the rest as by default.
+
+        Raises:
+            OptionError: A name is unknown or a value impossible.
+        """
+        known = [entry.name for entry in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise OptionError(f"expected an option out of {', '.join(known)}, got {name!r}")
+        return cls(**options)
 
     def __post_init__(self) -> None:
         """Check every option and bring it to plain types, so that it can go into JSON and come back equal."""

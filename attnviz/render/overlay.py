@@ -1,5 +1,7 @@
 """A map over a photo: an exact blend, pixel by pixel, and nothing else done to either."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,13 +41,29 @@ def overlay(
         raise ImageError(f"expected an RGB uint8 image (H, W, 3), got {_describe(image)}")
     if not (isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.shape == image.shape[:2]):
         raise OptionError(f"expected a map of floats {image.shape[:2]}, got {_describe(values)}")
-    result = np.empty_like(image, order="C")
-    rows = max(1, _PIXELS_PER_BAND // max(1, image.shape[1]))
-    for top in range(0, image.shape[0], rows):
-        band = slice(top, top + rows)
-        result[band] = _blend(image[band], colorize(values[band], colors), opacity)
-        outside = np.isnan(values[band])
-        result[band][outside] = image[band][outside]
+    return blend(image, ~np.isnan(values), lambda rows: colorize(values[rows], colors), opacity)
+
+
+def blend(
+    photo: NDArray[np.uint8], seen: NDArray[np.bool_], paint: Callable[[slice], NDArray[np.uint8]], opacity: float
+) -> NDArray[np.uint8]:
+    """Colours over a photo, exactly as `overlay` says, some rows at a time.
+
+    Args:
+        photo: RGB uint8 (H, W, 3).
+        seen: bool (H, W): where there are colours.
+        paint: Rows -> their colours, RGB uint8 (rows, W, 3).
+        opacity: Of the colours, in [0, 1].
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
+    result = np.empty_like(photo, order="C")
+    step = max(1, _PIXELS_PER_BAND // max(1, photo.shape[1]))
+    for top in range(0, photo.shape[0], step):
+        rows = slice(top, top + step)
+        result[rows] = _mixture(photo[rows], paint(rows), opacity)
+        result[rows][~seen[rows]] = photo[rows][~seen[rows]]
     return result
 
 
@@ -82,7 +100,7 @@ def checked_opacity(map_opacity: float) -> float:
     return float(map_opacity)
 
 
-def _blend(photo: NDArray[np.uint8], colors: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
+def _mixture(photo: NDArray[np.uint8], colors: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
     if opacity == 0.0:
         return photo
     if opacity == 1.0:

@@ -11,11 +11,10 @@ from attnviz.errors import OptionError
 from attnviz.render.figure_options import MAX_PANELS
 from attnviz.results import (
     AttentionMap,
+    ChannelGate,
     Explanation,
     FloatArray,
     LabelArray,
-    PositionAttention,
-    Segmentation,
 )
 
 Pins = tuple[tuple[float, float], ...]
@@ -33,6 +32,7 @@ QUANTITIES = {
     "position_received": "attention received",
     "channel_output": "channel output",
     "channel_matrix": "channel attention",
+    "channel_gate": "channel gate",
 }
 
 
@@ -69,8 +69,9 @@ def quantity(kind: str) -> str:
 def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     """Names of all single panels that a figure of this explanation can have.
 
-    ``row:N`` is where pin number N looks, ``column:N`` who looks at it. For ``gate:S:K`` (gate of channel K after stage
-    S) and ``channel:K`` (output of the channel module) only the first channel is listed.
+    ``row:N`` is where pin number N looks, ``column:N`` who looks at it, by the first position attention;
+    ``LABEL.row:N`` and ``LABEL.column:N`` by any further one. For ``gate:S:K`` (gate of channel K after stage S) and
+    ``channel:K`` (output of the channel module) only the first channel is listed.
 
     Args:
         explanation: What there is to show.
@@ -78,23 +79,37 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     """
     found = ["photo", *explanation.maps]
     found += [f"gate:{stage.stage}:0" for stage in explanation.stages]
-    if explanation.position is not None:
-        found += [f"{way}:{number + 1}" for way in ("row", "column") for number in range(pins)]
+    for prefix in _attentions(explanation):
+        found += [f"{prefix}{way}:{number + 1}" for way in ("row", "column") for number in range(pins)]
     if explanation.segmentation is not None:
         found += ["segmentation", *(f"segmentation:{head}" for head in explanation.segmentation.labels)]
     if explanation.channel is not None:
         found += ["channel_matrix", "channel:0"]
-    return tuple(found)
+    return (*found, *explanation.channel_gates)
+
+
+def all_panels(explanation: Explanation, pins: Pins) -> tuple[Panel, ...]:
+    """Every panel of `panel_names`, to choose from: of a large network more than one figure has room for.
+
+    Args:
+        explanation: What there is to show.
+        pins: (x, y) in photo pixels.
+
+    Raises:
+        OptionError: A pin lies where the network saw nothing.
+    """
+    return tuple(_panel(explanation, name, pins) for name in panel_names(explanation, len(pins)))
 
 
 def default_panels(explanation: Explanation) -> tuple[str, ...]:
     """The panels that tell most about the network at hand."""
     if explanation.stages:
         return ("stages",)
-    if explanation.position is not None:
+    if explanation.positions:
         return ("position",)
-    last_of_stage = {m.stage: m.label for m in explanation.other_maps}
-    return ("photo", *last_of_stage.values())
+    if explanation.other_maps:
+        return ("stages",)
+    return ("channel",) if explanation.channel_gates else ("photo",)
 
 
 def default_pins(explanation: Explanation) -> Pins:
@@ -154,24 +169,44 @@ def resolve(explanation: Explanation, names: tuple[str, ...], pins: Pins) -> tup
 
 
 def _members(explanation: Explanation, group: str, pins: int) -> list[str]:
-    rows = [f"row:{number + 1}" for number in range(pins)]
     if group == "stages" and explanation.stages:
         return ["photo", *(stage.gain.label for stage in explanation.stages)]
-    if group == "position" and explanation.position is not None:
-        tail = ["segmentation"] if explanation.segmentation is not None else []
-        return ["photo", *rows, "position.received", *tail]
+    if group == "stages" and explanation.other_maps:
+        return ["photo", *{entry.stage: entry.label for entry in explanation.other_maps}.values()]
+    if group == "position" and explanation.positions:
+        return _position_members(explanation, pins)
     if group == "channel" and explanation.channel is not None:
         strongest = np.argsort(-explanation.channel.effect, kind="stable")[:2]
         return ["photo", "channel_matrix", *(f"channel:{channel}" for channel in strongest)]
+    if group == "channel" and explanation.channel_gates:
+        return ["photo", *{gate.stage: label for label, gate in explanation.channel_gates.items()}.values()]
     raise OptionError(f"expected panels that {explanation.model.name} has, got {group!r}")
+
+
+def _position_members(explanation: Explanation, pins: int) -> list[str]:
+    """Every attention's rows and what it receives; of more attentions than a figure has room for, the deepest."""
+    tail = [] if explanation.segmentation is None else ["segmentation"]
+    most = (MAX_PANELS - 1 - len(tail)) // (pins + 1)
+    found = ["photo"]
+    for prefix, label in list(_attentions(explanation).items())[-most:]:
+        found += [f"{prefix}row:{number + 1}" for number in range(pins)]
+        found.append(f"{label}.received")
+    return found + tail
+
+
+def _attentions(explanation: Explanation) -> dict[str, str]:
+    """What stands before ``row:N`` -> label of the position attention: nothing for the first."""
+    return {f"{label}." if number else "": label for number, label in enumerate(explanation.positions)}
 
 
 def _panel(explanation: Explanation, name: str, pins: Pins) -> Panel:
     if name == "photo":
         title = "Photo" if explanation.geometry.whole else "Photo · frame: what the network saw"
-        return Panel(name, title, pins=tuple(range(len(pins))) if explanation.position is not None else ())
+        return Panel(name, title, pins=tuple(range(len(pins))) if explanation.positions else ())
     if name in explanation.maps:
-        return _map_panel(explanation.maps[name])
+        return map_panel(explanation.maps[name])
+    if name in explanation.channel_gates:
+        return _gates_panel(explanation.channel_gates[name])
     for pattern, make in _MAKERS.items():
         match = re.fullmatch(pattern, name, flags=re.ASCII)
         if match and (panel := make(explanation, match, pins)) is not None:
@@ -180,31 +215,44 @@ def _panel(explanation: Explanation, name: str, pins: Pins) -> Panel:
     raise OptionError(f"expected a panel out of {known}, got {name!r}")
 
 
-def _map_panel(attention: AttentionMap) -> Panel:
+def map_panel(attention: AttentionMap) -> Panel:
+    """The panel of one of an explanation's maps."""
     return Panel(attention.label, attention.title, attention.kind, attention.unit, attention.values)
 
 
+def _gates_panel(gate: ChannelGate) -> Panel:
+    """Gates as stripes: they belong to channels, from left to right, and to no place on the photo."""
+    title = f"{gate.title} · {len(gate.values)} channels"
+    return Panel(gate.label, title, "channel_gate", "gate", gate.values[None], bare=True)
+
+
 def _query_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> Panel | None:
-    number = int(match[2]) - 1
-    position = explanation.position
-    if position is None or not 0 <= number < len(pins):
+    label, number = _attentions(explanation).get(match[1]), int(match[3]) - 1
+    if label is None or not 0 <= number < len(pins):
         return None
-    row, column = pin_cell(explanation, position, pins[number])
-    name = f"Pin {number + 1}{_class_at(explanation.segmentation, row, column)}"
-    if match[1] == "row":
-        title, values = f"{name} · where it looks", position.row(row, column)
+    position = explanation.positions[label]
+    row, column = pin_cell(explanation, position.grid, pins[number])
+    name = f"Pin {number + 1}{_class_at(explanation, pins[number])}"
+    of = f" · {label}" if len(explanation.positions) > 1 else ""
+    if match[2] == "row":
+        title, values = f"{name} · where it looks{of}", position.row(row, column)
     else:
-        title, values = f"{name} · who looks at it", position.column(row, column)
-    return Panel(match[0], title, f"position_{match[1]}", "share", values, pins=(number,))
+        title, values = f"{name} · who looks at it{of}", position.column(row, column)
+    return Panel(match[0], title, f"position_{match[2]}", "share", values, pins=(number,))
 
 
-def pin_cell(explanation: Explanation, position: PositionAttention, pin: tuple[float, float]) -> tuple[int, int]:
-    """The location of the position attention under a pin.
+def pin_cell(explanation: Explanation, grid: tuple[int, int], pin: tuple[float, float]) -> tuple[int, int]:
+    """The location under a pin.
+
+    Args:
+        explanation: Of the photo.
+        grid: (rows, columns) of the attention.
+        pin: (x, y) in photo pixels.
 
     Raises:
         OptionError: The network saw nothing there.
     """
-    cell = explanation.geometry.photo_to_cell(*pin, position.grid)
+    cell = explanation.geometry.photo_to_cell(*pin, grid)
     if cell is None:
         left, top, right, bottom = explanation.geometry.crop
         raise OptionError(
@@ -214,10 +262,12 @@ def pin_cell(explanation: Explanation, position: PositionAttention, pin: tuple[f
     return cell
 
 
-def _class_at(segmentation: Segmentation | None, row: int, column: int) -> str:
-    if segmentation is None or row >= segmentation.cells.shape[0] or column >= segmentation.cells.shape[1]:
+def _class_at(explanation: Explanation, pin: tuple[float, float]) -> str:
+    segmentation = explanation.segmentation
+    if segmentation is None:
         return ""
-    number = int(segmentation.cells[row, column])
+    rows, columns = segmentation.cells.shape
+    number = int(segmentation.cells[pin_cell(explanation, (rows, columns), pin)])
     return f" ({segmentation.categories[number]})" if number < len(segmentation.categories) else ""
 
 
@@ -259,7 +309,7 @@ def _gate_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> P
 _Maker = Callable[[Explanation, re.Match[str], Pins], Panel | None]
 
 _MAKERS: dict[str, _Maker] = {
-    r"(row|column):(\d{1,3})": _query_panel,
+    r"(|.{1,200}\.)(row|column):(\d{1,3})": _query_panel,
     r"segmentation(?::(\w{1,40}))?": _segmentation_panel,
     r"channel_matrix": _matrix_panel,
     r"channel:(\d{1,6})": _channel_panel,

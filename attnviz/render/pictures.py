@@ -4,15 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.reduce.upsample import upsample
 from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.overlay import colorize, overlay
-from attnviz.render.panels import Panel
-from attnviz.render.scales import Scale
-from attnviz.results import ByteArray, FloatArray, LabelArray
+from attnviz.render.overlay import blend, colorize, overlay
+from attnviz.render.panels import Panel, default_pins, map_panel, resolve
+from attnviz.render.scales import Scale, find_scales
+from attnviz.results import ByteArray, Explanation, FloatArray, LabelArray
 
 
 def photo_at(photo: ByteArray, size: tuple[int, int]) -> ByteArray:
@@ -58,6 +59,30 @@ def panel_pixels(
     return overlay(photo, placed, options.colormap, options.map_opacity)
 
 
+def map_over_photo(explanation: Explanation, name: str, options: FigureOptions) -> ByteArray:
+    """The whole photo, at its own size, with one map over it.
+
+    Args:
+        explanation: What to show.
+        name: Of a panel that lies over the photo, out of `attnviz.render.panels.panel_names`.
+        options: Colour map, opacity, interpolation and pins; a shared scale spans all maps of the same quantity.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+
+    Raises:
+        OptionError: There is no such panel, or it is not one that lies over the photo.
+    """
+    panel = resolve(explanation, (name,), options.pins or default_pins(explanation))[0]
+    if panel.name != name or panel.bare or (panel.values is None and panel.classes is None):
+        raise OptionError(f"expected the name of one map that lies over the photo, got {name!r}")
+    alike = [
+        map_panel(entry) for entry in explanation.maps.values() if entry.kind == panel.kind and entry.label != name
+    ]
+    scale = next(iter(find_scales([panel, *alike], options.scaling)), None)
+    return panel_pixels(panel, explanation.photo, explanation.geometry, scale=scale, options=options)
+
+
 def bar_pixels(colormap: str, size: tuple[int, int], *, flat: bool = False) -> ByteArray:
     """A colour bar, low end to the left: RGB uint8 (*size, 3); a flat one has the low end's colour throughout."""
     position = np.zeros(size[1]) if flat else (np.arange(size[1]) + 0.5) / size[1]
@@ -76,6 +101,6 @@ def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]
 def _classes_over(photo: ByteArray, classes: LabelArray, geometry: Geometry, opacity: float) -> ByteArray:
     placed = upsample(classes.astype(np.float32), geometry, (photo.shape[0], photo.shape[1]))
     seen = ~np.isnan(placed)
-    colors = class_colors(256)[np.where(seen, placed, 0).astype(np.intp)]
-    mixed = np.floor((1.0 - opacity) * photo.astype(np.float64) + opacity * colors + 0.5).astype(np.uint8)
-    return np.where(seen[..., None], mixed, photo)
+    numbers = np.where(seen, placed, 0).astype(np.intp)
+    colors = class_colors(int(numbers.max(initial=0)) + 1)
+    return blend(photo, seen, lambda rows: colors[numbers[rows]], opacity)

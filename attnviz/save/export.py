@@ -2,7 +2,6 @@
 
 import io
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,7 +13,7 @@ from attnviz.render.animation import animate
 from attnviz.render.figure import FigurePlan, plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
 from attnviz.results import Explanation
-from attnviz.save.atomic_files import add_to_zip, make_folder, write_files
+from attnviz.save.atomic_files import make_folder, write_files
 from attnviz.save.manifest import PhotoSource, geometry_arrays, manifest, raw_arrays
 
 Format = Literal["png", "pdf", "svg", "npz", "gif", "webp", "html"]
@@ -60,40 +59,6 @@ def export(
     wanted = checked_formats(formats)
     folder = make_folder(Path(out_dir))
     return write_files(folder, build_files(plan, wanted, source=source, folder=folder))
-
-
-def export_zip(
-    explanation: Explanation,
-    path: str | os.PathLike[str],
-    formats: Iterable[str] = DEFAULT_FORMATS,
-    *,
-    options: FigureOptions | None = None,
-    source: PhotoSource | None = None,
-) -> Path:
-    """Write an explanation as one zip with the files that `export` would write.
-
-    Args:
-        explanation: What to write.
-        path: Of the zip; its folder must exist. A file that is there is replaced.
-        formats: Any of `FORMATS`.
-        options: Of the figure and the animation; None: the defaults.
-        source: Of the photo, for the recipe; None: its pixels alone.
-
-    Returns:
-        The path.
-
-    Raises:
-        ExportError: It cannot be written.
-        OptionError: As for `export`.
-    """
-    target = Path(path)
-    plan = plan_figure(explanation, options, photo_name=None if source is None else source.name)
-    files = build_files(plan, checked_formats(formats), source=source)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            add_to_zip(archive, name, content)
-    return write_files(target.parent, {target.name: buffer.getvalue()})[0]
 
 
 def build_files(

@@ -132,21 +132,22 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
 
     Returns:
         Each two-dimensional map under its label and each further panel of the figure under its name, float32 on the
-        network's own grid; ``stageN.channel_logit`` float32 (C,); ``position.query`` and ``position.key`` float32
-        (c, h, w), from which every row of the position attention follows; ``channel.matrix`` float32 (C, C);
-        ``segmentation.*`` uint8 (H, W).
+        network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w)
+        of each position attention, from which every row of it follows; ``channel.matrix`` float32 (C, C); each channel
+        gate under its label, float32 (C,); ``segmentation.*`` uint8 (H, W), uint16 where there are over 256 classes.
     """
     explanation = plan.explanation
     found: dict[str, NDArray[Any]] = {label: entry.values for label, entry in explanation.maps.items()}
     for panel in plan.panels:
-        if panel.values is not None and panel.name != "channel_matrix":
+        if panel.values is not None and not panel.bare:
             found.setdefault(panel.name, panel.values)
     for stage in explanation.stages:
         found[f"stage{stage.stage}.channel_logit"] = stage.channel_logit
-    if explanation.position is not None:
-        found |= {"position.query": explanation.position.query, "position.key": explanation.position.key}
+    for label, position in explanation.positions.items():
+        found |= {f"{label}.query": position.query, f"{label}.key": position.key}
     if explanation.channel is not None:
         found |= {"channel.matrix": explanation.channel.matrix, "channel.effect": explanation.channel.effect}
+    found |= {label: gate.values for label, gate in explanation.channel_gates.items()}
     if explanation.segmentation is not None:
         found |= {f"segmentation.{head}": labels for head, labels in explanation.segmentation.labels.items()}
     return found

@@ -14,7 +14,7 @@ from attnviz.errors import CheckpointError, DeviceError, ImageError, InputError,
 from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, reason, shown, write_files
-from attnviz.save.export import FILES, MANIFEST, Format, build_files
+from attnviz.save.export import FILES, Format, build_files
 from attnviz.save.manifest import PhotoSource, array_sha256, raw_arrays, versions
 from attnviz.save.manifest_reader import MapRecord, Recipe, read_manifest
 
@@ -268,6 +268,3 @@ def _same_figure(folder: Path, files: Mapping[str, bytes]) -> bool | None:
             return file.read(len(now) + 1) == now
     except OSError:
         return None
-
-
-__all__ = ["MANIFEST", "MapComparison", "ReplayReport", "replay"]

@@ -5,7 +5,7 @@ from attnviz.render.caption import caption, findings, legend, percent
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import default_pins, resolve
 from attnviz.results import Segmentation
-from tests.explanations import bam, danet, untrained
+from tests.explanations import bam, danet, gated, two_attentions, untrained
 
 
 def text_of(explanation, **options):
@@ -39,6 +39,19 @@ def test_even_attention_is_named_beside_a_row():
     text = text_of(danet())
     assert "all 80 locations" in text
     assert "even attention would be 0.013 everywhere" in text
+
+
+def test_attentions_on_several_grids_each_have_their_number_of_locations():
+    text = text_of(two_attentions())
+    assert "softmax over all 80 or 20 locations" in text
+    assert "even attention would be 0.013 or 0.05 everywhere" in text
+
+
+def test_channel_gates_are_explained():
+    text = text_of(gated())
+    assert "stage2.block1.channel_gate, 6 channels: 0.10 to 0.90" in text
+    assert "channels stand from left to right" in text
+    assert "over the photo" not in text
 
 
 def test_random_weights_are_told():

@@ -23,9 +23,15 @@ def test_the_classes_of_street_scenes_are_far_apart():
     assert min(np.abs(np.subtract(a, b)).sum() for a, b in pairs) > 60
 
 
-@pytest.mark.parametrize("count", [-1, 257])
+def test_there_are_colors_for_every_number_that_a_map_of_classes_can_hold():
+    colors = class_colors(65_536)
+    assert (colors[:256] == class_colors(256)).all()
+    assert len(np.unique(colors[:1000], axis=0)) > 980
+
+
+@pytest.mark.parametrize("count", [-1, 65_537])
 def test_other_counts_are_refused(count):
-    with pytest.raises(OptionError, match="0 to 256"):
+    with pytest.raises(OptionError, match="0 to 65536"):
         class_colors(count)
 
 

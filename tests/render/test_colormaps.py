@@ -36,7 +36,7 @@ def test_perceptual_maps_grow_lighter_all_the_way(name):
 def test_uneven_maps_are_marked_and_carry_a_warning(name):
     assert not colormap(name).perceptual
     assert "not perceptually uniform" in colormap(name).note
-    assert name not in names(perceptual_only=True)
+    assert name in names()[-2:]  # after all that need no warning
     assert np.diff(lightness(table(name))[::8]).min() < 0  # the reason
 
 

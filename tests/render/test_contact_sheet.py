@@ -36,9 +36,9 @@ def test_a_refused_photo_has_its_reason_in_red():
     assert (sheet[..., 0] > sheet[..., 1] + 100).sum() > 100
 
 
-@pytest.mark.parametrize(("count", "columns", "across"), [(1, None, 1), (5, None, 3), (50, None, 4), (50, 10, 10)])
-def test_columns(count, columns, across):
-    sheet = contact_sheet([Tile("x", RED, BLUE, "")] * count, columns=columns, heading="model")
+@pytest.mark.parametrize(("count", "across"), [(1, 1), (2, 2), (5, 3), (50, 4)])
+def test_columns(count, across):
+    sheet = contact_sheet([Tile("x", RED, BLUE, "")] * count, heading="model")
     assert sheet.shape[1] == 14 + across * (324 + 14)
 
 
@@ -47,7 +47,7 @@ def test_hostile_names_do_not_break_it():
     assert contact_sheet([Tile(name, RED, BLUE, name) for name in names]).ndim == 3
 
 
-@pytest.mark.parametrize(("tiles", "columns"), [(0, None), (501, None), (1, 0), (1, 21)])
-def test_impossible_sheets_are_refused(tiles, columns):
+@pytest.mark.parametrize("tiles", [0, 501])
+def test_impossible_sheets_are_refused(tiles):
     with pytest.raises(OptionError, match="expected 1 to"):
-        contact_sheet([Tile("x", RED, BLUE, "")] * tiles, columns=columns)
+        contact_sheet([Tile("x", RED, BLUE, "")] * tiles)

@@ -12,12 +12,13 @@ from PIL import Image
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.render.class_colors import class_colors
 from attnviz.render.figure import build_figure, plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.layout import Bar, Picture
+from attnviz.render.layout import Bar, Picture, Swatch
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.results import Prediction
-from tests.explanations import bam, danet, untrained
+from tests.explanations import SECOND, bam, danet, gated, many_classes, two_attentions, untrained
 
 SMALL = FigureOptions(width_mm=85, dpi=100)
 NAME = "odd_$x^2$_{name}\\frac%.jpg"
@@ -60,7 +61,7 @@ def test_around_the_panels_the_page_is_white():
 
 
 @pytest.mark.parametrize("file_format", ["png", "pdf", "svg"])
-@pytest.mark.parametrize("make", [bam, danet])
+@pytest.mark.parametrize("make", [bam, danet, two_attentions, gated, many_classes])
 def test_the_same_figure_has_the_same_bytes(file_format, make):
     first = render_figure(plan_figure(make(), SMALL, photo_name=NAME), file_format)
     assert render_figure(plan_figure(make(), SMALL, photo_name=NAME), file_format) == first
@@ -139,6 +140,34 @@ def test_pins_are_numbered_on_the_photo_and_framed_on_their_own_map():
     assert {"1", "2"} <= set(svg_texts(plan))
 
 
+def test_a_pin_is_framed_on_the_grid_of_each_attention():
+    options = FigureOptions(
+        width_mm=180, dpi=100, pins=((20.0, 20.0),), map_opacity=0.0, panels=("row:1", f"{SECOND}.row:1")
+    )
+    plan = plan_figure(two_attentions(), options)
+    picture, middles = png_of(plan), []
+    for item in (item for item in plan.page.items if isinstance(item, Picture)):
+        photo = photo_at(plan.explanation.photo, (item.height, item.width))
+        found = picture[item.y : item.y + item.height, item.x : item.x + item.width]
+        changed = np.argwhere((found != photo).any(axis=2)) / (item.height, item.width) * (96, 128)
+        middles.append((changed.min(axis=0) + changed.max(axis=0)) / 2)
+    assert np.abs(middles[0] - (18, 19.2)).max() < 2  # of 8 x 10 cells: row 1, column 1
+    assert np.abs(middles[1] - (12, 12.8)).max() < 2  # of 4 x 5 cells: row 0, column 0, cut by the picture's edge
+
+
+def test_a_legend_of_many_classes_has_the_colors_of_the_map():
+    plan = plan_figure(many_classes(), FigureOptions(width_mm=85, dpi=100, panels=("segmentation",), map_opacity=1.0))
+    picture = png_of(plan)
+    swatches = {item.number: item for item in plan.page.items if isinstance(item, Swatch)}
+    assert list(swatches) == [299, 43]
+    (panel,) = [item for item in plan.page.items if isinstance(item, Picture)]
+    for number, across in ((299, 0.2), (43, 0.9)):
+        color = class_colors(300)[number].tolist()
+        swatch = swatches[number]
+        assert picture[swatch.y + swatch.height // 2, swatch.x + swatch.width // 2].tolist() == color
+        assert picture[panel.y + panel.height // 2, panel.x + int(across * panel.width)].tolist() == color
+
+
 def test_a_frame_shows_what_the_network_saw_of_the_photo():
     explanation = bam(geometry=Geometry((96, 128), (16, 0, 112, 96), (64, 64)))
     plan = plan_figure(explanation, SMALL)
@@ -176,6 +205,7 @@ def test_a_figure_object_for_people_who_want_to_go_on_drawing():
     plan = plan_figure(bam(), SMALL)
     figure = build_figure(plan)
     assert tuple(int(side) for side in figure.bbox.size) == plan.size[::-1]
+    assert figure._repr_png_() == render_figure(plan, "png")  # what a notebook shows
 
 
 def test_the_plan_fills_in_what_was_left_open():

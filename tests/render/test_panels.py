@@ -3,8 +3,8 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.render.panels import GROUPS, default_pins, panel_names, pin_cell, resolve
-from tests.explanations import attention, bam, danet
+from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
+from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions
 
 
 def names_of(explanation, *names, pins=()):
@@ -23,7 +23,7 @@ def test_a_network_with_other_modules_shows_the_last_map_of_each_stage():
 
 
 def test_every_listed_panel_can_be_had():
-    for explanation in (bam(), danet()):
+    for explanation in (bam(), danet(), two_attentions(), gated()):
         pins = ((10.0, 10.0), (20.0, 80.0))
         assert names_of(explanation, *panel_names(explanation), pins=pins) == list(panel_names(explanation))
 
@@ -74,7 +74,7 @@ def test_panels_that_a_danet_lacks_are_refused(name):
 
 def test_default_pins_sit_inside_the_two_largest_classes():
     explanation = danet()
-    cells = [pin_cell(explanation, explanation.position, pin) for pin in default_pins(explanation)]
+    cells = [pin_cell(explanation, explanation.position.grid, pin) for pin in default_pins(explanation)]
     assert [int(explanation.segmentation.cells[cell]) for cell in cells] == [0, 2]
     assert all(0 < row < 7 and 0 < column < 9 for row, column in cells)  # away from the borders
 
@@ -86,7 +86,7 @@ def test_one_class_everywhere_makes_one_pin_in_the_middle():
     )
     pins = default_pins(danet(segmentation=whole))
     assert len(pins) == 1
-    assert pin_cell(explanation, explanation.position, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}
+    assert pin_cell(explanation, explanation.position.grid, pins[0]) in {(3, 4), (3, 5), (4, 4), (4, 5)}
 
 
 def test_a_pin_outside_of_what_the_network_saw_is_refused():
@@ -97,3 +97,68 @@ def test_a_pin_outside_of_what_the_network_saw_is_refused():
 
 def test_groups_have_names_of_their_own():
     assert not set(GROUPS) & {*panel_names(bam()), *panel_names(danet())}
+
+
+def test_of_several_position_attentions_the_first_has_the_short_names():
+    explanation, pins = two_attentions(), ((70.0, 20.0),)
+    assert names_of(explanation, pins=pins) == [
+        *("photo", "row:1", "position.received"),
+        *(f"{SECOND}.row:1", f"{SECOND}.received", "segmentation"),
+    ]
+    assert set(panel_names(danet())) < set(panel_names(explanation))
+
+
+def test_each_position_attention_has_rows_of_its_own_on_its_own_grid():
+    explanation, pins = two_attentions(), ((70.0, 20.0),)
+    first, second, column = resolve(explanation, ("row:1", f"{SECOND}.row:1", f"{SECOND}.column:1"), pins)
+    # the first grid is 8 x 10 over 96 x 128 pixels, the second 4 x 5: cells of 24 x 25.6 pixels
+    assert (first.values == explanation.position.row(1, 5)).all()
+    assert (second.values == explanation.positions[SECOND].row(0, 2)).all()
+    assert (column.values == explanation.positions[SECOND].column(0, 2)).all()
+    assert (first.kind, second.kind) == ("position_row", "position_row")
+
+
+def test_the_titles_of_several_position_attentions_tell_which():
+    panels = resolve(two_attentions(), ("row:1", f"{SECOND}.row:1", f"{SECOND}.received"), ((70.0, 20.0),))
+    assert [panel.title for panel in panels] == [
+        "Pin 1 (sky) · where it looks · position",
+        "Pin 1 (sky) · where it looks · stage2.position",
+        "Stage2.position attention · received",
+    ]
+
+
+@pytest.mark.parametrize("name", ["position.row:1", "nose.row:1", f"{SECOND}.row:2", f".{SECOND}.row:1", ".row:1"])
+def test_rows_of_no_attention_are_refused(name):
+    with pytest.raises(OptionError, match="expected a panel out of photo"):
+        resolve(two_attentions(), (name,), ((70.0, 20.0),))
+
+
+@pytest.mark.parametrize("pins", [1, 2, 12])
+def test_very_many_position_attentions_still_make_a_figure_of_the_deepest(pins):
+    attention = danet().position
+    explanation = danet(positions={f"layer{n}": attention for n in range(40)})
+    found = names_of(explanation, pins=tuple((10.0 + n, 10.0) for n in range(pins)))
+    assert len(found) <= 64
+    assert found[-2:] == ["layer39.received", "segmentation"]
+    assert "layer0.received" not in found
+
+
+def test_all_panels_of_a_large_network_can_be_chosen_from():
+    maps = tuple(attention(f"block{n}", np.ones((2, 2)), title=f"{n}", stage=None) for n in range(80))
+    explanation = danet(other_maps=maps)
+    found = all_panels(explanation, ((10.0, 10.0),))
+    assert [panel.name for panel in found] == list(panel_names(explanation, 1))
+    assert len(found) > 64
+    with pytest.raises(OptionError, match="at most 64 panels"):
+        resolve(explanation, panel_names(explanation, 1), ((10.0, 10.0),))
+
+
+def test_channel_gates_are_stripes_that_lie_on_no_photo():
+    explanation = gated()
+    assert names_of(explanation) == ["photo", "stage1.block2.channel_gate", "stage2.block1.channel_gate"]
+    (panel,) = resolve(explanation, ("stage1.block1.channel_gate",), ())
+    assert (panel.bare, panel.values.shape, panel.title) == (True, (1, 6), "stage1.block1.channel_gate · 6 channels")
+
+
+def test_a_network_without_attention_shows_the_photo():
+    assert names_of(bam(stages=())) == ["photo"]

@@ -1,13 +1,15 @@
 import numpy as np
+import pytest
 
+from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel
-from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.pictures import bar_pixels, map_over_photo, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
-from tests.explanations import photo
+from tests.explanations import bam, danet, gated, photo
 
 CROP = Geometry((4, 8), (2, 0, 6, 4), (32, 32))
 WHOLE = Geometry((4, 8), (0, 0, 8, 4), (32, 64))
@@ -59,6 +61,13 @@ def test_classes_are_drawn_in_their_colors():
     assert (outside[:, :2] == 100).all()
 
 
+def test_class_numbers_over_255_keep_their_own_colors():
+    classes = np.array([[299, 43]], np.uint16)
+    result = drawn(Panel("s", "s", "classes", classes=classes), WHOLE)
+    assert (result[:, :4] == class_colors(300)[299]).all()
+    assert (result[:, 4:] == class_colors(300)[43]).all()
+
+
 def test_a_small_matrix_is_drawn_bare_cell_by_cell():
     panel = Panel("c", "c", "channel_matrix", values=np.eye(2, dtype=np.float32), bare=True)
     low, high = table("viridis")[[0, 255]].tolist()
@@ -86,3 +95,10 @@ def test_a_shared_scale_is_used_as_it_is():
     scale = Scale("gain", "x", 0.0, 2.0, ("m", "n"))
     result = panel_pixels(panel, np.zeros((4, 8, 3), np.uint8), WHOLE, scale=scale, options=BARE)
     assert (result == table("viridis")[128]).all()
+
+
+@pytest.mark.parametrize("name", ["photo", "stages", "channel_matrix", "stage1.block1.channel_gate", "nose"])
+def test_only_a_map_can_lie_over_the_photo(name):
+    for explanation in (bam(), danet(), gated()):
+        with pytest.raises(OptionError, match="expected"):
+            map_over_photo(explanation, name, BARE)

@@ -1,7 +1,6 @@
 import io
 import json
 import os
-import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from PIL import Image
 
 from attnviz.errors import ExportError, OptionError
 from attnviz.render.figure_options import FigureOptions
-from attnviz.save.export import FILES, FORMATS, checked_formats, export, export_zip
+from attnviz.save.export import FILES, FORMATS, checked_formats, export
 from attnviz.save.manifest import PhotoSource
 from tests.explanations import bam, danet, untrained
 
@@ -70,15 +69,6 @@ def test_the_same_export_has_the_same_bytes(tmp_path, make):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_one_zip_holds_the_same_files(tmp_path):
-    source = PhotoSource("cat.jpg", "0" * 64)
-    paths = export(bam(), tmp_path / "files", ["png", "npz"], options=SMALL, source=source)
-    path = export_zip(bam(), tmp_path / "all.zip", ["png", "npz"], options=SMALL, source=source)
-    with zipfile.ZipFile(path) as archive:
-        assert archive.testzip() is None
-        assert {name: archive.read(name) for name in archive.namelist()} == {p.name: p.read_bytes() for p in paths}
-
-
 def test_the_photos_name_is_in_figure_caption_and_manifest(tmp_path):
     source = PhotoSource("a_$name$.jpg", "0" * 64)
     export(bam(), tmp_path, ["svg"], options=SMALL, source=source)
@@ -117,11 +107,6 @@ def test_places_that_are_no_folders_are_refused(tmp_path, place):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ExportError, match="expected a folder to write to"):
         export(bam(), tmp_path / place, ["npz"])
-
-
-def test_a_zip_into_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ExportError, match="no such file or directory"):
-        export_zip(bam(), tmp_path / "missing" / "all.zip", ["npz"])
 
 
 def test_formats_come_once_and_in_order():

@@ -9,7 +9,7 @@ from attnviz.errors import ImageError
 from attnviz.render.figure import plan_figure
 from attnviz.render.figure_options import FigureOptions
 from attnviz.save.manifest import PhotoSource, array_sha256, manifest, raw_arrays, versions
-from tests.explanations import SHA256, bam, danet, untrained
+from tests.explanations import SECOND, SHA256, bam, danet, gated, many_classes, two_attentions, untrained
 
 
 def recipe_of(explanation, **kwargs):
@@ -77,6 +77,29 @@ def test_everything_a_danet_computed_is_among_the_arrays():
         "channel.effect", "segmentation.fused", "segmentation.position", "segmentation.channel",
     }  # fmt: skip
     assert {array.dtype for name, array in arrays.items() if "segmentation" not in name} == {np.dtype("float32")}
+
+
+def test_every_position_attention_is_among_the_arrays_under_its_label():
+    explanation = two_attentions()
+    arrays = raw_arrays(plan_figure(explanation, FigureOptions(panels=("position",), pins=((5.0, 5.0),))))
+    assert {"position.query", "position.key", "position.received", "row:1"} <= set(arrays)
+    assert {f"{SECOND}.{name}" for name in ("query", "key", "received", "row:1")} <= set(arrays)
+    assert (arrays[f"{SECOND}.query"] == explanation.positions[SECOND].query).all()
+    assert (arrays[f"{SECOND}.row:1"] == explanation.positions[SECOND].row(0, 0)).all()
+
+
+def test_every_channel_gate_is_among_the_arrays_one_number_per_channel():
+    explanation = gated()
+    plan = plan_figure(explanation)
+    assert "stage1.block2.channel_gate" in {panel.name for panel in plan.panels}  # drawn as a picture of one row
+    arrays = raw_arrays(plan)
+    assert list(arrays) == list(explanation.channel_gates)
+    assert {(array.shape, array.dtype) for array in arrays.values()} == {((6,), np.dtype("float32"))}
+
+
+def test_class_numbers_over_255_are_told_as_uint16():
+    entry = recipe_of(many_classes())["maps"]["segmentation.fused"]
+    assert (entry["dtype"], entry["low"], entry["high"]) == ("uint16", 43.0, 299.0)
 
 
 def test_the_photos_path_is_told_from_the_manifests_folder(tmp_path):

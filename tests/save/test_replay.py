@@ -9,9 +9,12 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from attnviz.errors import CheckpointError, DeviceError, ImageError, InputError, UnknownModelError
+from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.weights.checkpoint import save_checkpoint
 from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
 from attnviz.pipeline import explain
 from attnviz.render.figure_options import FigureOptions
@@ -58,6 +61,47 @@ def test_the_same_photo_makes_the_same_maps_and_the_same_files(place):
     for name in ("figure.png", "figure.svg", "maps.npz"):
         assert (place / "out" / "replay" / name).read_bytes() == (place / "out" / name).read_bytes()
     assert report.sentence() == f"identical: all {len(report.maps)} maps are the same to the bit"
+
+
+OTHER = Preprocessing(
+    size=64, mean=(0.4, 0.5, 0.6), std=(0.3, 0.2, 0.25), multiple=16, detail=0.7, jpeg_quality=30, aliased=False
+)
+
+
+@pytest.mark.parametrize("part", ["mean", "std", "multiple", "detail", "jpeg_quality", "aliased", "resize_mode"])
+def test_a_photo_is_prepared_as_it_was_whatever_the_weights_were_trained_for(tmp_path, photo_path, part):
+    value = "stretch" if part == "resize_mode" else getattr(OTHER, part)
+    loaded = load_model("bam_resnet18_w32", "cpu")
+    usual = dataclasses.replace(loaded.card.preprocessing, size=80)
+    assert getattr(usual, part) != value
+    changed = dataclasses.replace(usual, **{part: value})
+    maps, explained = {}, {}
+    for name, preprocessing in (("usual", usual), ("changed", changed)):
+        explained[name] = explain(photo_path, loaded, preprocessing=preprocessing)
+        maps[name] = explained[name].maps["stage1.gain"].values
+    assert not np.array_equal(maps["usual"], maps["changed"])  # or the test would show nothing
+    export(explained["changed"], tmp_path / "a", ["png", "npz"], options=SMALL, source=PhotoSource.of(photo_path))
+    report = replay(tmp_path / "a" / "manifest.json", out_dir=tmp_path / "b")
+    assert report.identical
+    assert report.figure_identical is True
+    again = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert again["preprocessing"][part] == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_more_classes_than_a_byte_can_count_come_back(tmp_path, photo_path, tiny_net):
+    net = tiny_net("DANet", num_classes=300)
+    with torch.no_grad():
+        net.head.conv8[-1].bias[256:] += 1e3  # so that large numbers win
+    save_checkpoint(net, tmp_path / "many.safetensors")
+    explanation = explain(photo_path, tmp_path / "many.safetensors", device="cpu", size=64)
+    assert explanation.segmentation.labels["fused"].min() >= 256
+    export(explanation, tmp_path / "a", ["png", "npz"], options=SMALL, source=PhotoSource.of(photo_path))
+    with np.load(tmp_path / "a" / "maps.npz") as archive:
+        assert archive["segmentation.fused"].dtype == np.uint16
+        assert (archive["segmentation.fused"] == explanation.segmentation.labels["fused"]).all()
+    report = replay(tmp_path / "a" / "manifest.json", model=str(tmp_path / "many.safetensors"))
+    assert report.identical
+    assert report.figure_identical is True
 
 
 def test_position_attention_with_pins_comes_back_too(tmp_path, photo_path):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from attnviz.results import QUERIES_PER_CHUNK
+from attnviz.position_attention import QUERIES_PER_CHUNK
 
 
 class PositionAttention(nn.Module):

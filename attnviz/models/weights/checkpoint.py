@@ -28,6 +28,14 @@ def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch
 
     Raises:
         CheckpointError: A number is too large for `dtype`.
+
+    Example:
+        >>> import attnviz, tempfile
+        >>> net = attnviz.load_model("bam_resnet18_w32", device="cpu").net
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     attnviz.save_checkpoint(net, f"{folder}/mine.safetensors")
+        ...     attnviz.load_checkpoint(f"{folder}/mine.safetensors").config == net.config
+        True
     """
     path = Path(path)
     tensors = {
@@ -56,6 +64,12 @@ def load_checkpoint(path: str | Path, config: Mapping[str, Any] | None = None) -
 
     Raises:
         CheckpointError: The file is missing, damaged, not only tensors, or does not fit a network exactly.
+
+    Example:
+        >>> import attnviz
+        >>> net = attnviz.load_checkpoint("weights/bam_resnet18_w32.safetensors")
+        >>> type(net).__name__
+        'BamResNet'
     """
     path = Path(path)
     tensors = read_tensors(path)

@@ -26,7 +26,14 @@ _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; i
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A network on its device, and what is known about its weights."""
+    """A network on its device, and what is known about its weights.
+
+    Attributes:
+        card: What is known about them.
+        net: The network, in evaluation mode where attnviz loaded it.
+        device: Where it is.
+        trained: False: random weights.
+    """
 
     card: ModelCard
     net: nn.Module
@@ -44,7 +51,8 @@ def list_models() -> dict[str, ModelCard]:
         CheckpointError: A shipped card is damaged, or two sets of weights have the same name.
 
     Example:
-        >>> [name for name, card in list_models().items() if card.status == "shipped"]
+        >>> import attnviz
+        >>> [name for name, card in attnviz.list_models().items() if card.status == "shipped"]
         ['bam_resnet18_w32', 'bam_resnet18_w64', 'danet_resnet18_w32_camvid']
     """
     found: dict[str, ModelCard] = {}
@@ -82,7 +90,7 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
 
     Args:
         name: A name in `list_models`, or the path of a checkpoint file.
-        device: As in `pick_device`.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
 
     Raises:
         UnknownModelError: No such name and no such file, or weights that must be fetched first.
@@ -90,7 +98,8 @@ def load_model(name: str | Path, device: str = "auto") -> LoadedModel:
         DeviceError: No such device.
 
     Example:
-        >>> loaded = load_model("bam_resnet18_w32", device="cpu")
+        >>> import attnviz
+        >>> loaded = attnviz.load_model("bam_resnet18_w32", device="cpu")
         >>> loaded.card.task, loaded.card.preprocessing.size
         ('classification', 128)
     """

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnviz.position_attention import PositionAttention
 from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import COLORMAPS, table
 from attnviz.results import (
@@ -39,7 +40,6 @@ from attnviz.results import (
     ChannelAttention,
     Explanation,
     LabelArray,
-    PositionAttention,
     Segmentation,
     StageAttention,
 )

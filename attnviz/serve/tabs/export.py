@@ -15,7 +15,7 @@ from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
-from attnviz.render.panels import Pins, default_pins, panel_names, resolve
+from attnviz.render.panels import Pins, all_panels, default_pins, resolve
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats
@@ -152,8 +152,7 @@ def _pinned(sessions: SessionStore) -> Callable[..., Any]:
 
 
 def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
-    names = panel_names(explanation, max(1, len(pins)))
-    titles = [(panel.title, panel.name) for panel in resolve(explanation, names, pins)]
+    titles = [(panel.title, panel.name) for panel in all_panels(explanation, pins)]
     first = [panel.name for panel in resolve(explanation, (), pins)]
     return gr.update(choices=_distinct(titles), value=first)
 

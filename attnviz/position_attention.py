@@ -1,0 +1,95 @@
+"""Position attention without its N x N matrix: query and key are kept, rows and columns are made when asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+# Rows of the N x N matrix held at once, here and in the network: 0.53 GB at 32768 locations, where the whole matrix
+# would take 4 GB; not slower.
+QUERIES_PER_CHUNK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class PositionAttention:
+    """DANet's position attention, softmax over keys of q.k, computed row by row on demand.
+
+    The energy is not scaled (paper arXiv 1809.02983, Eq. 1).
+
+    Attributes:
+        query: float32 (c, h, w).
+        key: float32 (c, h, w).
+        gamma: Weight of the module's output in the residual sum; 0 means the network ignores it.
+        stride: Input pixels per location.
+    """
+
+    query: FloatArray
+    key: FloatArray
+    gamma: float
+    stride: int
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of locations."""
+        return int(self.query.shape[1]), int(self.query.shape[2])
+
+    def row(self, y: int, x: int) -> FloatArray:
+        """Where location (y, x) looks: float32 (h, w), sums to 1.
+
+        Raises:
+            IndexError: (y, x) is not a location of the grid.
+        """
+        energy = self._query_at(y, x) @ self._flat(self.key)
+        weights = np.exp(energy - energy.max())
+        return np.asarray(weights / weights.sum(), dtype=np.float32).reshape(self.grid)
+
+    def column(self, y: int, x: int) -> FloatArray:
+        """Who looks at location (y, x): float32 (h, w), each in [0, 1]; sums to anything up to h*w.
+
+        Raises:
+            IndexError: (y, x) is not a location of the grid.
+        """
+        self._check(y, x)
+        energy = self.key[:, y, x] @ self._flat(self.query)
+        return np.asarray(np.exp(energy.reshape(self.grid) - self.log_sum_exp), dtype=np.float32)
+
+    @cached_property
+    def log_sum_exp(self) -> FloatArray:
+        """Logarithm of each query's softmax denominator, float32 (h, w)."""
+        return self._reductions[0]
+
+    @cached_property
+    def received(self) -> FloatArray:
+        """Mean attention each location receives over all queries: float32 (h, w), sums to 1."""
+        return self._reductions[1]
+
+    @cached_property
+    def _reductions(self) -> tuple[FloatArray, FloatArray]:
+        queries, keys = self._flat(self.query), self._flat(self.key)
+        count = keys.shape[1]
+        lse = np.empty(count, dtype=np.float32)
+        received = np.zeros(count, dtype=np.float64)
+        for start in range(0, count, QUERIES_PER_CHUNK):
+            energy = queries[:, start : start + QUERIES_PER_CHUNK].T @ keys
+            peak = energy.max(axis=1, keepdims=True)
+            weights = np.exp(energy - peak)
+            total = weights.sum(axis=1, keepdims=True)
+            lse[start : start + QUERIES_PER_CHUNK] = (peak + np.log(total))[:, 0]
+            received += (weights / total).sum(axis=0)
+        return lse.reshape(self.grid), np.asarray(received / count, dtype=np.float32).reshape(self.grid)
+
+    def _query_at(self, y: int, x: int) -> FloatArray:
+        self._check(y, x)
+        return self.query[:, y, x]
+
+    def _check(self, y: int, x: int) -> None:
+        height, width = self.grid
+        if not (0 <= y < height and 0 <= x < width):
+            raise IndexError(f"expected a location within {height} x {width} (rows x columns), got ({y}, {x})")
+
+    @staticmethod
+    def _flat(tensor: FloatArray) -> FloatArray:
+        return tensor.reshape(tensor.shape[0], -1)
