@@ -64,7 +64,7 @@ def _held(start: list[Any]) -> set[type]:
 
 def _function(name: str, function: Callable[..., Any], level: int = 4) -> str:
     sections = _sections(function)
-    parts = [f"{'#' * level} {name}", f"```py\n{_signature(name, function)}\n```", sections.pop("")]
+    parts = [f"{'#' * level} {name}", f"```text\n{_signature(name, function)}\n```", sections.pop("")]
     return "\n\n".join([*parts, *_described(sections)])
 
 
@@ -103,10 +103,8 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.name != "self"
     ]
-    line = f"{name}{inspect.Signature(plain)}"
-    return (
-        line if len(line) <= 110 else f"{name}(\n    {', '.join(str(inspect.Signature(plain))[1:-1].split(', '))},\n)"
-    )
+    taken = str(inspect.Signature(plain)).replace("'", '"')
+    return f"{name}{taken}" if len(name) + len(taken) <= 110 else f"{name}(\n    {taken[1:-1]}\n)"
 
 
 def _described(sections: dict[str, str]) -> list[str]:
