@@ -6,8 +6,9 @@ import zipfile
 import pytest
 
 from attnviz.errors import DownloadError
-from attnviz.models.weights.download import RetryPolicy, fetch
+from attnviz.models.weights.download import fetch
 from attnviz.models.weights.published import Address
+from attnviz.models.weights.transfer import RetryPolicy
 from tests.models.weights.file_server import FileServer
 
 CONTENT = bytes(range(256)) * 2000  # 512 kB

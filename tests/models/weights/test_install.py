@@ -11,9 +11,9 @@ import torch
 
 from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError
 from attnviz.models.weights import install as installing
-from attnviz.models.weights.download import RetryPolicy
 from attnviz.models.weights.published import PUBLISHED, Address
 from attnviz.models.weights.registry import list_models, load_model
+from attnviz.models.weights.transfer import RetryPolicy
 from tests.models import foreign
 from tests.models.weights.file_server import FileServer
 
