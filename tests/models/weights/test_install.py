@@ -3,7 +3,6 @@ import hashlib
 import io
 import json
 import multiprocessing
-import os
 import zipfile
 
 import pytest
@@ -280,11 +279,12 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
         installing.import_file(path)
 
 
-def test_the_cache_is_where_the_system_keeps_caches(monkeypatch):
-    from attnviz.models.weights.cache import home
+def test_a_file_that_cannot_be_read_is_told_in_one_sentence(tmp_path, monkeypatch):
+    def unreadable(path, algorithm="sha256"):
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.delenv("ATTNVIZ_HOME")
-    assert "attnviz" in home().name
-    assert home().is_absolute()
-    monkeypatch.setenv("ATTNVIZ_HOME", "~/elsewhere")
-    assert str(home()) == os.path.expanduser("~/elsewhere")
+    monkeypatch.setattr(installing, "file_hash", unreadable)
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(CheckpointError, match=r"expected safetensors or a PyTorch file, got x\.pth"):
+        installing.import_file(path)

@@ -11,7 +11,7 @@ from attnviz.errors import CheckpointError
 from attnviz.models.build import build_model
 from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
 from attnviz.models.weights.dialects import SCHEMES
-from attnviz.models.weights.strict_load import difference, recognise
+from attnviz.models.weights.strict_load import difference, load_strictly, recognise
 from tests.models import foreign
 
 FILES = {
@@ -177,6 +177,15 @@ def test_a_difference_lists_three_of_each_and_counts_the_rest():
     assert difference(wanted, {"b": (2,), "a0": (2,)}) == (
         "lacks a1, a2, a3 and 2 more; has unexpected b; has wrong shapes: a0 (2,) instead of (1,)"
     )
+
+
+def test_a_description_refused_without_a_word_is_one_sentence(monkeypatch):
+    def refusing(config):
+        raise OverflowError
+
+    monkeypatch.setattr("attnviz.models.weights.strict_load.build_model", refusing)
+    with pytest.raises(CheckpointError, match=r"^expected x\.pth to describe a network, but OverflowError$"):
+        load_strictly({}, {}, "x.pth")
 
 
 @pytest.mark.parametrize(
