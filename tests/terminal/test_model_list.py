@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -45,6 +46,12 @@ def test_json_is_the_card_in_plain_json():
     )
     assert (published["path"], published["licence"], published["default"]) == (None, None, False)
     assert models_as_json().isascii()
+
+
+def test_the_documentation_names_every_field():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    described = page.partition("## models")[2].partition("## weights")[0]
+    assert [name for name in json.loads(models_as_json())[0] if f"`{name}`" not in described] == []
 
 
 def test_no_line_is_longer_than_a_wide_terminal():
