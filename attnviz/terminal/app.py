@@ -7,19 +7,10 @@ from typing import Annotated
 import typer
 
 import attnviz
-from attnviz.errors import AttnvizError
+from attnviz.errors import AttnvizError, one_line
 from attnviz.terminal import explain_options as options
 from attnviz.terminal.model_list import print_models
-from attnviz.terminal.output import (
-    SOME_REFUSED,
-    RefusingGroup,
-    one_line,
-    prepare_streams,
-    refuse,
-    say,
-    unexpected,
-    warn,
-)
+from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.weights import weights_app
 
 app = typer.Typer(

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError
+from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError, one_line
 from attnviz.save.atomic_files import make_folder, shown
 from attnviz.save.file_names import UniqueNames
-from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, one_line, refuse, say, warn
+from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
 
 if TYPE_CHECKING:
     from attnviz.models.weights.registry import LoadedModel
@@ -137,7 +137,7 @@ def _sentence(error: Exception) -> str:
         RuntimeError: The same, where it does not tell of too little memory: nobody foresaw it.
     """
     if isinstance(error, AttnvizError):
-        return one_line(str(error))
+        return one_line(error)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
         return str(DeviceError("expected a run that fits into memory, got one that does not: choose a smaller --size"))
     raise error

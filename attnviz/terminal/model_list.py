@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnviz.terminal.output import one_line, say
+from attnviz.errors import one_line
+from attnviz.terminal.output import say
 
 if TYPE_CHECKING:
     from attnviz.models.weights.card import ModelCard

@@ -6,13 +6,12 @@ Where nobody reads any more, typer ends the program quietly with exit code 1, as
 import logging
 import os
 import sys
-import unicodedata
 from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from attnviz.errors import AttnvizError, DeviceError, InputError
+from attnviz.errors import AttnvizError, DeviceError, InputError, one_line
 
 SOME_REFUSED = 1
 WRONG_USAGE = 2
@@ -76,15 +75,9 @@ def exit_code(error: AttnvizError) -> int:
     return WRONG_USAGE if isinstance(error, InputError | DeviceError) else SOME_REFUSED
 
 
-def one_line(text: str) -> str:
-    """The text on one line, without anything that moves a terminal's cursor or turns the direction of writing."""
-    visible = [" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text]
-    return " ".join("".join(visible).split(" "))
-
-
 def unexpected(error: Exception) -> int:
     """Tell of an error that nobody foresaw in one line, and return the exit code."""
-    detail = one_line(str(error))[:300]
+    detail = one_line(error, 300)
     warn(f"something unexpected happened ({type(error).__name__}: {detail}); set {TRACEBACK}=1 to see where")
     if os.environ.get(TRACEBACK):
         import traceback

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.errors import AttnvizError
+from attnviz.errors import AttnvizError, one_line
 from attnviz.models.weights.categories import CategorySet
 from attnviz.terminal.model_list import print_models
-from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, exit_code, one_line, say, warn
+from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, exit_code, say, warn
 
 if TYPE_CHECKING:
     from attnviz.models.weights.install import PullCallbacks

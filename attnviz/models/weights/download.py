@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from attnviz.errors import DownloadError, first_line
+from attnviz.errors import DownloadError, reason
 from attnviz.models.weights.cache import locked
 from attnviz.models.weights.google_drive import append_from_drive
 from attnviz.models.weights.https import append_over_https
@@ -38,8 +38,7 @@ def fetch(
                 _fill_with_the_right_file(address, part, progress or _silent, retry or RetryPolicy())
                 os.replace(part, target)
     except OSError as error:
-        message = f"expected to write {address.file_name} into {folder}, got: {first_line(error)}"
-        raise DownloadError(message) from error
+        raise DownloadError(f"expected to write {address.file_name} into {folder}, got: {reason(error)}") from error
     return target
 
 

@@ -13,7 +13,7 @@ from typing import get_args
 import torch
 from torch import nn
 
-from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError
+from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError, reason
 from attnviz.models.weights.cache import cached_folder, downloads_folder, locked
 from attnviz.models.weights.card import ModelCard, card_fields, read_card
 from attnviz.models.weights.categories import CategorySet, categories_of
@@ -172,7 +172,7 @@ def _folder_locked(name: str, waiting: Callable[[], None] | None = None) -> Abst
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"expected to make the folder {folder}, got: {error}") from error
+        raise CheckpointError(f"expected to make the folder {folder}, got: {reason(error)}") from error
     return locked(folder / name, waiting)
 
 
@@ -276,7 +276,7 @@ def _install(net: nn.Module, card: ModelCard, original: Path, dtype: torch.dtype
         unfinished.write_text(json.dumps(fields, indent=1, ensure_ascii=False), encoding="utf-8")
         unfinished.replace(target)
     except OSError as error:
-        raise CheckpointError(f"expected to write {card.name} into {folder}, got: {error}") from error
+        raise CheckpointError(f"expected to write {card.name} into {folder}, got: {reason(error)}") from error
     return read_card(target, status="cached")
 
 
