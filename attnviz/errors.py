@@ -101,3 +101,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return one_line(error.strerror.lower())
     return one_line(error) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error of several lines says first, as one line to be quoted in a sentence of ours."""
+    return one_line(str(error).strip().partition("\n")[0], 160) or type(error).__name__

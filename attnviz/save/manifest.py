@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import ExportError, ImageError
+from attnviz.models.weights.file_hash import file_hash
 from attnviz.render.figure import FigurePlan
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import reason, shown
 
 SCHEMA = "attnviz manifest 2"
 _LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib", "pillow")
-_FILE_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,9 @@ class PhotoSource:
             return cls(name, hashlib.sha256(photo).hexdigest())
         path = Path(photo)
         try:
-            return cls(path.name if name is None else name, file_sha256(path), path if name is None else None)
+            return cls(path.name if name is None else name, file_hash(path), path if name is None else None)
         except (OSError, ValueError) as error:
             raise ImageError(f"expected a photo that can be read, got {shown(path)}: {reason(error)}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        OSError: It cannot be read, or is no regular file.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError(0, "not a regular file")
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_FILE_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def array_sha256(array: NDArray[Any]) -> str:

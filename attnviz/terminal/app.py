@@ -7,31 +7,24 @@ from typing import Annotated
 import typer
 
 import attnviz
-from attnviz.errors import AttnvizError
+from attnviz.errors import AttnvizError, one_line
 from attnviz.terminal import explain_options as options
-from attnviz.terminal.output import (
-    INTERRUPTED,
-    SOME_REFUSED,
-    close_quietly,
-    one_line,
-    prepare_streams,
-    refuse,
-    say,
-    unexpected,
-    warn,
-)
+from attnviz.terminal.model_list import print_models
+from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.weights import weights_app
 
 app = typer.Typer(
     name="attnviz",
     help="See where the attention of vision models looks. Exit codes: 0 all done, 1 something was refused (the rest is "
     "done), 2 wrong usage.",
+    cls=RefusingGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("models")(print_models)
 app.add_typer(weights_app)
 
 
@@ -136,20 +129,6 @@ def replay_manifest(
     raise typer.Exit(0 if report.close else SOME_REFUSED)
 
 
-@app.command("models")
-def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, and nothing else.")] = False,
-) -> None:
-    """List the models that can be used, with what their cards say."""
-    from attnviz.terminal.model_list import models_as_json, models_as_text
-
-    try:
-        text = models_as_json() if as_json else models_as_text()
-    except AttnvizError as error:
-        refuse(error)
-    say(text)
-
-
 @app.command("serve")
 def serve_page(
     host: Annotated[str, typer.Option(help="Address to listen on; the default is reached from this machine only.")] = (
@@ -166,8 +145,6 @@ def serve_page(
 
     try:
         serve(build_ui(), host=host, port=port, open_browser=open_browser)
-    except AttnvizError as error:
-        refuse(error)
     except OSError as error:
         problem = "a port that is taken: choose another with --port" if "empty port" in str(error) else str(error)
         warn(f"expected to be able to listen on {host} port {port}, got {problem}")
@@ -177,16 +154,7 @@ def serve_page(
 def main() -> None:
     """Run the command line; ends the process, and never with a traceback."""
     prepare_streams()
-    code: int | str | None = 0
     try:
         app(prog_name="attnviz")
-    except SystemExit as stop:
-        code = stop.code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except AttnvizError as error:
-        warn(str(error))
-        code = SOME_REFUSED
     except Exception as error:
-        code = unexpected(error)
-    sys.exit(close_quietly() or code)
+        sys.exit(unexpected(error))

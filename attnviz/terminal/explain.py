@@ -1,15 +1,16 @@
 """``attnviz explain``: photos in, a folder of files for each out; a photo that is refused does not stop the others."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError
+from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError, one_line
 from attnviz.save.atomic_files import make_folder, shown
 from attnviz.save.file_names import UniqueNames
-from attnviz.terminal.output import SOME_REFUSED, one_line, refuse, say, warn
+from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
 
 if TYPE_CHECKING:
     from attnviz.models.weights.registry import LoadedModel
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from attnviz.results import Explanation
 
 _ANIMATIONS = frozenset({"gif", "webp"})
+# What torch says, in a RuntimeError, where a device lacks memory; other words about memory mean other errors.
+_NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate|cannot allocate|alloc_failed", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +58,21 @@ def run_explain(request: ExplainRequest) -> int:
         The exit code: 0, or 1 where a photo was refused.
 
     Raises:
-        typer.Exit: Nothing can be done at all: wrong usage, or weights that cannot be had.
+        AttnvizError: Nothing can be done at all: wrong usage, or weights that cannot be had.
+        typer.Exit: The folder to write to cannot be had.
     """
     from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
     from attnviz.render.figure_options import FigureOptions
     from attnviz.save.export import checked_formats
 
+    formats = checked_formats(request.formats)
+    looks = FigureOptions(**request.figure)
+    loaded = load_model(request.model or DEFAULT_MODEL, request.device)
+    _check_views(loaded, looks, formats)
     try:
-        formats = checked_formats(request.formats)
-        looks = FigureOptions(**request.figure)
-        loaded = load_model(request.model or DEFAULT_MODEL, request.device)
-        _check_fitness(loaded, looks, formats)
         out = make_folder(request.out)
     except ExportError as error:
-        refuse(error, code=2)
-    except AttnvizError as error:
-        refuse(error)
+        refuse(error, code=WRONG_USAGE)
     names = UniqueNames()
     results = []
     for photo in request.photos:
@@ -86,7 +88,7 @@ def run_explain(request: ExplainRequest) -> int:
     return SOME_REFUSED if any(result["refused"] for result in results) else 0
 
 
-def _check_fitness(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
+def _check_views(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
     """Refuse before the first photo what this network can do with no photo."""
     from attnviz.models.sites import sites_of, views_of
 
@@ -129,20 +131,23 @@ def _one(
 
 
 def _sentence(error: Exception) -> str:
-    """Why a photo was refused, in one sentence."""
+    """Why a photo was refused, in one sentence.
+
+    Raises:
+        RuntimeError: The same, where it does not tell of too little memory: nobody foresaw it.
+    """
     if isinstance(error, AttnvizError):
-        return one_line(str(error))
-    words = str(error).lower()
-    if isinstance(error, MemoryError) or "memory" in words or "alloc" in words:  # torch raises RuntimeError
+        return one_line(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
         return str(DeviceError("expected a run that fits into memory, got one that does not: choose a smaller --size"))
     raise error
 
 
 def _numbers(explanation: "Explanation") -> dict[str, Any]:
     maps = {
-        label: {"shape": list(entry.values.shape), "low": low, "high": high, "unit": entry.unit}
-        for label, entry in explanation.maps.items()
-        for low, high in [entry.raw_range]
+        label: {"shape": list(shown_map.values.shape), "low": low, "high": high, "unit": shown_map.unit}
+        for label, shown_map in explanation.maps.items()
+        for low, high in [shown_map.raw_range]
     }
     segmentation = explanation.segmentation
     return {

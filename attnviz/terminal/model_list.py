@@ -1,18 +1,29 @@
-"""``attnviz models``: what there is to choose from."""
+"""``attnviz models``, also known as ``attnviz weights list``: what there is to choose from."""
 
 import json
-from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from attnviz.models.weights.card import ModelCard
-from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
-from attnviz.terminal.output import one_line
+import typer
+
+from attnviz.errors import one_line
+from attnviz.terminal.output import say
+
+if TYPE_CHECKING:
+    from attnviz.models.weights.card import ModelCard
 
 _GROUPS = {
     "shipped": "Shipped with the program",
-    "cached": "On this machine",
+    "cached": "Cached on this machine",
     "available": "Published elsewhere: fetch with `attnviz weights pull NAME`",
 }
+_METRICS_SHOWN = 3
+
+
+def print_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array, and nothing else.")] = False,
+) -> None:
+    """List models: those that can be used and those that can be fetched, with scores and licence."""
+    say(models_as_json() if as_json else models_as_text())
 
 
 def models_as_text() -> str:
@@ -21,38 +32,35 @@ def models_as_text() -> str:
     Raises:
         CheckpointError: A model card is damaged.
     """
-    known = list(list_models().values())
-    lines: list[str] = []
+    from attnviz.models.weights.registry import list_models
+
+    cards = list_models().values()
+    groups = []
     for status, heading in _GROUPS.items():
-        members = [entry for entry in known if entry.status == status]
+        members = [f"  {line}" for card in cards if card.status == status for line in _described(card)]
         if members:
-            lines += ["", heading] if lines else [heading]
-        for entry in members:
-            lines += [f"  {line}" for line in _describe(entry)]
-    return "\n".join(lines)
+            groups.append("\n".join([heading, *members]))
+    return "\n\n".join(groups)
 
 
 def models_as_json() -> str:
-    """All that is known of every model, as one JSON array.
+    """The cards of all models as one JSON array, ASCII; each also says whether it is the default.
 
     Raises:
         CheckpointError: A model card is damaged.
     """
-    return json.dumps([_plain(entry) for entry in list_models().values()], indent=1)
+    from attnviz.models.weights.card import card_as_json
+    from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
+
+    cards = list_models().values()
+    return json.dumps([{**card_as_json(card), "default": card.name == DEFAULT_MODEL} for card in cards], indent=1)
 
 
-def _describe(entry: ModelCard) -> list[str]:
-    default = " (default)" if entry.name == DEFAULT_MODEL else ""
-    size = entry.preprocessing.size
-    lines = [f"{one_line(entry.name)}{default}", f"    {one_line(entry.title)}; {entry.task}, input {size} px"]
-    if entry.metrics:
-        lines.append(
-            "    " + one_line("; ".join(f"{name} {value:g}" for name, value in list(entry.metrics.items())[:3]))
-        )
-    lines.append(f"    licence: {one_line(entry.licence) if entry.licence else 'none stated'}")
-    return lines
+def _described(card: "ModelCard") -> list[str]:
+    from attnviz.models.weights.registry import DEFAULT_MODEL
 
-
-def _plain(entry: ModelCard) -> dict[str, Any]:
-    fields = asdict(entry)
-    return {**fields, "path": None if entry.path is None else str(entry.path), "default": entry.name == DEFAULT_MODEL}
+    default = " (default)" if card.name == DEFAULT_MODEL else ""
+    licence = card.licence or "NO LICENCE STATED"
+    about = f"{card.title}; {card.task}, input {card.preprocessing.size} px; licence: {licence}"
+    scores = [f"{name}: {value:g}" for name, value in list(card.metrics.items())[:_METRICS_SHOWN]]
+    return [f"{one_line(card.name)}{default}", *(f"    {one_line(line)}" for line in (about, *scores))]

@@ -1,35 +1,56 @@
-"""What the command line says, and to whom: results to standard output, all else in single lines to standard error."""
+"""What the command line says, and to whom: results to standard output, all else in single lines to standard error.
 
+Where nobody reads any more, typer ends the program quietly with exit code 1, as it does with 130 on Ctrl-C.
+"""
+
+import logging
 import os
 import sys
-import unicodedata
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
+from typer.core import TyperGroup
 
-from attnviz.errors import AttnvizError, DeviceError, InputError
+from attnviz.errors import AttnvizError, DeviceError, InputError, one_line
 
-BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports a program that was cut off
-INTERRUPTED = 130  # 128 + SIGINT
-UNEXPECTED = 70  # sysexits.h: EX_SOFTWARE
 SOME_REFUSED = 1
 WRONG_USAGE = 2
+UNEXPECTED = 70  # sysexits.h: EX_SOFTWARE
 TRACEBACK = "ATTNVIZ_TRACEBACK"  # set to anything: unexpected errors come with Python's traceback
 
 
+class RefusingGroup(TyperGroup):
+    """Commands of which each may raise an `AttnvizError`: it ends in one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer has it
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except AttnvizError as error:
+            refuse(error)
+
+
+class _LogLines(logging.Handler):
+    """Prints what is logged like every other message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        warn(record.getMessage())
+
+
+_log_lines = _LogLines()
+
+
 def prepare_streams() -> None:
-    """Let no name of a file stop the program because the terminal cannot show it."""
+    """Let no name of a file stop the program because the terminal cannot show it, nor reach the terminal raw."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    logging.getLogger("attnviz.models").addHandler(_log_lines)  # damaged cards that were left out
 
 
 def say(text: str) -> None:
-    """Print a result.
-
-    Raises:
-        typer.Exit: Nobody reads any more.
-    """
+    """Print a result."""
     _write(sys.stdout, text)
 
 
@@ -46,52 +67,30 @@ def refuse(error: AttnvizError, code: int | None = None) -> NoReturn:
         code: Exit code; None: 2 for what was asked for wrongly, else 1.
     """
     warn(str(error))
-    wrong_usage = isinstance(error, InputError | DeviceError)
-    raise typer.Exit(code if code is not None else WRONG_USAGE if wrong_usage else SOME_REFUSED)
+    raise typer.Exit(exit_code(error) if code is None else code)
 
 
-def one_line(text: str) -> str:
-    """The text on one line, without anything that moves a terminal's cursor or turns the direction of writing."""
-    visible = [" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text]
-    return " ".join("".join(visible).split(" "))
+def exit_code(error: AttnvizError) -> int:
+    """2 for what was asked for wrongly, else 1."""
+    return WRONG_USAGE if isinstance(error, InputError | DeviceError) else SOME_REFUSED
 
 
 def unexpected(error: Exception) -> int:
     """Tell of an error that nobody foresaw in one line, and return the exit code."""
-    detail = one_line(str(error))[:300]
+    detail = one_line(error, 300)
     warn(f"something unexpected happened ({type(error).__name__}: {detail}); set {TRACEBACK}=1 to see where")
     if os.environ.get(TRACEBACK):
         import traceback
 
         traceback.print_exception(error)
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk behind it
+        sys.stdout = None  # else Python complains about it when it ends
     return UNEXPECTED
 
 
-def close_quietly() -> int | None:
-    """Flush what was printed; the exit code where the reader is gone, else None."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence()
-        return BROKEN_PIPE
-    except (OSError, ValueError):  # closed, or a full disk behind it
-        _silence()
-        return SOME_REFUSED
-    return None
-
-
-def _write(stream: TextIO, text: str) -> None:
-    try:
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is not None:  # None: closed by whoever started the program
         stream.write(f"{text}\n")
         stream.flush()
-    except BrokenPipeError as error:
-        _silence()
-        raise typer.Exit(BROKEN_PIPE) from error
-
-
-def _silence() -> None:
-    """Point standard output at nothing, so that Python does not complain about it when it ends."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no real file behind it
-        return

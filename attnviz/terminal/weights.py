@@ -1,112 +1,59 @@
 """``attnviz weights``: list, pull, import and verify weights. Mounted by `attnviz.terminal.app`."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attnviz.errors import AttnvizError, OptionError, UnknownModelError
+from attnviz.errors import AttnvizError, one_line
+from attnviz.models.weights.categories import CategorySet
+from attnviz.terminal.model_list import print_models
+from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, exit_code, say, warn
+
+if TYPE_CHECKING:
+    from attnviz.models.weights.install import PullCallbacks
 
 weights_app = typer.Typer(
-    name="weights", help="Weights on this machine, and published ones.", no_args_is_help=True, add_completion=False
+    name="weights",
+    help="Weights on this machine, and published ones.",
+    cls=RefusingGroup,
+    no_args_is_help=True,
+    add_completion=False,
 )
+weights_app.command("list")(print_models)
 
-_HEADINGS = {
-    "shipped": "Shipped with the program",
-    "cached": "Cached on this machine",
-    "available": "Published elsewhere (attnviz weights pull NAME)",
-}
-
-
-class Precision(str, Enum):
-    """How converted weights are kept."""
-
-    float32 = "float32"
-    float16 = "float16"
-
-
-class Classes(str, Enum):
-    """Data sets whose classes can be named."""
-
-    imagenet = "imagenet"
-    cityscapes = "cityscapes"
-    ade20k = "ade20k"
-    voc = "voc"
-
-
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Of the file that is kept.")]
-
-
-@weights_app.command("list")
-def list_weights(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False,
-) -> None:
-    """List weights: shipped, cached and published ones, with score and licence."""
-    from attnviz.models.weights.registry import list_models
-
-    with _told():
-        known = list(list_models().values())
-    if as_json:
-        rows = [
-            {
-                "name": entry.name,
-                "status": entry.status,
-                "title": entry.title,
-                "metrics": dict(entry.metrics),
-                "licence": entry.licence,
-                "source": entry.source,
-                "path": str(entry.path) if entry.path else None,
-            }
-            for entry in known
-        ]
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
-    for status, heading in _HEADINGS.items():
-        group = [entry for entry in known if entry.status == status]
-        if group:
-            typer.echo(heading)
-        for entry in group:
-            score = ", ".join(f"{name}: {value:g}" for name, value in list(entry.metrics.items())[:2])
-            licence = entry.licence or ("NO LICENCE STATED" if status == "available" else "no licence stated")
-            typer.echo(f"  {entry.name}\n      {entry.title}\n      {score + '; ' if score else ''}{licence}")
+Precision = Annotated[Literal["float32", "float16"], typer.Option(help="Of the file that is kept.")]
 
 
 @weights_app.command("pull")
 def pull_weights(
-    names: Annotated[list[str], typer.Argument(help="Names from `attnviz weights list`.", metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(help="Names from `attnviz models`.", metavar="NAME...")],
     accept_unlicensed: Annotated[
         bool, typer.Option("--accept-unlicensed", help="Also weights whose publisher states no licence.")
     ] = False,
-    precision: PrecisionOption = Precision.float32,
+    precision: Precision = "float32",
 ) -> None:
     """Fetch published weights, check them and convert them; goes on where an interrupted attempt stopped."""
     import torch
 
-    from attnviz.models.weights.install import PullCallbacks, pull
+    from attnviz.models.weights.install import pull
 
-    failed = False
+    codes = set()
     for name in names:
-        with _bar(name) as callbacks:
+        with _progress_bar(name) as callbacks:
             try:
-                entry = pull(
-                    name,
-                    accept_unlicensed=accept_unlicensed,
-                    dtype=getattr(torch, precision.value),
-                    callbacks=PullCallbacks(callbacks.progress, callbacks.waiting),
+                card = pull(
+                    name, accept_unlicensed=accept_unlicensed, dtype=getattr(torch, precision), callbacks=callbacks
                 )
-            except (OptionError, UnknownModelError) as error:
-                _fail(f"{name}: {error}", 2)
             except AttnvizError as error:
-                typer.echo(f"{name}: {error}", err=True)
-                failed = True
+                warn(f"{name}: {error}")
+                codes.add(exit_code(error))
                 continue
-        typer.echo(f"{name} is at {entry.path}")
-    if failed:
-        raise typer.Exit(1)
+        say(one_line(f"{name} is at {card.path}"))
+        codes.add(0)
+    raise typer.Exit(codes.pop() if len(codes) == 1 else SOME_REFUSED)  # all went alike, or not
 
 
 @weights_app.command("import")
@@ -115,22 +62,16 @@ def import_weights(
         Path, typer.Argument(help="A checkpoint: .pth, .pth.tar, .pth.zip or .safetensors.", metavar="FILE")
     ],
     name: Annotated[str | None, typer.Option("--as", help="What to call it; a published name checks its hash.")] = None,
-    classes: Annotated[Classes | None, typer.Option("--classes", help="Whose classes it predicts.")] = None,
-    precision: PrecisionOption = Precision.float32,
+    classes: Annotated[CategorySet | None, typer.Option(help="Whose classes it predicts.")] = None,
+    precision: Precision = "float32",
 ) -> None:
     """Take a checkpoint file into the list, for example one that was fetched on another machine."""
     import torch
 
     from attnviz.models.weights.install import import_file
 
-    with _told():
-        entry = import_file(
-            file,
-            name=name,
-            classes=None if classes is None else classes.value,
-            dtype=getattr(torch, precision.value),
-        )
-    typer.echo(f"{entry.name} is at {entry.path}")
+    card = import_file(file, name=name, classes=classes, dtype=getattr(torch, precision))
+    say(one_line(f"{card.name} is at {card.path}"))
 
 
 @weights_app.command("verify")
@@ -140,68 +81,29 @@ def verify_weights(
     """Check hashes, and that every file fits its network exactly."""
     from attnviz.models.weights.install import verify
 
-    with _told():
-        results = verify(name)
+    results = verify(name)
     for checked, problem in results:
-        typer.echo(f"{checked}: {'whole' if problem is None else problem}", err=problem is not None)
-    if any(problem is not None for _, problem in results):
-        raise typer.Exit(1)
-
-
-class _Teller:
-    """Draws one download's progress on standard error, where that is a terminal."""
-
-    def __init__(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        self._name = name
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self.bar.add_task(name, total=None)
-
-    def progress(self, done: int, total: int | None) -> None:
-        """Move the bar."""
-        self.bar.update(self._task, completed=done, total=total)
-
-    def waiting(self) -> None:
-        """Say why nothing happens."""
-        typer.echo(f"{self._name}: waiting for another process that is fetching it", err=True)
+        if problem is None:
+            say(one_line(f"{checked}: whole"))
+        else:
+            warn(f"{checked}: {problem}")
+    raise typer.Exit(SOME_REFUSED if any(problem for _, problem in results) else 0)
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[_Teller]:
-    teller = _Teller(name)
-    with teller.bar:
-        yield teller
+def _progress_bar(name: str) -> Iterator["PullCallbacks"]:
+    """Draw a download's progress on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+    from attnviz.models.weights.install import PullCallbacks
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn the program's errors into one line and an exit code: 2 for wrong usage, 1 for the rest."""
-    try:
-        yield
-    except (OptionError, UnknownModelError) as error:
-        _fail(str(error), 2)
-    except AttnvizError as error:
-        _fail(str(error), 1)
-
-
-def _fail(message: str, code: int) -> None:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+    console = Console(stderr=True)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    label = TextColumn("{task.description}", markup=False)  # a name in square brackets is no style
+    with Progress(label, *columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(one_line(name), total=None)
+        yield PullCallbacks(
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            waiting=lambda: warn(f"{name}: waiting for another process that is fetching it"),
+        )

@@ -1,4 +1,6 @@
+import errno
 import io
+import logging
 import os
 import sys
 
@@ -7,6 +9,7 @@ import typer
 
 from attnviz.errors import DeviceError, ExportError, ImageError, ModelError, UnknownModelError
 from attnviz.terminal import output as terminal
+from attnviz.terminal.app import main
 
 
 def test_a_refusal_is_one_line_on_standard_error(capsys):
@@ -46,15 +49,26 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_can_be_had(capsys, mo
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_when_the_reader_is_gone_the_command_ends_quietly(monkeypatch):
+def test_when_the_reader_is_gone_the_command_ends_quietly(monkeypatch, capsys):
     class Gone(io.StringIO):
         def write(self, text):
-            raise BrokenPipeError
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr(sys, "stdout", Gone())
-    with pytest.raises(typer.Exit) as stop:
-        terminal.say("x")
-    assert stop.value.exit_code == 141
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # typer puts a wrapper in its place
+    monkeypatch.setattr(sys, "argv", ["attnviz", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1  # as every program made with click
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_logged_about_weights_is_one_clean_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["attnviz", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    logging.getLogger("attnviz.models.weights.registry").warning("left out: %s", "a\x1b[31m\nb.json")
+    assert capsys.readouterr().err == "attnviz: left out: a [31m b.json\n"
 
 
 def test_a_name_that_the_terminal_cannot_show_is_escaped(monkeypatch):

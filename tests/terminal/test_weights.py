@@ -1,5 +1,7 @@
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -108,7 +110,7 @@ def test_classes_must_fit(checkpoint):
 
 
 def test_one_pull_that_fails_does_not_stop_the_next(monkeypatch):
-    class Entry:
+    class Card:
         path = "/somewhere/second.safetensors"
 
     asked = []
@@ -119,7 +121,7 @@ def test_one_pull_that_fails_does_not_stop_the_next(monkeypatch):
         callbacks.waiting()
         if name == "first":
             raise DownloadError("expected a network, got none")
-        return Entry()
+        return Card()
 
     monkeypatch.setattr(installing, "pull", pull)
     shown = run("pull", "first", "second", "--accept-unlicensed")
@@ -150,3 +152,65 @@ def test_the_original_is_named_in_the_card(checkpoint, home):
     card = json.loads((home / "weights" / "mine.json").read_text())
     assert card["original"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert card["config"]["trunk"]["attention"]["kind"] == "cbam"
+
+
+def test_names_that_are_refused_do_not_stop_the_others(monkeypatch):
+    real = installing.pull
+
+    def pull(name, **options):
+        if name == "good":
+            return PUBLISHED["bam_resnet50_authors"].card
+        return real(name, **options)
+
+    monkeypatch.setattr(installing, "pull", pull)
+    shown = run("pull", "sge_resnet50_pytorchinsight", "nothing", "good")
+    assert shown.exit_code == 1
+    unlicensed, unknown = shown.stderr.splitlines()
+    assert unlicensed.startswith("attnviz: sge_resnet50_pytorchinsight: expected --accept-unlicensed")
+    assert unknown.startswith("attnviz: nothing: expected a name from")
+    assert shown.stdout.startswith("good is at ")
+
+
+def test_where_every_name_is_wrong_usage_so_is_the_command():
+    shown = run("pull", "sge_resnet50_pytorchinsight", "nothing")
+    assert (shown.exit_code, shown.stderr.count("\n"), shown.stdout) == (2, 2, "")
+
+
+def test_wrong_usage_beside_another_error_is_not_the_whole_of_it(monkeypatch):
+    monkeypatch.setattr(installing, "fetch", lambda *args, **options: (_ for _ in ()).throw(DownloadError("none")))
+    assert run("pull", "nothing", "bam_resnet50_pytorchcv").exit_code == 1
+
+
+EVIL = "a\x1b[31m\n\u202eb"
+
+
+def test_no_name_reaches_the_terminal_raw(tmp_path, home, monkeypatch):
+    shutil.copy(Path(installing.__file__), tmp_path / EVIL)  # no checkpoint
+    shown = [run("pull", EVIL), run("import", tmp_path / EVIL), run("verify", EVIL)]
+    (home / "weights").mkdir(parents=True, exist_ok=True)
+    (home / "weights" / f"{EVIL}.json").write_text("{")
+    shown.append(run("verify"))
+    monkeypatch.setenv("ATTNVIZ_HOME", str(tmp_path / EVIL / "below"))
+    shown.append(run("import", tmp_path / EVIL, "--as", "x"))
+    torch.save({"state_dict": STATE}, tmp_path / "mine.pth")
+    shown.append(run("import", tmp_path / "mine.pth"))
+    for result in shown:
+        assert result.exit_code in (1, 2)
+        assert result.stderr.endswith("\n")
+        assert all(line.startswith("attnviz: ") for line in result.stderr.split("\n")[:-1])
+        assert not {"\x1b", "\u202e"} & set(result.output)
+
+
+def test_a_file_in_a_folder_of_any_name_is_told_on_one_line(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setenv("ATTNVIZ_HOME", str(tmp_path / EVIL))
+    shown = run("import", checkpoint)
+    assert (shown.exit_code, shown.stdout.count("\n"), "\x1b" in shown.stdout) == (0, 1, False)
+
+
+@pytest.mark.parametrize("name", ["[/nothing]", "[red]nothing", EVIL])
+def test_a_name_in_brackets_is_no_style_of_the_progress_bar(monkeypatch, name):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich draws as on a terminal
+    shown = run("pull", name)
+    assert shown.exit_code == 2
+    assert "expected a name from" in shown.stderr
+    assert name == EVIL or name in shown.stderr

@@ -1,13 +1,12 @@
-"""Where weights that did not come with the program are kept on this machine, and hashes of files."""
+"""Where weights that did not come with the program are kept on this machine, and who may write there."""
 
-import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
+import filelock
 import platformdirs
-
-_CHUNK = 1 << 20
 
 
 def home() -> Path:
@@ -26,19 +25,22 @@ def downloads_folder() -> Path:
     return home() / "downloads"
 
 
-def file_hash(path: Path, algorithm: str = "sha256") -> str:
-    """Hash of a file's content, hexadecimal.
+@contextmanager
+def locked(target: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within it no other process of this program writes `target`.
 
-    Raises:
-        OSError: The file cannot be read.
+    Args:
+        target: A file in a folder that is there.
+        waiting: Called once where another process has to finish first.
     """
-    with path.open("rb") as stream:
-        return hash_of_stream(stream, algorithm)
-
-
-def hash_of_stream(stream: IO[bytes], algorithm: str = "sha256") -> str:
-    """Hash of all that is left in a stream, hexadecimal."""
-    digest = hashlib.new(algorithm)
-    while block := stream.read(_CHUNK):
-        digest.update(block)
-    return digest.hexdigest()
+    lock = filelock.FileLock(target.with_name(target.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        if waiting is not None:
+            waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

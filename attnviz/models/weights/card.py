@@ -98,8 +98,14 @@ def card_fields(card: ModelCard) -> dict[str, Any]:
     """
     if card.path is None:
         raise ValueError(f"expected a card with a file, got {card.name} without one")
-    fields = {**_adapter().dump_python(card, mode="json"), "file": card.path.name}
+    fields = {**card_as_json(card), "file": card.path.name}
     return {name: fields[name] for name in _IN_FILE}
+
+
+def card_as_json(card: ModelCard) -> dict[str, Any]:
+    """Everything known about weights, in lists, numbers and text alone, as JSON has them."""
+    fields: dict[str, Any] = _adapter().dump_python(card, mode="json")
+    return fields
 
 
 @cache

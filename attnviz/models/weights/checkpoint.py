@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from attnviz.errors import CheckpointError
-from attnviz.models.weights.strict_load import fit, recognise
+from attnviz.models.weights.strict_load import load_strictly, recognise
 from attnviz.models.weights.tensor_files import read_tensors
 
-_SPEC_KEY = "attnviz"  # entry of a safetensors header that holds the network's description as JSON
+_CONFIG_KEY = "attnviz"  # entry of a safetensors header that holds the network's description as JSON
 
 
 def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
@@ -47,7 +47,7 @@ def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch
             raise CheckpointError(f"expected numbers at {name} that {dtype} can hold, got larger ones")
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        safetensors.torch.save_file(tensors, unfinished, metadata={_SPEC_KEY: json.dumps(net.config)})
+        safetensors.torch.save_file(tensors, unfinished, metadata={_CONFIG_KEY: json.dumps(net.config)})
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -75,10 +75,10 @@ def load_checkpoint(path: str | Path, config: Mapping[str, Any] | None = None) -
     tensors = read_tensors(path)
     own = _header(path) or _card(path)
     if own is not None:
-        return fit(config or own, tensors, path.name)
+        return load_strictly(config or own, tensors, path.name)
     scheme = recognise(tensors)
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    return fit(config or scheme.infer(shapes), tensors, path.name, scheme)
+    return load_strictly(config or scheme.infer(shapes), tensors, path.name, scheme)
 
 
 def _header(path: Path) -> dict[str, Any] | None:
@@ -89,7 +89,7 @@ def _header(path: Path) -> dict[str, Any] | None:
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_SPEC_KEY)
+            header = (file.metadata() or {}).get(_CONFIG_KEY)
     except (safetensors.SafetensorError, OSError):
         return None  # another container, already read
     return None if header is None else _description(header, f"the header of {path.name}")

@@ -8,18 +8,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import nn
 
-from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError
-from attnviz.models.weights.cache import cached_folder, downloads_folder, file_hash
+from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError, reason
+from attnviz.models.weights.cache import cached_folder, downloads_folder, locked
 from attnviz.models.weights.card import ModelCard, card_fields, read_card
 from attnviz.models.weights.categories import CategorySet, categories_of
 from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
-from attnviz.models.weights.download import Progress, RetryPolicy, fetch, locked, matches
-from attnviz.models.weights.published import PUBLISHED, Address, Published
+from attnviz.models.weights.download import fetch
+from attnviz.models.weights.file_hash import file_hash, member_hash
+from attnviz.models.weights.published import PUBLISHED, Address, Algorithm, Published
 from attnviz.models.weights.registry import cached_cards, check_file, from_network, list_models
+from attnviz.models.weights.transfer import Progress, RetryPolicy
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
@@ -82,9 +85,9 @@ def pull(
         except CheckpointError:
             original.unlink(missing_ok=True)  # whole, but not what it should be: the next attempt begins anew
             raise
-        entry = _install(net, _described(published), original, dtype)
+        card = _install(net, _described(published), original, dtype)
         original.unlink(missing_ok=True)
-        return entry
+        return card
 
 
 def import_file(
@@ -110,11 +113,11 @@ def import_file(
     path = Path(path)
     published = PUBLISHED.get(name) if name else _recognised(path)
     if published is not None:
-        net = load_checkpoint(path, published.card.config)
-        if not _is_that_file(path, published.address):
+        net, address = load_checkpoint(path, published.card.config), published.address
+        if address.digits is not None and not _is_that_file(_hashes(path, address.algorithm), address):
             raise CheckpointError(
-                f"expected {path.name} with {published.address.algorithm} {published.address.digits}, as "
-                f"{published.card.source} tells, got another; --as OTHER_NAME imports it as a file of your own"
+                f"expected {path.name} with {address.algorithm} {address.digits}, as {published.card.source} tells, "
+                "got another; --as OTHER_NAME imports it as a file of your own"
             )
         described = _described(published)
         with _folder_locked(described.name):
@@ -141,12 +144,12 @@ def verify(name: str | None = None) -> list[tuple[str, str | None]]:
     Raises:
         UnknownModelError: The name is unknown, or of weights that are not on this machine.
     """
-    known = {entry.name: entry for entry in list_models().values() if entry.status != "available"}
-    damaged = {card.stem: message for card in cached_cards() if (message := _card_problem(card)) is not None}
+    known = {card.name: card for card in list_models().values() if card.status != "available"}
+    damaged = {path.stem: message for path in cached_cards() if (message := _card_problem(path)) is not None}
     if name is not None and name not in known and name not in damaged:
         raise UnknownModelError(f"expected weights on this machine, one of {', '.join(known)}, got {name!r:.90}")
     chosen = {name: known[name]} if name in known else known if name is None else {}
-    found = [(entry.name, _problem(entry)) for entry in chosen.values()]
+    found = [(card.name, _problem(card)) for card in chosen.values()]
     return found + [(stem, message) for stem, message in damaged.items() if name in (None, stem)]
 
 
@@ -169,19 +172,19 @@ def _folder_locked(name: str, waiting: Callable[[], None] | None = None) -> Abst
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"expected to make the folder {folder}, got: {error}") from error
+        raise CheckpointError(f"expected to make the folder {folder}, got: {reason(error)}") from error
     return locked(folder / name, waiting)
 
 
 def _cached(name: str) -> ModelCard | None:
-    entry = list_models().get(name)
-    if entry is None or entry.status != "cached":
+    card = list_models().get(name)
+    if card is None or card.status != "cached":
         return None
     try:
-        check_file(entry)
+        check_file(card)
     except CheckpointError:
         return None  # damaged since: fetch it again
-    return entry
+    return card
 
 
 def _by_hand(published: Published) -> str:
@@ -192,27 +195,27 @@ def _by_hand(published: Published) -> str:
     )
 
 
-def _is_that_file(path: Path, address: Address) -> bool:
-    """Whether a file is the published one, also where it was taken out of the publisher's zip by hand."""
-    if matches(address, path):
-        return True
-    return address.hash_of == "member" and file_hash(path, address.algorithm).startswith(str(address.digits))
+def _is_that_file(hashes: tuple[str, str], address: Address) -> bool:
+    """Whether a file of these `_hashes` is the published one, packed or unpacked, as far as the publisher tells."""
+    return address.digits is not None and any(found.startswith(address.digits) for found in hashes)
+
+
+def _hashes(path: Path, algorithm: str) -> tuple[str, str]:
+    """Of a file, and of the one file inside it; the latter empty where it is no zip."""
+    return file_hash(path, algorithm), member_hash(path, algorithm)
 
 
 def _recognised(path: Path) -> Published | None:
     """The published weights that a file holds, by its name or its hash."""
-    for published in PUBLISHED.values():
-        if published.address.file_name == path.name:
-            return published
-    if not path.is_file():
-        return None
-    hashed = [published for published in PUBLISHED.values() if published.address.digits is not None]
-    digests = {("file", algorithm): file_hash(path, algorithm) for algorithm in ("sha256", "sha1")}
-    for published in hashed:
-        address = published.address
-        if digests.get(("file", address.algorithm), "").startswith(str(address.digits)):
-            return published
-    return next((p for p in hashed if p.address.hash_of == "member" and matches(p.address, path)), None)
+    by_file_name = {published.address.file_name: published for published in PUBLISHED.values()}
+    if path.name in by_file_name or not path.is_file():
+        return by_file_name.get(path.name)
+    try:
+        hashes = {algorithm: _hashes(path, algorithm) for algorithm in get_args(Algorithm)}
+    except OSError:
+        return None  # it cannot be read: loading it will say why
+    found = (p for p in PUBLISHED.values() if _is_that_file(hashes[p.address.algorithm], p.address))
+    return next(found, None)
 
 
 def _described(published: Published) -> ModelCard:
@@ -226,39 +229,39 @@ def _of_file(net: nn.Module, name: str, path: Path, classes: CategorySet | None)
         OptionError: The data set has another number of classes.
         CheckpointError: A card beside the file is damaged.
     """
-    card = path.with_suffix(".json")
-    if path.suffix == ".safetensors" and card.is_file() and classes is None:
-        entry = read_card(card)
-        if entry.path == path:
-            return replace(entry, name=name)
-    entry = from_network(net, name=name, device="cpu").card
+    beside = path.with_suffix(".json")
+    if path.suffix == ".safetensors" and beside.is_file() and classes is None:
+        card = read_card(beside)
+        if card.path == path:
+            return replace(card, name=name)
+    card = from_network(net, name=name, device="cpu").card
     if classes is not None:
         named = categories_of(classes)
-        if len(named) != len(entry.categories):
-            raise OptionError(f"expected {len(named)} classes for {classes}, got a network of {len(entry.categories)}")
-        entry = replace(entry, categories=named)
+        if len(named) != len(card.categories):
+            raise OptionError(f"expected {len(named)} classes for {classes}, got a network of {len(card.categories)}")
+        card = replace(card, categories=named)
     else:
-        entry = replace(entry, notes=("Its classes are numbered: the file does not name them.",))
-    size = 512 if entry.task == "segmentation" else 224
-    preprocessing = replace(entry.preprocessing, size=size)
-    return replace(entry, title=name, preprocessing=preprocessing, source=f"imported from {path.name}")
+        card = replace(card, notes=("Its classes are numbered: the file does not name them.",))
+    size = 512 if card.task == "segmentation" else 224
+    preprocessing = replace(card.preprocessing, size=size)
+    return replace(card, preprocessing=preprocessing, source=f"imported from {path.name}")
 
 
-def _install(net: nn.Module, entry: ModelCard, original: Path, dtype: torch.dtype) -> ModelCard:
+def _install(net: nn.Module, card: ModelCard, original: Path, dtype: torch.dtype) -> ModelCard:
     """Write weights, then the card that makes them known; no card ever tells of a file that is not whole.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
     folder = cached_folder()
-    weights, card = folder / f"{entry.name}.safetensors", folder / f"{entry.name}.json"
+    weights, target = folder / f"{card.name}.safetensors", folder / f"{card.name}.json"
     try:
-        card.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
         save_checkpoint(net, weights, dtype)
         installed = replace(
-            entry,
-            config=dict(getattr(net, "config", entry.config)),
-            min_size=int(getattr(net, "min_size", entry.min_size)),
+            card,
+            config=dict(getattr(net, "config", card.config)),
+            min_size=int(getattr(net, "min_size", card.min_size)),
             parameters=sum(p.numel() for p in net.parameters()),
             status="cached",
             path=weights,
@@ -269,27 +272,27 @@ def _install(net: nn.Module, entry: ModelCard, original: Path, dtype: torch.dtyp
             **card_fields(installed),
             "original": {"file": original.name, "sha256": file_hash(original), "bytes": original.stat().st_size},
         }
-        unfinished = card.with_name(f"{card.name}.{os.getpid()}.part")
+        unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")
         unfinished.write_text(json.dumps(fields, indent=1, ensure_ascii=False), encoding="utf-8")
-        unfinished.replace(card)
+        unfinished.replace(target)
     except OSError as error:
-        raise CheckpointError(f"expected to write {entry.name} into {folder}, got: {error}") from error
-    return read_card(card, status="cached")
+        raise CheckpointError(f"expected to write {card.name} into {folder}, got: {reason(error)}") from error
+    return read_card(target, status="cached")
 
 
-def _problem(entry: ModelCard) -> str | None:
+def _problem(card: ModelCard) -> str | None:
     try:
-        check_file(entry)
-        if entry.path is not None:
-            load_checkpoint(entry.path, entry.config)
+        check_file(card)
+        if card.path is not None:
+            load_checkpoint(card.path, card.config)
     except CheckpointError as error:
         return str(error)
     return None
 
 
-def _card_problem(card: Path) -> str | None:
+def _card_problem(path: Path) -> str | None:
     try:
-        read_card(card)
+        read_card(path)
     except CheckpointError as error:
         return str(error)
     return None

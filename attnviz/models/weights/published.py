@@ -5,11 +5,15 @@ Scores are the publishers' own, from the pages named in `ModelCard.source`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.categories import CategorySet
+from attnviz.models.weights.file_hash import file_hash, member_hash
+
+Algorithm = Literal["sha256", "sha1"]
 
 _PAPERS = {
     "bam": "https://arxiv.org/abs/1807.06514",
@@ -42,7 +46,7 @@ class Address:
     file_name: str
     url: str | None = None
     drive_id: str | None = None
-    algorithm: Literal["sha256", "sha1"] = "sha256"
+    algorithm: Algorithm = "sha256"
     digits: str | None = None
     hash_of: Literal["file", "member"] = "file"
 
@@ -50,6 +54,22 @@ class Address:
     def page(self) -> str:
         """The address for a browser."""
         return self.url or f"https://drive.google.com/file/d/{self.drive_id}/view"
+
+    def digest(self, path: Path) -> str:
+        """The hash that the publisher tells, of a file on this machine; empty where it should be a zip and is none.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        return (file_hash if self.hash_of == "file" else member_hash)(path, self.algorithm)
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file on this machine has the publisher's hash; True where the publisher tells none.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        return self.digits is None or self.digest(path).startswith(self.digits)
 
 
 @dataclass(frozen=True)

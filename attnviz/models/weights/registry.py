@@ -14,9 +14,10 @@ from attnviz.errors import CheckpointError, UnknownModelError
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.device import pick_device
 from attnviz.models.sites import Site
-from attnviz.models.weights.cache import cached_folder, file_hash
+from attnviz.models.weights.cache import cached_folder
 from attnviz.models.weights.card import ModelCard, read_card
 from attnviz.models.weights.checkpoint import load_checkpoint
+from attnviz.models.weights.file_hash import file_hash
 from attnviz.models.weights.published import PUBLISHED
 
 DEFAULT_MODEL = "bam_resnet18_w64"
@@ -56,27 +57,27 @@ def list_models() -> dict[str, ModelCard]:
         ['bam_resnet18_w32', 'bam_resnet18_w64', 'danet_resnet18_w32_camvid']
     """
     found: dict[str, ModelCard] = {}
-    for card in _cards():
-        _add(found, read_card(card))
+    for path in _shipped_cards():
+        _add(found, read_card(path))
     for name in PUBLISHED:
         if name in found:
             raise CheckpointError(f"expected every name once, got {name!r} both shipped and published")
-    for card in cached_cards():
+    for path in cached_cards():
         try:
-            entry = read_card(card, status="cached")
+            card = read_card(path, status="cached")
         except CheckpointError as error:
             logging.getLogger(__name__).warning("left out: %s", error)
             continue
-        _add(found, entry)
+        _add(found, card)
     for name, published in PUBLISHED.items():
         found.setdefault(name, published.card)
     return found
 
 
-def _add(found: dict[str, ModelCard], entry: ModelCard) -> None:
-    if entry.name in found:
-        raise CheckpointError(f"expected every name once, got {entry.name!r} twice: see {entry.path}")
-    found[entry.name] = entry
+def _add(found: dict[str, ModelCard], card: ModelCard) -> None:
+    if card.name in found:
+        raise CheckpointError(f"expected every name once, got {card.name!r} twice: see {card.path}")
+    found[card.name] = card
 
 
 def cached_cards() -> list[Path]:
@@ -136,7 +137,7 @@ def _card_on_this_machine(name: str | Path) -> ModelCard | None:
             f"run `attnviz weights pull {card.name}{consent}` first"
         )
     if card is None and not os.path.isfile(name):  # unlike Path.is_file, it also takes names that no file can have
-        here = ", ".join(entry.name for entry in known.values() if entry.status != "available")
+        here = ", ".join(other.name for other in known.values() if other.status != "available")
         raise UnknownModelError(f"expected one of {here}, or a checkpoint file, got {str(name)[:200]!r}")
     return card
 
@@ -177,7 +178,7 @@ def was_trained(net: nn.Module) -> bool:
     return any(n.num_batches_tracked is not None and n.num_batches_tracked.item() > 0 for n in norms)
 
 
-def _cards() -> list[Path]:
+def _shipped_cards() -> list[Path]:
     folders = [Path(os.environ["ATTNVIZ_WEIGHTS"])] if os.environ.get("ATTNVIZ_WEIGHTS") else _FOLDERS
     return sorted(card for folder in folders if folder.is_dir() for card in folder.glob("*.json"))
 
@@ -195,14 +196,14 @@ def _load(card: ModelCard, device: torch.device) -> LoadedModel:
     return LoadedModel(card, load_checkpoint(card.path, card.config).to(device), device)
 
 
-def check_file(entry: ModelCard) -> None:
-    """Compare the file of an entry with the hash in its card.
+def check_file(card: ModelCard) -> None:
+    """Compare the file of weights with the hash in their card.
 
     Raises:
         CheckpointError: It is not there or not the same.
     """
-    if entry.path is None or not entry.path.is_file():
-        raise CheckpointError(f"expected the weights of {entry.name} at {entry.path}, got no file there")
-    found = file_hash(entry.path)
-    if found != entry.sha256:
-        raise CheckpointError(f"expected {entry.path.name} with SHA-256 {entry.sha256}, got {found}")
+    if card.path is None or not card.path.is_file():
+        raise CheckpointError(f"expected the weights of {card.name} at {card.path}, got no file there")
+    found = file_hash(card.path)
+    if found != card.sha256:
+        raise CheckpointError(f"expected {card.path.name} with SHA-256 {card.sha256}, got {found}")

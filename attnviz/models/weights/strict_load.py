@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from attnviz.errors import CheckpointError, OptionError
+from attnviz.errors import CheckpointError, OptionError, first_line
 from attnviz.models.build import build_model
 from attnviz.models.weights.dialects import SCHEMES
 from attnviz.models.weights.dialects.scheme import Scheme, Shape, Shapes, same_name, same_shape
@@ -32,7 +32,9 @@ class _WithoutDrawing(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def fit(config: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, scheme: Scheme | None = None) -> nn.Module:
+def load_strictly(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str, scheme: Scheme | None = None
+) -> nn.Module:
     """Build the network of a description and give it exactly these tensors.
 
     Args:
@@ -102,7 +104,7 @@ def _skeleton(config: Mapping[str, Any], name: str) -> nn.Module:
         with torch.device("meta"), _WithoutDrawing():
             return build_model(config)
     except (OptionError, RuntimeError, OverflowError) as error:
-        raise CheckpointError(f"expected {name} to describe a network, but {str(error).splitlines()[0]}") from error
+        raise CheckpointError(f"expected {name} to describe a network, but {first_line(error)}") from error
 
 
 def _likeness(scheme: Scheme, shapes: Shapes) -> float:

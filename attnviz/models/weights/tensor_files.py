@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from attnviz.errors import CheckpointError
+from attnviz.errors import CheckpointError, first_line
 
 LARGEST_BYTES = 4 << 30  # unpacked; the largest published DANet has 0.3 GB
 _LARGEST_RATIO = 20  # unpacked to packed; weights shrink by a tenth, a zip bomb by a thousand
@@ -87,7 +87,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     except CheckpointError:
         raise
     except _READER_ERRORS as error:
-        raise CheckpointError(f"expected a whole checkpoint, got {path.name}, damaged: {_line(error)}") from error
+        raise CheckpointError(f"expected a whole checkpoint, got {path.name}, damaged: {_gist(error)}") from error
 
 
 def named_tensors(content: object, file_name: str) -> dict[str, Tensor]:
@@ -176,7 +176,7 @@ def _unpickle(path: Path) -> object:
                 return torch.load(stream, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise CheckpointError(
-                f"expected tensors and plain data in {path.name}, got something else, which was not run: {_line(error)}"
+                f"expected tensors and plain data in {path.name}, got something else, which was not run: {_gist(error)}"
             ) from error
 
 
@@ -190,10 +190,7 @@ def _describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _line(error: BaseException) -> str:
-    """The gist of an error in one line of at most 160 characters."""
-    text = str(error)
-    if named := re.search(r"GLOBAL ([\w.]+)", text):
-        return f"it asks for {named[1]:.120}"
-    lines = text.strip().splitlines()
-    return (lines[0].strip() if lines else type(error).__name__)[:160]
+def _gist(error: BaseException) -> str:
+    """What a reader's error says: the name it refused, where it tells one, else its first line."""
+    refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f"it asks for {refused[1]:.120}" if refused else first_line(error)

@@ -3,7 +3,6 @@ import hashlib
 import io
 import json
 import multiprocessing
-import os
 import zipfile
 
 import pytest
@@ -11,9 +10,9 @@ import torch
 
 from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError
 from attnviz.models.weights import install as installing
-from attnviz.models.weights.download import RetryPolicy
 from attnviz.models.weights.published import PUBLISHED, Address
 from attnviz.models.weights.registry import list_models, load_model
+from attnviz.models.weights.transfer import RetryPolicy
 from tests.models import foreign
 from tests.models.weights.file_server import FileServer
 
@@ -46,7 +45,7 @@ def home(tmp_path, monkeypatch):
 
 
 def point(monkeypatch, url, content=CONTENT, **changes):
-    """Make a published entry small enough for a test, and serve it here."""
+    """Make published weights small enough for a test, and serve it here."""
     known = {"digits": hashlib.sha256(content).hexdigest()[:8], **changes}
     address = Address(file_name="weights.pth", url=f"{url}/weights.pth", **known)
     small = dataclasses.replace(PUBLISHED[NAME].card, config=CONFIG)
@@ -60,17 +59,17 @@ def names_left(home):
 def test_pulled_weights_are_cached_listed_and_loaded(monkeypatch, home):
     with FileServer(CONTENT) as server:
         point(monkeypatch, server.url)
-        entry = installing.pull(NAME, retry=QUICK)
+        card = installing.pull(NAME, retry=QUICK)
         again = installing.pull(NAME, retry=QUICK)
     assert len(server.seen) == 1
-    assert entry == again
+    assert card == again
     assert names_left(home) == [f"{NAME}.json", f"{NAME}.safetensors"]  # the original is gone
     listed = list_models()[NAME]
     assert (listed.status, listed.licence, listed.categories[281]) == ("cached", "MIT", "tabby")
     assert listed.sha256 == hashlib.sha256(listed.path.read_bytes()).hexdigest()
     assert listed.metrics == PUBLISHED[NAME].card.metrics
-    card = json.loads((home / "weights" / f"{NAME}.json").read_text())
-    assert card["original"]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    written = json.loads((home / "weights" / f"{NAME}.json").read_text())
+    assert written["original"]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     loaded = load_model(NAME, "cpu")
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -81,8 +80,8 @@ def test_pulled_weights_are_cached_listed_and_loaded(monkeypatch, home):
 def test_half_precision_moves_logits_little(monkeypatch):
     with FileServer(CONTENT) as server:
         point(monkeypatch, server.url)
-        entry = installing.pull(NAME, retry=QUICK, dtype=torch.float16)
-    assert entry.bytes < 0.6 * len(CONTENT)
+        card = installing.pull(NAME, retry=QUICK, dtype=torch.float16)
+    assert card.bytes < 0.6 * len(CONTENT)
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         assert foreign.relative(load_model(NAME, "cpu").net(x), foreign.forward_classifier(STATE, x)) < 1e-2
@@ -165,16 +164,16 @@ def test_two_processes_pull_it_once(home):
 def test_a_cached_file_that_went_bad_is_told_and_pulled_again(monkeypatch, home):
     with FileServer(CONTENT) as server:
         point(monkeypatch, server.url)
-        entry = installing.pull(NAME, retry=QUICK)
+        card = installing.pull(NAME, retry=QUICK)
         assert installing.verify(NAME) == [(NAME, None)]
-        whole = entry.path.read_bytes()
-        entry.path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        whole = card.path.read_bytes()
+        card.path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         [(name, problem)] = installing.verify(NAME)
         assert (name, "SHA-256" in problem) == (NAME, True)
         with pytest.raises(CheckpointError, match="SHA-256"):
             load_model(NAME, "cpu")
         installing.pull(NAME, retry=QUICK)
-    assert entry.path.read_bytes() == whole
+    assert card.path.read_bytes() == whole
     assert len(server.seen) == 2
     load_model(NAME, "cpu")
 
@@ -207,11 +206,11 @@ def test_verify_knows_only_what_is_here():
 def test_a_file_of_ones_own_is_imported(tmp_path):
     path = tmp_path / "my best net.pth.tar"
     path.write_bytes(file_of(foreign.filled(foreign.authors_bam(18, width=16, classes=3))))
-    entry = installing.import_file(path)
-    assert (entry.name, entry.status, entry.licence) == ("my_best_net", "cached", None)
-    assert entry.categories == ("class 0", "class 1", "class 2")
-    assert entry.source == "imported from my best net.pth.tar"
-    assert load_model("my_best_net", "cpu").card == entry
+    card = installing.import_file(path)
+    assert (card.name, card.status, card.licence) == ("my_best_net", "cached", None)
+    assert card.categories == ("class 0", "class 1", "class 2")
+    assert card.source == "imported from my best net.pth.tar"
+    assert load_model("my_best_net", "cpu").card == card
     with pytest.raises(OptionError, match="free"):
         installing.import_file(path)
     assert installing.import_file(path, name="again").name == "again"
@@ -242,8 +241,8 @@ def test_a_published_file_is_recognised_by_name_and_by_hash(monkeypatch, tmp_pat
     for file_name in ("weights.pth", "renamed.bin"):
         path = tmp_path / file_name
         path.write_bytes(CONTENT)
-        entry = installing.import_file(path)
-        assert (entry.name, entry.licence, entry.categories[0]) == (NAME, "MIT", "tench")
+        card = installing.import_file(path)
+        assert (card.name, card.licence, card.categories[0]) == (NAME, "MIT", "tench")
 
 
 def test_a_published_zip_is_recognised_packed_and_unpacked(monkeypatch, tmp_path):
@@ -280,11 +279,12 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
         installing.import_file(path)
 
 
-def test_the_cache_is_where_the_system_keeps_caches(monkeypatch):
-    from attnviz.models.weights.cache import home
+def test_a_file_that_cannot_be_read_is_told_in_one_sentence(tmp_path, monkeypatch):
+    def unreadable(path, algorithm="sha256"):
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.delenv("ATTNVIZ_HOME")
-    assert "attnviz" in home().name
-    assert home().is_absolute()
-    monkeypatch.setenv("ATTNVIZ_HOME", "~/elsewhere")
-    assert str(home()) == os.path.expanduser("~/elsewhere")
+    monkeypatch.setattr(installing, "file_hash", unreadable)
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(CheckpointError, match=r"expected safetensors or a PyTorch file, got x\.pth"):
+        installing.import_file(path)

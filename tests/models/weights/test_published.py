@@ -29,18 +29,18 @@ def skeleton(config):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_entry_is_whole(name):
+def test_every_card_is_whole(name):
     published = PUBLISHED[name]
-    entry, address = published.card, published.address
-    assert entry.name == name
+    card, address = published.card, published.address
+    assert card.name == name
     assert re.fullmatch(r"[a-z0-9_]+", name)
-    assert entry.status == "available"
-    assert (entry.path, entry.sha256, entry.categories) == (None, None, ())
-    assert entry.title
-    assert entry.source.startswith("https://github.com/")
-    assert all(page.startswith("https://arxiv.org/abs/") for page in entry.paper)
-    assert all(0 < score < 100 for score in entry.metrics.values())
-    assert entry.metrics
+    assert card.status == "available"
+    assert (card.path, card.sha256, card.categories) == (None, None, ())
+    assert card.title
+    assert card.source.startswith("https://github.com/")
+    assert all(page.startswith("https://arxiv.org/abs/") for page in card.paper)
+    assert all(0 < score < 100 for score in card.metrics.values())
+    assert card.metrics
     assert (address.url is None) != (address.drive_id is None)
     assert address.page.startswith("https://")
     assert "/" not in address.file_name
@@ -48,15 +48,15 @@ def test_every_entry_is_whole(name):
         assert address.url.endswith("/" + address.file_name)
         assert address.digits[:8] in address.file_name  # both publishers end names in eight digits
         assert re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{40}", address.digits)
-    net = skeleton(entry.config)
+    net = skeleton(card.config)
     assert net.config["num_classes"] == len(categories_of(published.category_set))
-    assert entry.min_size == net.min_size
-    assert entry.preprocessing.size % 8 == 0
+    assert card.min_size == net.min_size
+    assert card.preprocessing.size % 8 == 0
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_entry_is_the_network_in_its_file(name):
-    """From the publisher's names and shapes alone, the description in the entry is found."""
+def test_every_card_is_the_network_in_its_file(name):
+    """From the publisher's names and shapes alone, the description in the card is found."""
     published = PUBLISHED[name]
     kind, publisher = name.split("_")[0], name.rsplit("_", 1)[1]
     if publisher == "pytorchcv":
@@ -115,7 +115,7 @@ def test_categories():
 def test_available_weights_are_listed_and_not_loaded():
     known = registry.list_models()
     assert set(PUBLISHED) <= set(known)
-    assert {entry.status for entry in known.values()} == {"shipped", "available"}
+    assert {card.status for card in known.values()} == {"shipped", "available"}
     with pytest.raises(UnknownModelError, match="attnviz weights pull sge_resnet50_pytorchinsight"):
         registry.load_model("sge_resnet50_pytorchinsight", "cpu")
 
@@ -128,7 +128,7 @@ def test_an_unknown_name_is_told_what_there_is():
 
 
 def test_a_shipped_name_that_is_also_published_is_refused(monkeypatch):
-    shipped = next(entry for entry in registry.list_models().values() if entry.status == "shipped")
+    shipped = next(card for card in registry.list_models().values() if card.status == "shipped")
     monkeypatch.setitem(registry.PUBLISHED, shipped.name, next(iter(PUBLISHED.values())))
     with pytest.raises(CheckpointError, match="both shipped and published"):
         registry.list_models()
