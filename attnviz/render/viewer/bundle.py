@@ -2,7 +2,7 @@
 
 Each module becomes a function of its own that returns what it exports, so names cannot collide:
 
-    const colour = (() => { ...; return { paint }; })();
+    const color = (() => { ...; return { paint }; })();
 
 Only the forms used in `viewer/` are understood: ``import { a, b } from "./file.js";`` and ``export`` before
 ``function``, ``const`` or ``class``. Anything else raises, so that a module is never silently half joined.

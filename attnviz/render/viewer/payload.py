@@ -14,12 +14,12 @@ The dict, version 1 (`SCHEMA`); absent parts are None or empty:
     geometry      {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
                   detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
                   jpeg_quality: of the JPEG it then passed through, or null}
-    palettes      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
+    colormaps     [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
     maps          [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
     stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     position      {grid, channels, stride, gamma, query, key, lse, received: label}
     channel       {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
-    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid,
+    segmentation  {categories: [{name, color}], heads: name -> data URL of a PNG, cells, grid,
                   shares: name -> [[class, share]]}
 """
 
@@ -75,7 +75,7 @@ def payload(explanation: Explanation) -> JSON:
         "backdrop": _backdrop(explanation),
         "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
-        "palettes": _palettes(),
+        "colormaps": _colormaps(),
         "maps": [_map(m) for m in explanation.maps.values()],
         "stages": [_stage(s) for s in explanation.stages],
         "position": None if position is None else _position(position),
@@ -137,7 +137,7 @@ def _backdrop(explanation: Explanation) -> JSON | None:
     return {"url": _data_url(encoded, "jpeg"), "width": picture.width, "height": picture.height}
 
 
-def _palettes() -> list[JSON]:
+def _colormaps() -> list[JSON]:
     return [
         {
             "name": entry.name,
@@ -215,7 +215,7 @@ def _segmentation(segmentation: Segmentation) -> JSON:
     colors = class_colors(len(segmentation.categories))
     return {
         "categories": [
-            {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*color)}
+            {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
             for name, color in zip(segmentation.categories, colors.tolist(), strict=True)
         ],
         "heads": {head: _label_url(labels, colors) for head, labels in segmentation.labels.items()},

@@ -167,7 +167,7 @@ def test_every_class_name_has_a_style_and_every_style_is_used():
 
 def test_pins_have_the_same_colors_as_in_figures():
     text = (VIEWER / "pins.js").read_text(encoding="utf-8")
-    found = re.search(r"PIN_COLOURS = Object\.freeze\(\[(.*?)\]", text)[1]
+    found = re.search(r"PIN_COLORS = Object\.freeze\(\[(.*?)\]", text)[1]
     assert tuple(re.findall(r'"(#\w+)"', found)) == PIN_COLORS
 
 

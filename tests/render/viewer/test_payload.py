@@ -141,7 +141,7 @@ def test_classes_come_as_a_picture_with_their_colors(danet):
     colors = class_colors(3)
     np.testing.assert_array_equal(np.asarray(labels.convert("RGB")), colors[danet.segmentation.labels["fused"]])
     assert [c["name"] for c in data["categories"]] == ["road", "sky", "tree"]
-    assert data["categories"][1]["colour"] == "#" + bytes(colors[1].tolist()).hex()
+    assert data["categories"][1]["color"] == "#" + bytes(colors[1].tolist()).hex()
     np.testing.assert_array_equal(unpacked(data["cells"], data["grid"], "u1"), danet.segmentation.cells)
     for pairs in data["shares"].values():
         assert sum(share for _, share in pairs) == pytest.approx(1)
@@ -149,7 +149,7 @@ def test_classes_come_as_a_picture_with_their_colors(danet):
 
 
 def test_every_color_map_is_sent_with_its_warning(bam):
-    sent = payload(bam)["palettes"]
+    sent = payload(bam)["colormaps"]
     assert [p["name"] for p in sent] == list(COLORMAPS)
     for entry in sent:
         np.testing.assert_array_equal(unpacked(entry["table"], (256, 3), "u1"), table(entry["name"]))

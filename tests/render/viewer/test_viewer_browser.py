@@ -252,17 +252,17 @@ class TestStages:
     def test_the_scrubber_goes_through_the_stages_and_plays(self, opened, bam):
         page = opened(bam)
         scrubber = page.get_by_role("slider", name="Stage", exact=True)
-        layers = page.locator(".av-theatre canvas")
+        layers = page.locator(".av-stage-player canvas")
         off = re.compile("av-layer--off")
 
         def shows(number):
             expect(layers.nth(number - 1)).not_to_have_class(off)
-            expect(page.locator(".av-theatre canvas.av-layer--off")).to_have_count(2)
+            expect(page.locator(".av-stage-player canvas.av-layer--off")).to_have_count(2)
 
         shows(3)
         scrubber.press("ArrowLeft")
         shows(2)
-        expect(page.locator(".av-theatre")).to_contain_text("Stage 2 · 12 × 16")
+        expect(page.locator(".av-stage-player")).to_contain_text("Stage 2 · 12 × 16")
         page.get_by_role("button", name="Play through the stages").click()
         shows(3)
         shows(1)
@@ -283,9 +283,9 @@ class TestStages:
         assert page.locator(".av-stage .av-cross").evaluate_all("all => all.every((c) => !c.hidden)")
         page.mouse.move(2, 2)
         expect(page.locator(".av-panel__value").last).to_have_text("")
-        theatre = page.locator(".av-theatre .av-picture")
-        theatre.press("Shift+ArrowRight")
-        expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+        player = page.locator(".av-stage-player .av-picture")
+        player.press("Shift+ArrowRight")
+        expect(page.locator(".av-stage-player")).to_contain_text("Here ×")
         expect(page.locator('.av-view--stages [aria-live="polite"]').first).to_contain_text("stage 3: gain")
 
     def test_reduced_motion_has_no_cross_fade(self, opened, bam):
@@ -511,9 +511,9 @@ def test_a_finger_reads_values_that_stay_when_it_is_lifted(opened, bam):
     tap(page.locator('[data-side="B"] .av-picture'))
     expect(page.locator(".av-readout--low")).to_contain_text(re.compile("A: ×.* · B: ×"))
     page.get_by_role("tab", name="A · Coarse to fine").click()
-    tap(page.locator(".av-theatre .av-picture"))
+    tap(page.locator(".av-stage-player .av-picture"))
     drawn_frame(page)
-    expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+    expect(page.locator(".av-stage-player")).to_contain_text("Here ×")
 
 
 def test_hostile_names_are_only_ever_text(opened):

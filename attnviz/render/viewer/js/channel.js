@@ -31,7 +31,7 @@ export function channelView(context) {
     ranking.paint();
     output.paint();
   };
-  settings.subscribe((name) => ["palette", "scaling"].includes(name) && paint(), signal);
+  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && paint(), signal);
   choose([...channel.outputs.keys()][0]);
   paint();
   return el(
@@ -51,7 +51,7 @@ function scaleOf(context, map) {
 
 /** The output of one channel over the photo. */
 function createOutput(context) {
-  const { data, settings, palettes } = context;
+  const { data, settings, colormaps } = context;
   const picture = createPicture(data.view, "The photo with the output of one channel over it");
   picture.root.classList.add("av-picture--large");
   const canvas = picture.layer();
@@ -69,7 +69,7 @@ function createOutput(context) {
       note.textContent = `${effect} Its map is not here: only the ${data.channel.outputs.size} channels with most effect were sent.`;
       return;
     }
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     const scale = scaleOf(context, map);
     paintMap(canvas, map.values, map.grid, scale, table);
     bar.paint(scale, table, "");
@@ -87,7 +87,7 @@ function createOutput(context) {
 
 /** The channels with most effect, strongest first; each a button with its output as a small picture. */
 function createRanking(context, onPick) {
-  const { data, settings, palettes, signal } = context;
+  const { data, settings, colormaps, signal } = context;
   const { channel } = data;
   const most = Math.max(...channel.effect, Number.MIN_VALUE);
   const items = [...channel.outputs.values()].map((map) => {
@@ -111,7 +111,7 @@ function createRanking(context, onPick) {
         el("p", { class: "av-meta" }, "Effect: mean absolute change the module makes to a channel. Choose one to see its output.")),
       el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
     paint() {
-      const table = palettes.get(settings.get("palette")).table;
+      const table = colormaps.get(settings.get("colormap")).table;
       for (const { map, canvas } of items) paintMap(canvas, map.values, map.grid, scaleOf(context, map), table);
     },
     choose(chosen) {

@@ -19,22 +19,22 @@ export function barPath(sorted) {
 }
 
 /** Bars sorted from high to low, as one slider. */
-export function createBars({ values, chosen, label, unit, onPick, signal }) {
+export function createChannelChart({ values, chosen, label, unit, onPick, signal }) {
   const order = rankedChannels(values);
   const shape = barPath(order.map((c) => values[c]));
-  const marker = svg("rect", { class: "av-bars__chosen", width: 1, y: 0, height: 100 });
-  const selected = svg("path", { class: "av-bars__selected" });
+  const marker = svg("rect", { class: "av-channel-chart__chosen", width: 1, y: 0, height: 100 });
+  const selected = svg("path", { class: "av-channel-chart__selected" });
   const drawing = svg(
     "svg",
-    { class: "av-bars__drawing", viewBox: `0 0 ${order.length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    { class: "av-channel-chart__drawing", viewBox: `0 0 ${order.length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
     marker,
-    svg("path", { class: "av-bars__all", d: shape.path }),
+    svg("path", { class: "av-channel-chart__all", d: shape.path }),
     selected,
-    svg("line", { class: "av-bars__zero", x1: 0, x2: order.length, y1: shape.zero, y2: shape.zero, "vector-effect": "non-scaling-stroke" }),
+    svg("line", { class: "av-channel-chart__zero", x1: 0, x2: order.length, y1: shape.zero, y2: shape.zero, "vector-effect": "non-scaling-stroke" }),
   );
   const root = el(
     "div",
-    { class: "av-bars", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 1, "aria-valuemax": order.length },
+    { class: "av-channel-chart", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 1, "aria-valuemax": order.length },
     drawing,
   );
   let rank = 0;

@@ -3,19 +3,19 @@
 import { bytes } from "./decode.js";
 
 /** The payload's list of colour maps -> Map of name -> {name, kind, perceptual, note, table}. */
-export function readPalettes(list) {
+export function readColormaps(list) {
   return new Map(list.map((entry) => [entry.name, { ...entry, table: bytes(entry.table) }]));
 }
 
 /** Which of the 256 colours a value has between low and high; the middle one where the range is empty. */
-export function colourIndex(value, low, high) {
+export function colorIndex(value, low, high) {
   if (!(high > low)) return 127;
   const index = Math.floor((256 * (value - low)) / (high - low));
   return index < 0 ? 0 : index > 255 ? 255 : index;
 }
 
 /** Writes the colours of `values` into RGBA pixels. */
-export function colourise(values, low, high, table, rgba) {
+export function colorize(values, low, high, table, rgba) {
   const scale = high > low ? 256 / (high - low) : 0;
   const flat = scale === 0;
   for (let i = 0, p = 0; i < values.length; i += 1, p += 4) {

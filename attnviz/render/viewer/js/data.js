@@ -1,6 +1,6 @@
 // The payload as the views use it; see attnviz/render/viewer/payload.py for what is sent.
 
-import { readPalettes } from "./color.js";
+import { readColormaps } from "./color.js";
 import { bytes, floats, halves, readMap } from "./decode.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
@@ -23,7 +23,7 @@ function contents(payload) {
   return {
     ...payload,
     view: payload.backdrop ? { ...payload.photo, url: payload.backdrop.url } : payload.photo, // behind maps
-    palettes: readPalettes(payload.palettes),
+    colormaps: readColormaps(payload.colormaps),
     maps,
     stages: payload.stages.map((stage) => readStage(stage, maps)),
     position: payload.position ? readPosition(payload.position) : null,

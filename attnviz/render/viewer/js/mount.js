@@ -85,7 +85,7 @@ function content(payload, context, shown, onView) {
   if (pair && !payload.left) return [el("p", { class: "av-empty" }, "Nothing to compare yet.")];
   const data = readPayload(pair ? payload.left : payload);
   const right = pair && payload.right ? readPayload(payload.right) : null;
-  const inner = { ...context, data, right, palettes: data.palettes };
+  const inner = { ...context, data, right, colormaps: data.colormaps };
   const heading = context.options.heading ? el("div", { class: "av-titles" }, right ? [titleOf(data, "A: "), titleOf(right, "B: ")] : titleOf(data, "")) : null;
   const untrained = [data, right].some((d) => d && !d.model.trained);
   const banner = untrained ? el("p", { class: "av-banner", role: "note" }, UNTRAINED) : null;
@@ -108,7 +108,7 @@ function viewsOf(data, context, letter) {
   const allowed = Object.entries(VIEWS).filter(([, view]) => view.has(data));
   return allowed.map(([name, { label, make }]) => [
     `${name}${letter}`,
-    { label: letter ? `${letter} · ${label}` : label, make: () => make({ ...context, data, palettes: data.palettes }) },
+    { label: letter ? `${letter} · ${label}` : label, make: () => make({ ...context, data, colormaps: data.colormaps }) },
   ]);
 }
 

@@ -1,7 +1,7 @@
 // Pinned queries: numbered as in the paper's figure, each with its own colour.
 
 /** Okabe and Ito's colours, told apart with any common colour blindness; the same as attnviz.render.class_colors. */
-export const PIN_COLOURS = Object.freeze(["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2"]);
+export const PIN_COLORS = Object.freeze(["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2"]);
 
 /** A list of pins, in the order they were made. A pin keeps its number and colour as long as it lives. */
 export function createPins() {
@@ -13,9 +13,9 @@ export function createPins() {
   function add(cell) {
     const there = find(cell);
     if (there) return there;
-    const slot = PIN_COLOURS.findIndex((_, i) => pins.every((pin) => pin.slot !== i));
+    const slot = PIN_COLORS.findIndex((_, i) => pins.every((pin) => pin.slot !== i));
     if (slot < 0) return null;
-    const pin = Object.freeze({ cell, slot, number: slot + 1, colour: PIN_COLOURS[slot] });
+    const pin = Object.freeze({ cell, slot, number: slot + 1, color: PIN_COLORS[slot] });
     pins = [...pins, pin].sort((a, b) => a.slot - b.slot);
     return pin;
   }
@@ -39,8 +39,8 @@ export function createPins() {
 }
 
 /** Black or white, whichever reads better on a colour "#rrggbb" (WCAG contrast). */
-export function inkOn(colour) {
-  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(colour.slice(i, i + 2), 16) / 255));
+export function inkOn(color) {
+  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(color.slice(i, i + 2), 16) / 255));
   const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
   return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 ? "#ffffff" : "#000000";
 }

@@ -36,7 +36,7 @@ export function positionView(context) {
   };
   query.onChange = oncePerFrame(draw, signal);
   query.onPins = () => context.tell("attnviz-pins", { mode: query.mode, pins: query.pins.list().map((pin) => ({ number: pin.number, ...query.place(pin.cell) })) });
-  settings.subscribe((name) => ["palette", "scaling"].includes(name) && query.onChange(), signal);
+  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && query.onChange(), signal);
   draw();
   const mode = segmented({ label: "Show", options: MODES, value: query.mode, onChange: (value) => query.setMode(value), signal });
   return el(
@@ -57,7 +57,7 @@ function classChoice({ data, signal }, stage) {
 
 /** The photo with the live attention: pointer, keys and pins. */
 function createStage(context, query) {
-  const { data, settings, palettes, signal } = context;
+  const { data, settings, colormaps, signal } = context;
   const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
@@ -77,7 +77,7 @@ function createStage(context, query) {
     draw() {
       const { values, peak } = query.weights(query.cell);
       const scale = { low: 0, high: query.top(peak, settings.get("scaling") === "shared") };
-      const table = palettes.get(settings.get("palette")).table;
+      const table = colormaps.get(settings.get("colormap")).table;
       paintMap(canvas, values, query.grid, scale, table);
       bar.paint(scale, table, "share");
       placeBox(cursor, query.grid, query.cell);
@@ -113,11 +113,11 @@ function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, query) {
 /** The predicted classes as an overlay, with their legend. */
 function createClasses({ segmentation }) {
   const overlay = el("img", { class: "av-classes", alt: "", hidden: true, draggable: "false" });
-  const colours = new Map(segmentation.categories.map((c) => [c.name, c.colour]));
+  const colors = new Map(segmentation.categories.map((c) => [c.name, c.color]));
   const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": "Predicted classes and their share of the picture" });
   const item = ([name, share]) => {
     const swatch = el("span", { class: "av-swatch", "aria-hidden": "true" });
-    swatch.style.background = colours.get(name);
+    swatch.style.background = colors.get(name);
     return el("li", {}, swatch, `${name} ${percent(share)}`);
   };
   return {

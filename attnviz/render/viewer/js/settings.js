@@ -2,7 +2,7 @@
 
 const DEFAULTS = Object.freeze({
   opacity: 0.65, // of the map, 0 to 1
-  palette: "viridis",
+  colormap: "viridis",
   diverging: "RdBu_r",
   smooth: false, // nearest by default: a picture never shows more than was computed
   scaling: "each",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createPins, inkOn, PIN_COLOURS } from "../../../../attnviz/render/viewer/js/pins.js";
+import { createPins, inkOn, PIN_COLORS } from "../../../../attnviz/render/viewer/js/pins.js";
 import { Query } from "../../../../attnviz/render/viewer/js/query.js";
 import { classLine, ownClass, peakLine, whereLine } from "../../../../attnviz/render/viewer/js/readout.js";
 import { attention } from "../../../../attnviz/render/viewer/js/softmax.js";
@@ -180,7 +180,7 @@ test("pins from outside the grid are ignored", () => {
 test("six pins, each with its own colour and number; a freed number is used again", () => {
   const pins = createPins();
   for (let cell = 10; cell < 16; cell += 1) assert.ok(pins.add(cell));
-  assert.equal(new Set(pins.list().map((p) => p.colour)).size, 6);
+  assert.equal(new Set(pins.list().map((p) => p.color)).size, 6);
   assert.deepEqual(pins.list().map((p) => p.number), [1, 2, 3, 4, 5, 6]);
   assert.equal(pins.add(99), null);
   assert.equal(pins.add(12).number, 3);
@@ -195,9 +195,9 @@ test("the number on every pin reads well on its colour", () => {
     const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  for (const colour of PIN_COLOURS) {
-    const [light, dark] = [luminance(colour), luminance(inkOn(colour))].sort((a, b) => b - a);
-    assert.ok((light + 0.05) / (dark + 0.05) >= 4.5, `${inkOn(colour)} on ${colour}`);
+  for (const color of PIN_COLORS) {
+    const [light, dark] = [luminance(color), luminance(inkOn(color))].sort((a, b) => b - a);
+    assert.ok((light + 0.05) / (dark + 0.05) >= 4.5, `${inkOn(color)} on ${color}`);
   }
 });
 

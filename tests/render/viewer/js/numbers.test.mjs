@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourIndex, colourise } from "../../../../attnviz/render/viewer/js/color.js";
+import { colorIndex, colorize } from "../../../../attnviz/render/viewer/js/color.js";
 import { bytes, floats, fromHalf, halves } from "../../../../attnviz/render/viewer/js/decode.js";
 import { mean, number, percent, range, rawLine, withUnit } from "../../../../attnviz/render/viewer/js/format.js";
 import { extent, scaleFor, symmetric, union } from "../../../../attnviz/render/viewer/js/scale.js";
@@ -11,28 +11,28 @@ import { extent, scaleFor, symmetric, union } from "../../../../attnviz/render/v
 const base64 = (typed) => Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength).toString("base64");
 
 test("a value has colour min(floor(256 v), 255), as on the server", () => {
-  assert.equal(colourIndex(0, 0, 1), 0);
-  assert.equal(colourIndex(1 / 256, 0, 1), 1);
-  assert.equal(colourIndex(0.5, 0, 1), 128);
-  assert.equal(colourIndex(1, 0, 1), 255);
-  assert.equal(colourIndex(-5, 0, 1), 0);
-  assert.equal(colourIndex(5, 0, 1), 255);
+  assert.equal(colorIndex(0, 0, 1), 0);
+  assert.equal(colorIndex(1 / 256, 0, 1), 1);
+  assert.equal(colorIndex(0.5, 0, 1), 128);
+  assert.equal(colorIndex(1, 0, 1), 255);
+  assert.equal(colorIndex(-5, 0, 1), 0);
+  assert.equal(colorIndex(5, 0, 1), 255);
 });
 
 test("a flat map gets the middle colour, not the brightest", () => {
-  assert.equal(colourIndex(3, 3, 3), 127);
+  assert.equal(colorIndex(3, 3, 3), 127);
   const rgba = new Uint8ClampedArray(4);
   const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
-  colourise([3], 3, 3, table, rgba);
+  colorize([3], 3, 3, table, rgba);
   assert.deepEqual([...rgba], [127, 127, 127, 255]);
 });
 
-test("painting uses the same colours as colourIndex", () => {
+test("painting uses the same colours as colorIndex", () => {
   const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
   const values = [-1.5, -1, -0.3, 0, 0.123, 1.999, 2, 7];
   const rgba = new Uint8ClampedArray(4 * values.length);
-  colourise(values, -1, 2, table, rgba);
-  values.forEach((value, i) => assert.equal(rgba[4 * i], colourIndex(value, -1, 2), `value ${value}`));
+  colorize(values, -1, 2, table, rgba);
+  values.forEach((value, i) => assert.equal(rgba[4 * i], colorIndex(value, -1, 2), `value ${value}`));
 });
 
 test("float32 comes through exactly, and a wrong length is refused", () => {

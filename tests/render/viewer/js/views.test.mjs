@@ -126,9 +126,9 @@ test("the player starts over after the last stage", () => {
 });
 
 test("settings keep to what they know, tell each change once, and forget listeners that left", () => {
-  const settings = createSettings({ opacity: 0.3, view: "stages", palette: undefined });
+  const settings = createSettings({ opacity: 0.3, view: "stages", colormap: undefined });
   assert.equal(settings.get("opacity"), 0.3);
-  assert.equal(settings.get("palette"), "viridis");
+  assert.equal(settings.get("colormap"), "viridis");
   assert.equal(settings.get("view"), undefined);
   const life = new AbortController();
   const heard = [];
