@@ -1,11 +1,13 @@
 // Channel attention: the matrix, the channels with most effect, and what comes out of one of them.
 
 import { createAppearance } from "./appearance.js";
+import { createChannelGates } from "./channel_gates.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, range } from "./format.js";
 import { createMatrix } from "./matrix.js";
 import { createBar, createPicture } from "./picture.js";
+import { predictionList } from "./predictions.js";
 import { scaleFor } from "./scale.js";
 import { gammaSentence } from "./wording.js";
 
@@ -16,6 +18,17 @@ const SCALINGS = [
 
 /** The view; returns its root. */
 export function channelView(context) {
+  const { data } = context;
+  const root = el("div", { class: "av-view av-view--channel" });
+  if (data.channel) root.append(...attention(context));
+  if (data.channelGates.length) root.append(createChannelGates(context));
+  const says = data.views.includes("stages") ? null : predictionList(data);
+  if (says) root.append(says);
+  return root;
+}
+
+/** Attention between channels: controls, sentences, and the two halves. */
+function attention(context) {
   const { data, settings, signal } = context;
   const { channel } = data;
   const output = createOutput(context);
@@ -34,14 +47,12 @@ export function channelView(context) {
   settings.subscribe((name) => ["colormap", "scaling"].includes(name) && paint(), signal);
   choose([...channel.outputs.keys()][0]);
   paint();
-  return el(
-    "div",
-    { class: "av-view av-view--channel" },
+  return [
     createAppearance(context, SCALINGS),
     el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, "channel attention")),
-    data.position ? el("p", { class: "av-gamma" }, `Position attention has γ = ${number(data.position.gamma)}.`) : null,
+    ...data.positions.map(({ title, gamma }) => el("p", { class: "av-gamma" }, `${title} has γ = ${number(gamma)}.`)),
     el("div", { class: "av-halves" }, matrix.root, el("div", { class: "av-halves__second" }, output.root, ranking.root)),
-  );
+  ];
 }
 
 function scaleOf(context, map) {

@@ -8,20 +8,20 @@ export function rankedChannels(values) {
   return Array.from(values, (_, i) => i).sort((a, b) => values[b] - values[a] || a - b);
 }
 
-/** The outline of all bars in a box of `values.length` x 100, and where zero lies. */
-export function barPath(sorted) {
+/** The outline of all bars in a box of `values.length` x 100 that is at least `top` high, and where zero lies. */
+export function barPath(sorted, top = 0) {
   const low = Math.min(0, ...sorted);
-  const high = Math.max(0, ...sorted);
+  const high = Math.max(top, ...sorted);
   const y = (v) => (high > low ? (100 * (high - v)) / (high - low) : 50);
   const zero = y(0);
   const path = sorted.map((v, i) => `M${i + 0.08} ${zero.toFixed(2)}V${y(v).toFixed(2)}H${i + 0.92}V${zero.toFixed(2)}Z`);
   return { path: path.join(""), zero, y };
 }
 
-/** Bars sorted from high to low, as one slider. */
-export function createChannelChart({ values, chosen, label, unit, onPick, signal }) {
+/** Bars sorted from high to low, as one slider; `top`: what the chart reaches up to at least. */
+export function createChannelChart({ values, chosen, label, unit, top = 0, onPick, signal }) {
   const order = rankedChannels(values);
-  const shape = barPath(order.map((c) => values[c]));
+  const shape = barPath(order.map((c) => values[c]), top);
   const marker = svg("rect", { class: "av-channel-chart__chosen", width: 1, y: 0, height: 100 });
   const selected = svg("path", { class: "av-channel-chart__selected" });
   const drawing = svg(
@@ -42,9 +42,7 @@ export function createChannelChart({ values, chosen, label, unit, onPick, signal
     rank = Math.min(Math.max(next, 0), order.length - 1);
     const channel = order[rank];
     marker.setAttribute("x", String(rank));
-    const one = barPath(order.map((c, i) => (i === rank ? values[c] : 0)));
-    const top = shape.y(values[channel]);
-    selected.setAttribute("d", one.path ? `M${rank} ${shape.zero}V${top}H${rank + 1}V${shape.zero}Z` : "");
+    selected.setAttribute("d", `M${rank} ${shape.zero}V${shape.y(values[channel])}H${rank + 1}V${shape.zero}Z`);
     root.setAttribute("aria-valuenow", String(rank + 1));
     root.setAttribute("aria-valuetext", `channel ${channel}, ${number(values[channel])} ${unit}, rank ${rank + 1}`);
   };

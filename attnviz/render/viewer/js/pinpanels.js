@@ -5,16 +5,15 @@ import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { createPicture, placeBox } from "./picture.js";
-import { inkOn } from "./pins.js";
 
 const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
-const FULL = "Six pins at most: remove one to place another.";
+const full = (pins) => `${pins.length} pins at most: remove one to place another.`;
 
 /** The number of a pin, in its colour. */
 function badge(pin) {
   const node = el("span", { class: "av-badge" }, `#${pin.number}`);
   node.style.background = pin.color;
-  node.style.color = inkOn(pin.color);
+  node.style.color = pin.ink;
   return node;
 }
 
@@ -40,7 +39,7 @@ export function createPinPanels(context, query) {
       if (pins.length !== before.size || pins.some((pin) => !before.has(pin))) {
         list.replaceChildren(...[...made.values()].map((panel) => panel.root));
       }
-      hint.textContent = pins.length ? (query.full ? FULL : "") : HINT;
+      hint.textContent = pins.length ? (query.full ? full(context.data.pins) : "") : HINT;
       hint.hidden = !hint.textContent;
       clear.hidden = pins.length < 2;
       for (const panel of made.values()) panel.draw();

@@ -4,8 +4,9 @@ import { createAppearance } from "./appearance.js";
 import { createChannelChart } from "./channel_chart.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
-import { number, percent, range, rawLine } from "./format.js";
+import { number, range, rawLine } from "./format.js";
 import { createPanel } from "./picture.js";
+import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, valueAt } from "./scale.js";
@@ -30,7 +31,7 @@ export function stagesView(context) {
     painters.forEach((paint) => paint());
     probe.again();
   }
-  const player = createStagePlayer(inner, gates, predictions(data));
+  const player = createStagePlayer(inner, gates, predictionList(data));
   painters.push(player.paint);
   const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), player.root);
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
@@ -45,30 +46,6 @@ export function stagesView(context) {
 /** The effective gains at a point, for those who do not see them. */
 function gainsAt({ stages }, point) {
   return stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
-}
-
-function predictions(data) {
-  if (!data.predictions.length) return null;
-  return el(
-    "section",
-    { class: "av-predictions" },
-    el("h2", { class: "av-heading" }, "What the network says"),
-    el(
-      "ol",
-      { class: "av-ranking" },
-      data.predictions.map((p) => {
-        const fill = el("span", { class: "av-ranking__fill" });
-        fill.style.width = `${100 * p.probability}%`;
-        return el(
-          "li",
-          {},
-          el("span", { class: "av-ranking__name" }, p.category),
-          el("span", { class: "av-ranking__value" }, percent(p.probability)),
-          el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
-        );
-      }),
-    ),
-  );
 }
 
 function legend(data) {
