@@ -49,6 +49,7 @@ from attnviz.results import (
     LabelArray,
     Segmentation,
     StageAttention,
+    received_map,
 )
 
 SCHEMA = 2
@@ -201,9 +202,10 @@ def _stage(stage: StageAttention) -> JSON:
 
 
 def _position(label: str, position: PositionAttention) -> JSON:
+    received = received_map(label, position)
     return {
         "label": label,
-        "title": f"{label[:1].upper()}{label[1:]} attention",
+        "title": received.title.partition(" · ")[0],
         "grid": list(position.grid),
         "channels": int(position.query.shape[0]),
         "stride": position.stride,
@@ -211,7 +213,7 @@ def _position(label: str, position: PositionAttention) -> JSON:
         "query": _floats(position.query),
         "key": _floats(position.key),
         "lse": _floats(position.log_sum_exp),
-        "received": f"{label}.received",
+        "received": received.label,
     }
 
 
