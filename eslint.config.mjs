@@ -34,5 +34,4 @@ export default [
       ],
     },
   },
-  { files: ["attnviz/serve/page/js/*.js"], languageOptions: { sourceType: "script" } },
 ];

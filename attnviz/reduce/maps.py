@@ -8,24 +8,18 @@ from attnviz.errors import InputError
 FloatArray = NDArray[np.float32]
 
 
-def checked(values: FloatArray, *, ndim: int = 2, what: str = "a map") -> FloatArray:
-    """The array itself, once it is known to be float32, of the right rank, not empty and finite.
-
-    Args:
-        values: To check.
-        ndim: Axes it must have.
-        what: Names it in the message.
+def checked(values: FloatArray) -> FloatArray:
+    """The array itself, once it is known to be float32, of two axes, not empty and finite.
 
     Raises:
         InputError: It is not.
     """
-    shape = "(h, w)" if ndim == 2 else "(C, h, w)"
-    if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.ndim != ndim or values.size == 0:
+    if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.ndim != 2 or values.size == 0:
         got = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise InputError(f"expected {what} as a float32 array of shape {shape} that is not empty, got {got}")
+        raise InputError(f"expected a map as a float32 array of shape (h, w) that is not empty, got {got}")
     finite = np.isfinite(values)
     if not finite.all():
-        raise InputError(f"expected {what} of finite numbers, got {int((~finite).sum())} that are not")
+        raise InputError(f"expected a map of finite numbers, got {int((~finite).sum())} that are not")
     return values
 
 

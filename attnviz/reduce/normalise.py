@@ -22,7 +22,7 @@ class Normalised:
         low: Raw value that became 0.
         high: Raw value that became 1.
         flat: Whether all raw values of this map are the same. A flat map shows nothing, however it is drawn; where it
-            sets the range itself (low equals high), its values are all 0.
+            sets the range itself (low equals high), its values are all 0.5: neither low nor high.
         clipped: Share of the locations in [0, 1] whose raw value lay outside [low, high]; 0 unless `bounds` were given.
     """
 
@@ -71,7 +71,8 @@ def normalise(
 def _spread(values: FloatArray, low: float, high: float) -> Normalised:
     flat = bool(values.min() == values.max())
     clipped = float(np.mean((values < low) | (values > high)))
-    if high <= low:  # flat, or the one bound given lies beyond all values
-        return Normalised((values > high).astype(np.float32), low, high, flat, clipped)
+    if high <= low:  # flat, or the one bound given lies at or beyond the end of all values
+        sides = (values > high).astype(np.float32) - (values < low)
+        return Normalised(np.asarray(0.5 + 0.5 * sides, dtype=np.float32), low, high, flat, clipped)
     scaled = (values.astype(np.float64) - low) / (high - low)
     return Normalised(scaled.clip(0.0, 1.0).astype(np.float32), low, high, flat, clipped)

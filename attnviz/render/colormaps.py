@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from attnviz.errors import OptionError
 
 DEFAULT = "viridis"
-DEFAULT_DIVERGING = "RdBu_r"
+DEFAULT_DIVERGING = "RdBu_r"  # of a difference
 
 
 @dataclass(frozen=True)
@@ -96,24 +96,3 @@ def _table(name: str) -> NDArray[np.uint8]:
     result: NDArray[np.uint8] = np.ascontiguousarray(colors, dtype=np.uint8)
     result.flags.writeable = False
     return result
-
-
-def diverging_values(difference: NDArray[np.floating]) -> tuple[NDArray[np.float32], float]:
-    """Place signed numbers on a diverging colour map, zero exactly in its middle.
-
-    Args:
-        difference: Any shape, finite.
-
-    Returns:
-        The numbers scaled to [0, 1], float32, 0.5 where the difference is 0; and the largest absolute difference,
-        which is what both ends of the colour bar stand for.
-
-    Raises:
-        OptionError: A number is not finite.
-    """
-    signed = np.asarray(difference, dtype=np.float64)
-    if not np.isfinite(signed).all():
-        raise OptionError("expected finite differences, got NaN or infinity among them")
-    limit = float(np.abs(signed).max(initial=0.0))
-    scaled = signed / limit if limit > 0 else np.zeros_like(signed)
-    return (0.5 + 0.5 * scaled).astype(np.float32), limit

@@ -9,7 +9,7 @@ from attnviz.errors import OptionError
 from attnviz.reduce.normalise import Scope
 from attnviz.reduce.upsample import Interpolation
 from attnviz.render.colormaps import DEFAULT, colormap
-from attnviz.render.overlay import checked_opacity
+from attnviz.render.overlay import DEFAULT_OPACITY, checked_opacity
 
 MAX_PANELS = 64
 MAX_PINS = 12
@@ -47,7 +47,7 @@ class FigureOptions:
     columns: int | None = None
     colormap: str = DEFAULT
     scaling: Scope = "each"
-    map_opacity: float = 0.6
+    map_opacity: float = DEFAULT_OPACITY
     interpolation: Interpolation = "nearest"
     width_mm: float = 180.0
     dpi: int = 300

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from attnviz.errors import ImageError, OptionError
 from attnviz.render.colormaps import DEFAULT, table
 
+DEFAULT_OPACITY = 0.6  # of every map over a photo: in figures, on the page and in the viewer
 _PIXELS_PER_BAND = 1 << 20  # float64 working memory of about 50 MB, whatever the size of the photo
 
 
@@ -15,7 +16,7 @@ def overlay(
     image: NDArray[np.uint8],
     values: NDArray[np.floating],
     colormap: str = DEFAULT,
-    map_opacity: float = 0.5,
+    map_opacity: float = DEFAULT_OPACITY,
 ) -> NDArray[np.uint8]:
     """Draw a map over a photo of the same size.
 

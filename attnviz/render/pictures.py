@@ -84,8 +84,8 @@ def map_over_photo(explanation: Explanation, name: str, options: FigureOptions) 
 
 
 def bar_pixels(colormap: str, size: tuple[int, int], *, flat: bool = False) -> ByteArray:
-    """A colour bar, low end to the left: RGB uint8 (*size, 3); a flat one has the low end's colour throughout."""
-    position = np.zeros(size[1]) if flat else (np.arange(size[1]) + 0.5) / size[1]
+    """A colour bar, low end to the left: RGB uint8 (*size, 3); a flat one has the middle colour throughout."""
+    position = np.full(size[1], 0.5) if flat else (np.arange(size[1]) + 0.5) / size[1]
     return np.ascontiguousarray(np.broadcast_to(colorize(position, table(colormap)), (*size, 3)))
 
 

@@ -31,13 +31,13 @@ class Scale:
     panels: tuple[str, ...]
 
     def apply(self, values: FloatArray) -> NDArray[np.float32]:
-        """Raw values to [0, 1]; all 0 where the scale has no extent.
+        """Raw values to [0, 1]; all 0.5 where the scale has no extent.
 
         Args:
             values: float32 within `low` and `high`, any shape.
         """
         if self.high <= self.low:
-            return np.zeros(values.shape, dtype=np.float32)
+            return np.full(values.shape, 0.5, dtype=np.float32)
         return normalise([values], bounds=(self.low, self.high))[0].values
 
 

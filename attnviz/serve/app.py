@@ -23,15 +23,7 @@ from attnviz.serve.tabs import export as export_tab
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
-TABS = (
-    ("stages", "Coarse to fine"),
-    ("position", "Position attention"),
-    ("channel", "Channel attention"),
-    ("compare", "Compare"),
-    ("batch", "Batch"),
-    ("export", "Export"),
-    ("about", "About these maps"),
-)
+TABS = (*VIEWS, "compare", "batch", "export", "about")
 
 
 def build_ui() -> gr.Blocks:

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
-from attnviz.render.viewer.bundle import viewer_script
 from attnviz.serve.middleware import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, guards
 from attnviz.serve.page.components import page_script
 from attnviz.serve.page.theme import PAGE_CSS, build_theme
@@ -86,8 +85,5 @@ def is_loopback(host: str) -> bool:
 
 
 def _head() -> str:
-    """What the page's head carries: the viewer and the page's own scripts, both from this package."""
-    return (
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<script>{viewer_script()}</script>\n<script>{page_script()}</script>"
-    )
+    """What the page's head carries: the page's script with the viewer inside, all from this package."""
+    return f'<meta name="color-scheme" content="light dark">\n<script>{page_script()}</script>'

@@ -59,9 +59,10 @@ def test_what_the_bounds_cut_off_is_told():
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 1.5, -7.0, 3e38, 1e-45])
-def test_flat_maps_become_zero_and_say_so(value):
+def test_flat_maps_become_the_middle_and_say_so(value):
+    # not 0, which would be drawn as if every location were the lowest of a range that is not there
     (flat,) = normalise([np.full((2, 3), value, np.float32)])
-    np.testing.assert_array_equal(flat.values, np.zeros((2, 3)))
+    np.testing.assert_array_equal(flat.values, np.full((2, 3), 0.5))
     assert flat.flat
     assert flat.low == flat.high == np.float32(value)
 
@@ -71,6 +72,12 @@ def test_a_flat_map_among_others_keeps_its_place():
     np.testing.assert_array_equal(flat.values, np.full((2, 3), 0.5))
     assert flat.flat
     assert not weak.flat
+
+
+def test_a_bound_that_the_values_just_reach_leaves_them_in_the_middle():
+    (reached,) = normalise([WEAK], bounds=(2.0, None))
+    np.testing.assert_array_equal(reached.values, [[0.0, 0.0], [0.0, 0.5]])
+    assert (reached.low, reached.high, reached.clipped) == (2.0, 2.0, 0.75)
 
 
 def test_extremes_do_not_overflow():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from attnviz.errors import OptionError
-from attnviz.render.colormaps import COLORMAPS, DEFAULT, colormap, diverging_values, names, table
+from attnviz.render.colormaps import COLORMAPS, DEFAULT, colormap, names, table
 
 
 def lightness(colors):
@@ -51,19 +51,3 @@ def test_diverging_maps_are_lightest_in_the_middle(name):
 def test_other_names_are_refused(name):
     with pytest.raises(OptionError, match="expected a colour map out of viridis"):
         colormap(name)
-
-
-def test_a_difference_has_zero_in_the_middle():
-    values, limit = diverging_values(np.array([[-1.0, 0.0], [0.5, 4.0]]))
-    assert values.tolist() == [[0.375, 0.5], [0.5625, 1.0]]
-    assert limit == 4.0
-
-
-def test_no_difference_is_the_middle_everywhere():
-    values, limit = diverging_values(np.zeros((2, 2), np.float32))
-    assert (values.tolist(), limit) == ([[0.5, 0.5], [0.5, 0.5]], 0.0)
-
-
-def test_a_difference_must_be_finite():
-    with pytest.raises(OptionError, match="finite"):
-        diverging_values(np.array([0.0, np.nan]))

@@ -87,7 +87,12 @@ def test_a_matrix_larger_than_its_picture_is_averaged():
 def test_a_bar_runs_through_all_colors():
     bar = bar_pixels("magma", (3, 256))
     assert (bar == table("magma")[None]).all()
-    assert (bar_pixels("magma", (2, 5), flat=True) == table("magma")[0]).all()
+    assert (bar_pixels("magma", (2, 5), flat=True) == table("magma")[128]).all()
+
+
+def test_a_flat_map_and_its_bar_have_the_middle_color():
+    panel = Panel("m", "m", "gain", "x", np.full((2, 2), 1.5, np.float32))
+    assert (drawn(panel, WHOLE) == table("viridis")[128]).all()
 
 
 def test_a_shared_scale_is_used_as_it_is():

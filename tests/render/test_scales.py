@@ -29,9 +29,10 @@ def test_a_scale_spreads_its_range_over_the_colors():
     assert scale.apply(np.array([[1.0, 2.5, 4.0]], np.float32)).tolist() == [[0.0, 0.5, 1.0]]
 
 
-def test_a_flat_map_has_one_color():
+def test_a_flat_map_has_one_color_the_middle_one():
+    # as in the viewer: neither end of a range that has none
     scale = find_scales([panel("a", "gain", 2, 2)], "each")[0]
-    assert scale.apply(np.array([[2.0, 2.0]], np.float32)).tolist() == [[0.0, 0.0]]
+    assert scale.apply(np.array([[2.0, 2.0]], np.float32)).tolist() == [[0.5, 0.5]]
 
 
 def test_the_shared_range_covers_all_stages():

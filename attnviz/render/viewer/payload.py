@@ -3,29 +3,32 @@
 Arrays travel as base64 of little-endian numbers in C order, so that the browser reads them into typed arrays without
 parsing. Query and key are float32, whole: the browser computes rows and columns from them, the same as the server's.
 
-The dict, version 1 (`SCHEMA`); absent parts are None or empty:
+The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
-    schema        1
-    model         name, architecture, task, sha256, trained, device
-    predictions   [{category, probability}]
-    photo         {url, width, height}: the pixels the network saw, as a data URL
-    backdrop      {url, width, height}: the same part of the photo, sharper, to draw maps over; None: `photo` will do
-    photo_id      tells photos apart: two payloads of one photo have the same, whatever each network saw of it
-    geometry      {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
-                  detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
-                  jpeg_quality: of the JPEG it then passed through, or null}
-    palettes      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
-    maps          [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
-    stages        [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
-    position      {grid, channels, stride, gamma, query, key, lse, received: label}
-    channel       {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
-    segmentation  {categories: [{name, colour}], heads: name -> data URL of a PNG, cells, grid,
-                  shares: name -> [[class, share]]}
+    schema         2
+    views          ["stages", "position", "channel"]: those that have something to show, in this order
+    model          name, architecture, task, sha256, trained, device
+    predictions    [{category, probability}]
+    photo          {url, width, height}: the pixels the network saw, as a data URL
+    backdrop       {url, width, height}: the same part of the photo, sharper, to draw maps over; None: `photo` will do
+    photo_id       tells photos apart: two payloads of one photo have the same, whatever each network saw of it
+    geometry       {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
+                   detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
+                   jpeg_quality: of the JPEG it then passed through, or null}
+    looks          {opacity, colormap, diverging}: what a viewer begins with; the last two name colour maps
+    pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
+    colormaps      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
+    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
+    stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
+    positions      [{label, title, grid, channels, stride, gamma, query, key, lse, received: label}]
+    channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
+    channel_gates  [{label, title, stage, stride, count, values}]
+    segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
+                   shares: name -> [[class, share]]}
 """
 
 import base64
 import hashlib
-import io
 from typing import Any, Literal
 
 import numpy as np
@@ -33,18 +36,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attnviz.position_attention import PositionAttention
-from attnviz.render.class_colors import class_colors
-from attnviz.render.colormaps import COLORMAPS, table
+from attnviz.render.class_colors import class_colors, pin_color, readable_on
+from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
+from attnviz.render.figure_options import MAX_PINS
+from attnviz.render.overlay import DEFAULT_OPACITY
+from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
+    ChannelGate,
     Explanation,
     LabelArray,
     Segmentation,
     StageAttention,
+    received_map,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -53,6 +61,7 @@ _BACKDROP_QUALITY = 88
 _OUTPUT_BYTES = 400_000  # of the channels' output maps together
 _OUTPUTS = 16  # channels with an output map, at most
 _FULL_MATRIX = 256  # channels; a larger C x C matrix is sent in half precision
+_PALETTE = 256  # colours that a PNG's palette can hold
 
 JSON = dict[str, Any]
 
@@ -66,20 +75,24 @@ def payload(explanation: Explanation) -> JSON:
     Returns:
         A dict of plain JSON types, as drawn in the docstring of this module.
     """
-    position, channel, segmentation = explanation.position, explanation.channel, explanation.segmentation
+    channel, segmentation = explanation.channel, explanation.segmentation
     return {
         "schema": SCHEMA,
+        "views": _views(explanation),
         "model": _model(explanation),
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.network_image),
         "backdrop": _backdrop(explanation),
         "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
-        "palettes": _palettes(),
+        "looks": {"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
+        "pins": [{"color": color, "ink": readable_on(color)} for color in map(pin_color, range(MAX_PINS))],
+        "colormaps": _colormaps(),
         "maps": [_map(m) for m in explanation.maps.values()],
         "stages": [_stage(s) for s in explanation.stages],
-        "position": None if position is None else _position(position),
+        "positions": [_position(label, position) for label, position in explanation.positions.items()],
         "channel": None if channel is None else _channel(channel),
+        "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
     }
 
@@ -95,6 +108,16 @@ def compare_payload(left: Explanation, right: Explanation) -> JSON:
         ``{"left": payload, "right": payload}``.
     """
     return {"left": payload(left), "right": payload(right)}
+
+
+def _views(explanation: Explanation) -> list[str]:
+    """The views that have something to show, in the order of their tabs."""
+    found = {
+        "stages": bool(explanation.stages or explanation.other_maps),
+        "position": bool(explanation.positions),
+        "channel": explanation.channel is not None or bool(explanation.channel_gates),
+    }
+    return [view for view, some in found.items() if some]
 
 
 def _model(explanation: Explanation) -> JSON:
@@ -117,11 +140,12 @@ def _geometry(explanation: Explanation) -> JSON:
 def _photo(seen: NDArray[np.uint8]) -> JSON:
     """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
     picture = Image.fromarray(np.ascontiguousarray(seen))
-    encoded, kind = _encoded(picture, "PNG", optimize=True), "png"
-    if len(encoded) > _PNG_AT_MOST:
-        encoded, kind = _encoded(picture, "JPEG", quality=JPEG_QUALITY, subsampling=0), "jpeg"
-    height, width = seen.shape[:2]
-    return {"url": _data_url(encoded, kind), "width": width, "height": height}
+    exact = encoded(picture, "png", optimize=True)
+    if len(exact) <= _PNG_AT_MOST:
+        url = data_url(exact, "png")
+    else:
+        url = data_url(encoded(picture, "jpeg", quality=JPEG_QUALITY, subsampling=0), "jpeg")
+    return {"url": url, "width": picture.width, "height": picture.height}
 
 
 def _backdrop(explanation: Explanation) -> JSON | None:
@@ -133,11 +157,11 @@ def _backdrop(explanation: Explanation) -> JSON | None:
         return None
     picture = Image.fromarray(np.ascontiguousarray(explanation.photo[top:bottom, left:right]))
     picture.thumbnail((size, size), Image.Resampling.LANCZOS)
-    encoded = _encoded(picture, "JPEG", quality=_BACKDROP_QUALITY)
-    return {"url": _data_url(encoded, "jpeg"), "width": picture.width, "height": picture.height}
+    url = data_url(encoded(picture, "jpeg", quality=_BACKDROP_QUALITY), "jpeg")
+    return {"url": url, "width": picture.width, "height": picture.height}
 
 
-def _palettes() -> list[JSON]:
+def _colormaps() -> list[JSON]:
     return [
         {
             "name": entry.name,
@@ -177,8 +201,11 @@ def _stage(stage: StageAttention) -> JSON:
     }
 
 
-def _position(position: PositionAttention) -> JSON:
+def _position(label: str, position: PositionAttention) -> JSON:
+    received = received_map(label, position)
     return {
+        "label": label,
+        "title": received.title.partition(" · ")[0],
         "grid": list(position.grid),
         "channels": int(position.query.shape[0]),
         "stride": position.stride,
@@ -186,7 +213,7 @@ def _position(position: PositionAttention) -> JSON:
         "query": _floats(position.query),
         "key": _floats(position.key),
         "lse": _floats(position.log_sum_exp),
-        "received": "position.received",
+        "received": received.label,
     }
 
 
@@ -211,35 +238,41 @@ def _channel(channel: ChannelAttention) -> JSON:
     }
 
 
+def _channel_gate(gate: ChannelGate) -> JSON:
+    return {
+        "label": gate.label,
+        "title": gate.title,
+        "stage": gate.stage,
+        "stride": gate.stride,
+        "count": len(gate.values),
+        "values": _floats(gate.values),
+    }
+
+
 def _segmentation(segmentation: Segmentation) -> JSON:
     colors = class_colors(len(segmentation.categories))
+    cells = segmentation.cells
     return {
         "categories": [
-            {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*color)}
+            {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
             for name, color in zip(segmentation.categories, colors.tolist(), strict=True)
         ],
         "heads": {head: _label_url(labels, colors) for head, labels in segmentation.labels.items()},
-        "cells": _bytes(segmentation.cells),
-        "grid": list(segmentation.cells.shape),
+        "cells": _bytes(cells.astype(cells.dtype.newbyteorder("<"))),
+        "cells_dtype": cells.dtype.name,
+        "grid": list(cells.shape),
         "shares": {head: [list(pair) for pair in segmentation.shares(head).items()] for head in segmentation.labels},
     }
 
 
 def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
-    """The classes as a picture with a palette: exact, and a few kilobytes."""
-    picture = Image.fromarray(np.ascontiguousarray(labels))
-    picture.putpalette(colors.tobytes())
-    return _data_url(_encoded(picture, "PNG", optimize=True), "png")
-
-
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, format=kind, **options)
-    return file.getvalue()
-
-
-def _data_url(encoded: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
+    """The classes as a picture in their colours, exact: with a palette, which is smaller, where one can hold them."""
+    if len(colors) <= _PALETTE:
+        picture = Image.fromarray(np.ascontiguousarray(labels, dtype=np.uint8))
+        picture.putpalette(colors.tobytes())
+    else:
+        picture = Image.fromarray(colors[labels])
+    return data_url(encoded(picture, "png", optimize=True), "png")
 
 
 def _floats(values: NDArray[np.float32]) -> str:

@@ -4,43 +4,36 @@ All text from outside (names of categories, error sentences) travels in `value` 
 template with ``${value}`` would be raw HTML. Factory functions, not subclasses: Gradio writes a ``.pyi`` beside each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
 
+from attnviz.models.sites import VIEWS
+from attnviz.models.sites import View as SingleView
+from attnviz.render.viewer.bundle import bundle
 from attnviz.serve.page.samples import Sample, thumbnail_url
 
-View = Literal["stages", "position", "channel", "compare"]
+View = SingleView | Literal["compare"]
 State = Literal["idle", "working", "done", "error"]
 
-# A value set by a script reaches Gradio a moment later: an event sent at once could carry the old one; so setTimeout.
-_SCRIPTS = Path(__file__).parent / "js"
-SCRIPT_FILES = (
-    "tabs.js",
-    "bridge.js",
-    "lists.js",
-    "choose.js",
-    "downloads.js",
-    "sheet.js",
-    "pinned.js",
-    "intake.js",
-    "access.js",
-)
+SCRIPTS = Path(__file__).parent / "js"
 
-# The page's scripts stand in the document's head, but Gradio may add it after the first components are there.
+_HOST = "<div></div>"  # filled by a script
+# The page's script stands in the document's head, but Gradio may add it after the first components are there.
 _WHEN_READY = """
-const whenReady = (act) => (window.attnvizPage && window.attnviz ? act(window.attnvizPage)
-  : setTimeout(() => whenReady(act), 15));
+const whenReady = (act) => (window.attnvizPage ? act(window.attnvizPage) : setTimeout(() => whenReady(act), 15));
 """
+# A value set by a script reaches Gradio a moment later: an event sent at once could carry the old one; so setTimeout.
+_CHOSEN = "(value) => { props.value = value; setTimeout(() => trigger('input')); }"
 
 
+@cache
 def page_script() -> str:
-    """The page's own scripts, joined; each file is a function that adds to `window.attnvizPage`."""
-    return "\n".join((_SCRIPTS / name).read_text(encoding="utf-8") for name in SCRIPT_FILES)
+    """The page's own script, with the viewer inside: defines ``window.attnvizPage``, which the parts below call."""
+    return bundle(SCRIPTS / "main.js")
 
 
 def masthead() -> gr.HTML:
@@ -51,25 +44,20 @@ def masthead() -> gr.HTML:
     )
 
 
-def caption(text: str) -> gr.HTML:
-    """A quiet line above a control; `text` is the program's own."""
-    return _static(f'<p class="page-caption">{text}</p>')
-
-
 def text_block(markup: str) -> gr.HTML:
     """Longer text of the program's own, as HTML."""
     return _static(f'<div class="page-text">{markup}</div>')
 
 
-def tabs_part(tabs: Sequence[tuple[str, str]]) -> gr.HTML:
+def tabs_part(names: Sequence[str]) -> gr.HTML:
     """The list of tabs; each opens the column with the id ``page-panel-`` and its name.
 
     Args:
-        tabs: (name, label), the first of them open at the start.
+        names: As ``js/tabs.js`` has labels for; the first is open at the start.
     """
     return gr.HTML(
-        value=[{"id": name, "label": label} for name, label in tabs],
-        html_template='<div class="page-tabs" role="tablist" aria-label="Views"></div>',
+        value=list(names),
+        html_template=_HOST,
         js_on_load=_WHEN_READY + "whenReady((page) => page.tabs(element, props.value));",
         apply_default_css=False,
         elem_id="page-tabs",
@@ -122,7 +110,7 @@ def status_part(elem_id: str) -> gr.HTML:
     )
 
 
-def status(state: State, text: str, busies: Sequence[View] = ("stages", "position", "channel")) -> dict[str, Any]:
+def status(state: State, text: str, busies: Sequence[View] = VIEWS) -> dict[str, Any]:
     """The value of a status part.
 
     Args:
@@ -156,12 +144,9 @@ def model_select(label: str, elem_id: str, groups: Sequence[dict[str, Any]], val
     """
     return gr.HTML(
         value=value,
-        html_template=(
-            f'<div class="page-select"><label for="{elem_id}-select">{label}</label>'
-            f'<select id="{elem_id}-select"></select><p class="page-note" role="status" hidden></p></div>'
-        ),
+        html_template=_HOST,
         js_on_load=_watched(
-            "page.models(element, props.groups, props.value, "
+            "page.models(element, props, "
             "(name, ready) => { props.value = name; if (ready) setTimeout(() => trigger('input')); })"
         ),
         label=label,
@@ -182,15 +167,12 @@ def segments(label: str, elem_id: str, options: Sequence[tuple[str, str]], value
     """
     return gr.HTML(
         value=value,
-        html_template=f'<fieldset class="page-segments"><legend>{label}</legend><div></div></fieldset>',
-        js_on_load=_watched(
-            "page.segments(element, props.options, props.value, "
-            "(name) => { props.value = name; setTimeout(() => trigger('input')); })"
-        ),
+        html_template=_HOST,
+        js_on_load=_watched(f"page.segments(element, props, {_CHOSEN})"),
         label=label,
         elem_id=elem_id,
         apply_default_css=False,
-        options=[{"name": name, "label": text} for name, text in options],
+        options=[{"value": name, "label": text} for name, text in options],
     )
 
 
@@ -205,8 +187,7 @@ def pins_part() -> gr.HTML:
     return gr.HTML(
         value=[],
         html_template='<div hidden aria-hidden="true"></div>',
-        js_on_load=_WHEN_READY + "whenReady((page) => page.pins(element, "
-        "(pins) => { props.value = pins; setTimeout(() => trigger('input')); }));",
+        js_on_load=f"{_WHEN_READY}whenReady((page) => page.pins(element, {_CHOSEN}));",
         elem_id="page-pins",
         elem_classes=["page-hidden"],
     )

@@ -1,14 +1,12 @@
 """The sample pictures that come with attnviz, with the words a screen reader says for them."""
 
-from __future__ import annotations
-
-import base64
-import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
+
+from attnviz.render.viewer.data_url import data_url, encoded
 
 _PACKAGE = Path(__file__).parents[2]
 _FOLDERS = (_PACKAGE / "_assets", _PACKAGE.parent / "assets")  # installed; in a checkout
@@ -57,9 +55,7 @@ def thumbnail_url(sample: Sample) -> str:
     side = min(square.size)
     left, top = (square.width - side) // 2, (square.height - side) // 2
     square = square.resize((width, height), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
-    file = io.BytesIO()
-    square.save(file, format="JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return data_url(encoded(square, "jpeg", quality=85), "jpeg")
 
 
 def _rank(name: str) -> int:

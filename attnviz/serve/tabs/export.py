@@ -15,6 +15,7 @@ from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
+from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.panels import Pins, all_panels, default_pins, resolve
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
@@ -86,7 +87,9 @@ def build() -> ExportTab:
             with gr.Row(elem_classes=["page-pair"]):
                 scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
                 look = segments("Locations", "page-export-look", _LOOKS, "nearest")
-            opacity = gr.Slider(0, 1, value=0.6, step=0.05, label="Map opacity", elem_id="page-export-opacity")
+            opacity = gr.Slider(
+                0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity"
+            )
             with gr.Row(elem_classes=["page-triple"]):
                 width = gr.Number(
                     180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width"

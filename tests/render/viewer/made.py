@@ -9,6 +9,7 @@ from attnviz.inputs.preprocess import Preprocessing
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
+    ChannelGate,
     Explanation,
     ModelInfo,
     PositionAttention,
@@ -86,6 +87,18 @@ def sge(height=96, width=128, seed=0, blocks=(2, 2, 2, 2), **info):
             told = {"kind": "group_gate", "unit": "gate", "bounds": (0.0, 1.0), "stage": i + 1, "stride": stride}
             maps.append(dataclasses.replace(a_map(f"layer{i + 1}.{block}.sge", gate, **told), title=title))
     return dataclasses.replace(bam(height, width, seed, **info), stages=(), other_maps=tuple(maps))
+
+
+def se(height=96, width=128, seed=0, blocks=(1, 2), **info):
+    """A classification network with gates per channel in every block, and no map of places."""
+    rng = np.random.default_rng(seed)
+    gates = {}
+    for i, count in enumerate(blocks):
+        for block in range(count):
+            label = f"stage{i + 1}.block{block + 1}.channel_gate"
+            values = (1 / (1 + np.exp(-2 * floats(rng, 16 * 2**i)))).astype(np.float32)
+            gates[label] = ChannelGate(label, f"Stage {i + 1}, block {block + 1}", values, i + 1, 4 * 2**i)
+    return dataclasses.replace(bam(height, width, seed, **info), stages=(), channel_gates=gates)
 
 
 def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, names=("road", "sky", "tree"), **info):

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.render.class_colors import class_colors
+from attnviz.render.class_colors import class_colors, pin_color
 from attnviz.render.colormaps import COLORMAPS, table
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.viewer.payload import SCHEMA, compare_payload, payload
 from tests.render.viewer import made
 
@@ -65,7 +67,7 @@ def test_stages_name_their_maps_and_carry_channel_logits(bam):
 
 
 def test_query_key_and_log_sum_exp_come_through_to_the_bit(danet):
-    entry = payload(danet)["position"]
+    (entry,) = payload(danet)["positions"]
     shape = (entry["channels"], *entry["grid"])
     np.testing.assert_array_equal(unpacked(entry["query"], shape), danet.position.query)
     np.testing.assert_array_equal(unpacked(entry["key"], shape), danet.position.key)
@@ -76,7 +78,7 @@ def test_query_key_and_log_sum_exp_come_through_to_the_bit(danet):
 def test_arrays_with_other_strides_and_byte_order_are_sent_in_c_order(danet):
     turned = np.asfortranarray(danet.position.query).astype(">f4")
     changed = dataclasses.replace(danet, positions={"position": dataclasses.replace(danet.position, query=turned)})
-    assert payload(changed)["position"]["query"] == payload(danet)["position"]["query"]
+    assert payload(changed)["positions"][0]["query"] == payload(danet)["positions"][0]["query"]
 
 
 def test_the_channels_with_most_effect_are_sent_strongest_first(danet):
@@ -141,15 +143,87 @@ def test_classes_come_as_a_picture_with_their_colors(danet):
     colors = class_colors(3)
     np.testing.assert_array_equal(np.asarray(labels.convert("RGB")), colors[danet.segmentation.labels["fused"]])
     assert [c["name"] for c in data["categories"]] == ["road", "sky", "tree"]
-    assert data["categories"][1]["colour"] == "#" + bytes(colors[1].tolist()).hex()
+    assert data["categories"][1]["color"] == "#" + bytes(colors[1].tolist()).hex()
+    assert data["cells_dtype"] == "uint8"
     np.testing.assert_array_equal(unpacked(data["cells"], data["grid"], "u1"), danet.segmentation.cells)
     for pairs in data["shares"].values():
         assert sum(share for _, share in pairs) == pytest.approx(1)
         assert [share for _, share in pairs] == sorted((share for _, share in pairs), reverse=True)
 
 
+@pytest.mark.parametrize("count", [256, 257, 900])
+def test_any_number_of_classes_arrives_exactly(count):
+    danet = made.danet(names=tuple(f"class {i}" for i in range(count)))
+    numbers = np.random.default_rng(0).integers(0, count, danet.segmentation.labels["fused"].shape)
+    numbers[0, 0] = count - 1
+    labels = numbers.astype(np.uint8 if count <= 256 else np.uint16)
+    segmentation = dataclasses.replace(danet.segmentation, labels={"fused": labels}, cells=labels[:12, :16])
+    data = payload(dataclasses.replace(danet, segmentation=segmentation))["segmentation"]
+    sent = np.asarray(picture(data["heads"]["fused"]).convert("RGB"))
+    np.testing.assert_array_equal(sent, class_colors(count)[numbers])
+    cells = unpacked(data["cells"], data["grid"], f"<{np.dtype(data['cells_dtype']).str[1:]}")
+    np.testing.assert_array_equal(cells, numbers[:12, :16])
+    assert len(data["categories"]) == count
+
+
+def test_several_position_attentions_are_sent_by_name_each_with_its_map(danet):
+    positions = {"position": danet.position, "layer3.self": made.danet(grid=(6, 8), seed=2).position}
+    data = payload(dataclasses.replace(danet, positions=positions))
+    assert [p["label"] for p in data["positions"]] == list(positions)
+    assert [p["title"] for p in data["positions"]] == ["Position attention", "Layer3.self attention"]
+    assert [p["grid"] for p in data["positions"]] == [[12, 16], [6, 8]]
+    maps = {m["label"]: m["kind"] for m in data["maps"]}
+    assert [maps[p["received"]] for p in data["positions"]] == ["position_received"] * 2
+
+
+def test_channel_gates_come_through_to_the_bit():
+    explanation = made.se()
+    data = payload(explanation)["channel_gates"]
+    assert [gate["label"] for gate in data] == list(explanation.channel_gates)
+    for entry, own in zip(data, explanation.channel_gates.values(), strict=True):
+        np.testing.assert_array_equal(unpacked(entry["values"], entry["count"]), own.values)
+        assert (entry["title"], entry["stage"], entry["stride"]) == (own.title, own.stage, own.stride)
+
+
+def test_the_views_are_those_with_something_to_show(bam, danet):
+    shown = {"bam": bam, "sge": made.sge(), "danet": danet, "se": made.se()}
+    assert {name: payload(explanation)["views"] for name, explanation in shown.items()} == {
+        "bam": ["stages"],
+        "sge": ["stages"],
+        "danet": ["position", "channel"],
+        "se": ["channel"],
+    }
+    cbam = dataclasses.replace(made.sge(), channel_gates=made.se().channel_gates)
+    assert payload(cbam)["views"] == ["stages", "channel"]
+
+
+def test_looks_begin_as_in_figures(bam):
+    options = FigureOptions()
+    looks = payload(bam)["looks"]
+    assert (looks["opacity"], looks["colormap"]) == (options.map_opacity, options.colormap)
+    kinds = {entry["name"]: entry["kind"] for entry in payload(bam)["colormaps"]}
+    assert (kinds[looks["colormap"]], kinds[looks["diverging"]]) == ("sequential", "diverging")
+
+
+def luminance(color):
+    channels = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_as_many_pins_as_in_figures_in_their_colors_with_numbers_that_can_be_read(bam):
+    pins = payload(bam)["pins"]
+    assert [pin["color"] for pin in pins] == [pin_color(i) for i in range(len(pins))]
+    FigureOptions(pins=((0, 0),) * len(pins))
+    with pytest.raises(OptionError, match="at most"):
+        FigureOptions(pins=((0, 0),) * (len(pins) + 1))
+    for pin in pins:
+        dark, light = sorted((luminance(pin["color"]), luminance(pin["ink"])))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, pin
+
+
 def test_every_color_map_is_sent_with_its_warning(bam):
-    sent = payload(bam)["palettes"]
+    sent = payload(bam)["colormaps"]
     assert [p["name"] for p in sent] == list(COLORMAPS)
     for entry in sent:
         np.testing.assert_array_equal(unpacked(entry["table"], (256, 3), "u1"), table(entry["name"]))
@@ -169,7 +243,7 @@ def test_geometry_and_model_are_sent(danet):
 
 def test_absent_parts_are_none_or_empty(bam, danet):
     data = payload(bam)
-    assert (data["position"], data["channel"], data["segmentation"]) == (None, None, None)
+    assert (data["positions"], data["channel"], data["channel_gates"], data["segmentation"]) == ([], None, [], None)
     assert payload(danet)["stages"] == []
     assert payload(danet)["predictions"] == []
 
@@ -193,7 +267,8 @@ def test_names_from_outside_stay_as_they_are():
 @given(height=st.integers(16, 70), width=st.integers(16, 70), seed=st.integers(0, 9))
 def test_any_shape_of_photo_fits(height, width, seed):
     data = payload(made.danet(height, width, seed))
-    grid = data["position"]["grid"]
+    (position,) = data["positions"]
+    grid = position["grid"]
     assert grid == [height // 8, width // 8]
-    assert unpacked(data["position"]["lse"], grid).shape == tuple(grid)
+    assert unpacked(position["lse"], grid).shape == tuple(grid)
     assert picture(data["photo"]["url"]).size == (width, height)

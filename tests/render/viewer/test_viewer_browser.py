@@ -1,5 +1,6 @@
 """The viewer in a real browser, opened from a file: what is drawn, what can be reached, and that nothing leaves."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -7,7 +8,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
+from attnviz.render.figure_options import MAX_PINS
+from attnviz.render.overlay import colorize
+from attnviz.render.panels import Panel
+from attnviz.render.scales import find_scales
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.page import notebook_html, standalone_html
 from attnviz.render.viewer.payload import payload
@@ -82,21 +88,20 @@ class TestPosition:
         page = opened(danet)
         rows, columns = danet.position.grid
         for y, x in ((0, 0), (5, 9), (rows - 1, columns - 1)):
-            row, column, lse = page.evaluate(
+            row, column = page.evaluate(
                 """cell => {
-                  const { position } = attnviz.read(JSON.parse(document.getElementById("data").textContent));
+                  const [position] = attnviz.read(JSON.parse(document.getElementById("data").textContent)).positions;
                   const of = (mode) => {
                     const out = new Float32Array(position.count);
                     position[mode](cell, out);
                     return [...out];
                   };
-                  return [of("row"), of("column"), position.logSumExp(cell)];
+                  return [of("row"), of("column")];
                 }""",
                 y * columns + x,
             )
             np.testing.assert_allclose(row, danet.position.row(y, x).ravel(), atol=1e-6, rtol=1e-3)
             np.testing.assert_allclose(column, danet.position.column(y, x).ravel(), atol=1e-6, rtol=1e-3)
-            assert lse == pytest.approx(danet.position.log_sum_exp[y, x], abs=1e-3)
 
     def test_the_pointer_draws_its_row_and_the_switch_its_column(self, opened, danet):
         page, grid = opened(danet), danet.position.grid
@@ -204,6 +209,41 @@ class TestPosition:
         point(page, 3, 5, danet.position.grid, click=True)
         assert page.evaluate("told") == {"mode": "row", "pins": [{"number": 1, "row": 3, "column": 5}]}
 
+    def test_one_of_several_attentions_is_chosen_and_pins_keep_their_places(self, opened, danet):
+        second = made.danet(96, 128, grid=(6, 8), seed=5).position
+        page = opened(dataclasses.replace(danet, positions={"position": danet.position, "deep": second}))
+        page.evaluate("addEventListener('attnviz-pins', (e) => { window.told = e.detail; })")
+        point(page, 9, 12, danet.position.grid, click=True)
+        page.get_by_label("Who looks at it").check()
+        page.get_by_label("Predicted classes", exact=True).select_option("fused")
+        page.get_by_label("Attention", exact=True).select_option("deep")
+        expect(page.locator(".av-readout")).to_contain_text("row 4, column 6 of 6 × 8")
+        expect(page.locator(".av-gamma").first).to_contain_text("γ = \u22120.07")
+        expect(page.locator(".av-classes")).to_be_visible()
+        wanted = second.column(4, 6)
+        assert differing(pixels(page, ".av-picture--live canvas"), colored(wanted, 0, wanted.max())) == 0
+        assert differing(pixels(page, ".av-pin canvas"), colored(wanted, 0, wanted.max())) == 0
+        point(page, 0, 1, second.grid, click=True)
+        expect(page.locator(".av-pin")).to_have_count(2)
+        pins = [{"number": 1, "row": 9, "column": 13}, {"number": 2, "row": 1, "column": 3}]  # on the first one's grid
+        assert page.evaluate("told") == {"mode": "column", "pins": pins}
+        page.get_by_label("Attention", exact=True).select_option("position")
+        expect(page.locator(".av-pin")).to_have_count(2)
+        expect(page.locator(".av-readout")).to_contain_text("of 12 × 16")
+        point(page, 2, 3, danet.position.grid)
+        wanted = danet.position.column(2, 3)
+        assert differing(pixels(page, ".av-picture--live canvas"), colored(wanted, 0, wanted.max())) == 0
+
+    def test_one_attention_alone_needs_no_choice(self, opened, danet):
+        expect(opened(danet).get_by_label("Attention", exact=True)).to_have_count(0)
+
+    def test_there_are_as_many_pins_as_a_figure_may_have(self, opened, danet):
+        page, grid = opened(danet), danet.position.grid
+        for column in range(MAX_PINS + 1):
+            point(page, 3, column, grid, click=True)
+        expect(page.locator(".av-pin")).to_have_count(MAX_PINS)
+        expect(page.locator(".av-pinbox")).to_contain_text(f"{MAX_PINS} pins at most")
+
 
 class TestStages:
     def test_every_panel_shows_its_own_numbers(self, opened, bam):
@@ -252,17 +292,17 @@ class TestStages:
     def test_the_scrubber_goes_through_the_stages_and_plays(self, opened, bam):
         page = opened(bam)
         scrubber = page.get_by_role("slider", name="Stage", exact=True)
-        layers = page.locator(".av-theatre canvas")
+        layers = page.locator(".av-stage-player canvas")
         off = re.compile("av-layer--off")
 
         def shows(number):
             expect(layers.nth(number - 1)).not_to_have_class(off)
-            expect(page.locator(".av-theatre canvas.av-layer--off")).to_have_count(2)
+            expect(page.locator(".av-stage-player canvas.av-layer--off")).to_have_count(2)
 
         shows(3)
         scrubber.press("ArrowLeft")
         shows(2)
-        expect(page.locator(".av-theatre")).to_contain_text("Stage 2 · 12 × 16")
+        expect(page.locator(".av-stage-player")).to_contain_text("Stage 2 · 12 × 16")
         page.get_by_role("button", name="Play through the stages").click()
         shows(3)
         shows(1)
@@ -283,9 +323,9 @@ class TestStages:
         assert page.locator(".av-stage .av-cross").evaluate_all("all => all.every((c) => !c.hidden)")
         page.mouse.move(2, 2)
         expect(page.locator(".av-panel__value").last).to_have_text("")
-        theatre = page.locator(".av-theatre .av-picture")
-        theatre.press("Shift+ArrowRight")
-        expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+        player = page.locator(".av-stage-player .av-picture")
+        player.press("Shift+ArrowRight")
+        expect(page.locator(".av-stage-player")).to_contain_text("Here ×")
         expect(page.locator('.av-view--stages [aria-live="polite"]').first).to_contain_text("stage 3: gain")
 
     def test_reduced_motion_has_no_cross_fade(self, opened, bam):
@@ -323,6 +363,20 @@ class TestStages:
             expect(figures.nth(nth)).to_contain_text(gate.title)
             drawn = pixels(page, f'section[aria-label="Every map"] canvas >> nth={nth}')
             assert differing(drawn, colored(gate.values, gate.values.min(), gate.values.max())) < 0.01
+
+    def test_a_flat_map_has_the_middle_color_as_in_figures_and_so_has_its_bar(self, opened, bam):
+        first = bam.stages[0]
+        flat = dataclasses.replace(first.gain, values=np.full_like(first.gain.values, 1.5))
+        page = opened(dataclasses.replace(bam, stages=(dataclasses.replace(first, gain=flat),)))
+        selector = 'section.av-stage[aria-label="Stage 1"] canvas >> nth=2'
+        middle = colorize(
+            find_scales([Panel("flat", "flat", values=flat.values)], "each")[0].apply(flat.values), table("viridis")
+        )
+        assert (pixels(page, selector) == middle).all()
+        background = page.locator('section.av-stage[aria-label="Stage 1"] .av-bar__strip').last.evaluate(
+            "n => getComputedStyle(n).backgroundImage"
+        )
+        assert set(re.findall(r"rgb\([^)]*\)", background)) == {f"rgb({', '.join(map(str, middle[0, 0].tolist()))})"}
 
     def test_random_weights_say_so(self, opened):
         expect(opened(made.bam(trained=False)).get_by_role("note")).to_contain_text("Random weights")
@@ -387,6 +441,44 @@ class TestChannel:
         expect(output.locator("canvas")).to_be_hidden()
 
 
+class TestChannelGates:
+    def test_gates_of_a_module_are_ranked_and_read(self, opened):
+        explanation = made.se()
+        page = opened(explanation)
+        section = page.get_by_role("region", name="Channel gates")
+        first, *_, last = explanation.channel_gates.values()
+        for gate in (last, first):
+            page.get_by_label("Module", exact=True).select_option(gate.label)
+            order = np.argsort(-gate.values, kind="stable")
+            chart = page.get_by_role("slider", name=f"{gate.title}: channels ranked by gate")
+            expect(chart).to_have_attribute("aria-valuemax", str(len(order)))
+            expect(section).to_contain_text(f"Channel {order[0]}: {gate.values[order[0]]:.3g}")
+            box = chart.bounding_box()
+            chart.click(position={"x": (2 + 0.5) * box["width"] / len(order), "y": 5})
+            expect(section).to_contain_text(f"Channel {order[2]}: {gate.values[order[2]]:.3g}, rank 3 of {len(order)}")
+            chart.press("End")
+            expect(section).to_contain_text(f"Channel {order[-1]}: ")
+            expect(section).to_contain_text(f"stage {gate.stage} · {len(order)} channels")
+
+    def test_the_deepest_module_comes_first_and_one_alone_needs_no_choice(self, opened):
+        page = opened(made.se())
+        expect(page.get_by_label("Module", exact=True)).to_have_value("stage2.block2.channel_gate")
+        expect(opened(made.se(blocks=(1,))).get_by_label("Module", exact=True)).to_have_count(0)
+
+    def test_a_network_without_maps_still_says_what_it_sees(self, opened):
+        page = opened(made.se())
+        expect(page.locator(".av-predictions")).to_contain_text("tabby cat")
+        both = opened(dataclasses.replace(made.bam(), channel_gates=made.se().channel_gates))
+        both.get_by_role("tab", name="Channel attention").click()
+        expect(both.locator(".av-view--channel .av-predictions")).to_have_count(0)
+
+    def test_they_stand_below_attention_between_channels(self, opened, danet):
+        page = opened(dataclasses.replace(danet, channel_gates=made.se().channel_gates))
+        page.get_by_role("tab", name="Channel attention").click()
+        expect(page.locator(".av-matrix")).to_be_visible()
+        expect(page.get_by_role("region", name="Channel gates")).to_be_visible()
+
+
 class TestCompare:
     def test_the_pointer_is_linked_and_both_values_are_read(self, opened, bam):
         other = made.bam(96, 128, seed=2)
@@ -424,6 +516,12 @@ class TestCompare:
             "A shows a spatial logit, B shows an effective gain: a difference needs the same quantity on both sides."
         )
         expect(page.locator(".av-side--difference")).to_be_hidden()
+
+    def test_a_side_without_maps_cannot_be_compared(self, opened, bam):
+        page = opened(bam, made.se(name="gates only"))
+        expect(page.locator(".av-empty")).to_have_text("gates only has no attention maps along its trunk.")
+        page.get_by_role("tab", name="B · Channel attention").click()
+        expect(page.get_by_role("region", name="Channel gates")).to_be_visible()
 
     def test_photos_of_different_shapes_have_no_wipe(self, opened, bam):
         page = opened(bam, made.bam(128, 64))
@@ -476,17 +574,24 @@ def every_tab(page):
         yield tab.inner_text()
 
 
+@pytest.fixture(scope="module")
+def everything(danet):
+    """A DANet with what other networks have besides: a second position attention, and gates per channel."""
+    positions = {"position": danet.position, "second": made.danet(grid=(6, 8), seed=5).position}
+    return dataclasses.replace(danet, positions=positions, channel_gates=made.se().channel_gates)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_view(opened, danet, scheme):
-    page = opened(made.bam(trained=False), danet, color_scheme=scheme)
+def test_axe_finds_nothing_in_any_view(opened, everything, scheme):
+    page = opened(made.bam(trained=False), everything, color_scheme=scheme)
     page.get_by_label("Colour map").select_option("jet")
     for view in every_tab(page):
         found = Axe().run(page).response["violations"]
         assert [(view, v["id"], v["nodes"][0]["html"][:160]) for v in found] == []
 
 
-def test_nothing_is_wider_than_the_window(opened, bam, danet):
-    page = opened(bam, danet)
+def test_nothing_is_wider_than_the_window(opened, bam, everything):
+    page = opened(bam, everything)
     for viewport in (PHONE, WIDE, LARGE):
         page.set_viewport_size(viewport)
         for view in every_tab(page):
@@ -511,9 +616,9 @@ def test_a_finger_reads_values_that_stay_when_it_is_lifted(opened, bam):
     tap(page.locator('[data-side="B"] .av-picture'))
     expect(page.locator(".av-readout--low")).to_contain_text(re.compile("A: ×.* · B: ×"))
     page.get_by_role("tab", name="A · Coarse to fine").click()
-    tap(page.locator(".av-theatre .av-picture"))
+    tap(page.locator(".av-stage-player .av-picture"))
     drawn_frame(page)
-    expect(page.locator(".av-theatre")).to_contain_text("Here ×")
+    expect(page.locator(".av-stage-player")).to_contain_text("Here ×")
 
 
 def test_hostile_names_are_only_ever_text(opened):
@@ -535,6 +640,33 @@ def test_grids_of_a_single_location_are_drawn(opened):
     live(page).press("Enter")
     expect(page.locator(".av-readout")).to_contain_text("row 0, column 0 of 1 × 1")
     expect(page.locator(".av-readout")).to_contain_text("100 % of its attention falls on")
+
+
+def test_more_classes_than_a_byte_can_tell_apart_are_named_and_drawn(opened, danet):
+    old = danet.segmentation
+    names = tuple(f"class {i}" for i in range(300))
+    cells = np.where(old.cells > 0, 299, 43).astype(np.uint16)  # 299 is 43 in a byte
+    labels = {"fused": np.where(old.labels["fused"] > 0, 299, 43).astype(np.uint16)}
+    segmentation = dataclasses.replace(old, categories=names, cells=cells, labels=labels)
+    page = opened(dataclasses.replace(danet, segmentation=segmentation))
+    page.get_by_label("Predicted classes", exact=True).select_option("fused")
+    expect(page.locator(".av-classlist li")).to_have_count(2)
+    for number in (43, 299):
+        row, column = np.argwhere(cells == number)[0]
+        point(page, row, column, danet.position.grid)
+        expect(page.locator(".av-readout__class")).to_have_text(f"class {number}")
+    overlay = page.locator(".av-classes")
+    drawn = overlay.evaluate(
+        """async (image) => {
+          await image.decode();
+          const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+          const context = canvas.getContext("2d");
+          context.drawImage(image, 0, 0);
+          return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+        }"""
+    )
+    found = np.array(drawn, np.uint8).reshape(*labels["fused"].shape, 4)[..., :3]
+    assert (found == class_colors(300)[labels["fused"]]).all()
 
 
 def test_a_photo_of_extreme_shape_is_drawn(opened):

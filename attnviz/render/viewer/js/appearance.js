@@ -15,7 +15,7 @@ const DRAWINGS = [
  *
  * @param scalings [{value, label, title}] that this view understands; empty for none.
  */
-export function createAppearance({ settings, palettes, signal }, scalings = []) {
+export function createAppearance({ settings, colormaps, signal }, scalings = []) {
   const controls = {
     opacity: slider({
       label: "Map opacity",
@@ -27,11 +27,11 @@ export function createAppearance({ settings, palettes, signal }, scalings = []) 
       onInput: (value) => settings.set("opacity", value),
       signal,
     }),
-    palette: chooser({
+    colormap: chooser({
       label: "Colour map",
-      options: paletteOptions(palettes),
-      value: settings.get("palette"),
-      onChange: (value) => settings.set("palette", value),
+      options: colormapOptions(colormaps),
+      value: settings.get("colormap"),
+      onChange: (value) => settings.set("colormap", value),
       signal,
     }),
     smooth: segmented({
@@ -45,8 +45,8 @@ export function createAppearance({ settings, palettes, signal }, scalings = []) 
   if (scalings.length) controls.scaling = scalingChoice(settings, scalings, signal);
   const warning = el("p", { class: "av-warning", role: "status" });
   const warn = () => {
-    const palette = palettes.get(settings.get("palette"));
-    warning.textContent = palette && !palette.perceptual ? palette.note : "";
+    const colormap = colormaps.get(settings.get("colormap"));
+    warning.textContent = colormap && !colormap.perceptual ? colormap.note : "";
     warning.hidden = !warning.textContent;
   };
   warn();
@@ -63,8 +63,8 @@ function scalingChoice(settings, scalings, signal) {
   return segmented({ label: "Colours from", options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
 }
 
-function paletteOptions(palettes) {
-  const sequential = [...palettes.values()].filter((p) => p.kind === "sequential");
+function colormapOptions(colormaps) {
+  const sequential = [...colormaps.values()].filter((p) => p.kind === "sequential");
   const option = (p) => ({ value: p.name, label: p.name });
   return [
     ...sequential.filter((p) => p.perceptual).map(option),

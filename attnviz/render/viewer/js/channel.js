@@ -1,11 +1,13 @@
 // Channel attention: the matrix, the channels with most effect, and what comes out of one of them.
 
 import { createAppearance } from "./appearance.js";
+import { createChannelGates } from "./channel_gates.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, range } from "./format.js";
 import { createMatrix } from "./matrix.js";
 import { createBar, createPicture } from "./picture.js";
+import { predictionList } from "./predictions.js";
 import { scaleFor } from "./scale.js";
 import { gammaSentence } from "./wording.js";
 
@@ -16,6 +18,17 @@ const SCALINGS = [
 
 /** The view; returns its root. */
 export function channelView(context) {
+  const { data } = context;
+  const root = el("div", { class: "av-view av-view--channel" });
+  if (data.channel) root.append(...attention(context));
+  if (data.channelGates.length) root.append(createChannelGates(context));
+  const says = data.views.includes("stages") ? null : predictionList(data);
+  if (says) root.append(says);
+  return root;
+}
+
+/** Attention between channels: controls, sentences, and the two halves. */
+function attention(context) {
   const { data, settings, signal } = context;
   const { channel } = data;
   const output = createOutput(context);
@@ -31,17 +44,15 @@ export function channelView(context) {
     ranking.paint();
     output.paint();
   };
-  settings.subscribe((name) => ["palette", "scaling"].includes(name) && paint(), signal);
+  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && paint(), signal);
   choose([...channel.outputs.keys()][0]);
   paint();
-  return el(
-    "div",
-    { class: "av-view av-view--channel" },
+  return [
     createAppearance(context, SCALINGS),
     el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, "channel attention")),
-    data.position ? el("p", { class: "av-gamma" }, `Position attention has γ = ${number(data.position.gamma)}.`) : null,
+    ...data.positions.map(({ title, gamma }) => el("p", { class: "av-gamma" }, `${title} has γ = ${number(gamma)}.`)),
     el("div", { class: "av-halves" }, matrix.root, el("div", { class: "av-halves__second" }, output.root, ranking.root)),
-  );
+  ];
 }
 
 function scaleOf(context, map) {
@@ -51,7 +62,7 @@ function scaleOf(context, map) {
 
 /** The output of one channel over the photo. */
 function createOutput(context) {
-  const { data, settings, palettes } = context;
+  const { data, settings, colormaps } = context;
   const picture = createPicture(data.view, "The photo with the output of one channel over it");
   picture.root.classList.add("av-picture--large");
   const canvas = picture.layer();
@@ -69,7 +80,7 @@ function createOutput(context) {
       note.textContent = `${effect} Its map is not here: only the ${data.channel.outputs.size} channels with most effect were sent.`;
       return;
     }
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     const scale = scaleOf(context, map);
     paintMap(canvas, map.values, map.grid, scale, table);
     bar.paint(scale, table, "");
@@ -87,7 +98,7 @@ function createOutput(context) {
 
 /** The channels with most effect, strongest first; each a button with its output as a small picture. */
 function createRanking(context, onPick) {
-  const { data, settings, palettes, signal } = context;
+  const { data, settings, colormaps, signal } = context;
   const { channel } = data;
   const most = Math.max(...channel.effect, Number.MIN_VALUE);
   const items = [...channel.outputs.values()].map((map) => {
@@ -111,7 +122,7 @@ function createRanking(context, onPick) {
         el("p", { class: "av-meta" }, "Effect: mean absolute change the module makes to a channel. Choose one to see its output.")),
       el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
     paint() {
-      const table = palettes.get(settings.get("palette")).table;
+      const table = colormaps.get(settings.get("colormap")).table;
       for (const { map, canvas } of items) paintMap(canvas, map.values, map.grid, scaleOf(context, map), table);
     },
     choose(chosen) {

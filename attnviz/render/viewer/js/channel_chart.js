@@ -8,33 +8,33 @@ export function rankedChannels(values) {
   return Array.from(values, (_, i) => i).sort((a, b) => values[b] - values[a] || a - b);
 }
 
-/** The outline of all bars in a box of `values.length` x 100, and where zero lies. */
-export function barPath(sorted) {
+/** The outline of all bars in a box of `values.length` x 100 that is at least `top` high, and where zero lies. */
+export function barPath(sorted, top = 0) {
   const low = Math.min(0, ...sorted);
-  const high = Math.max(0, ...sorted);
+  const high = Math.max(top, ...sorted);
   const y = (v) => (high > low ? (100 * (high - v)) / (high - low) : 50);
   const zero = y(0);
   const path = sorted.map((v, i) => `M${i + 0.08} ${zero.toFixed(2)}V${y(v).toFixed(2)}H${i + 0.92}V${zero.toFixed(2)}Z`);
   return { path: path.join(""), zero, y };
 }
 
-/** Bars sorted from high to low, as one slider. */
-export function createBars({ values, chosen, label, unit, onPick, signal }) {
+/** Bars sorted from high to low, as one slider; `top`: what the chart reaches up to at least. */
+export function createChannelChart({ values, chosen, label, unit, top = 0, onPick, signal }) {
   const order = rankedChannels(values);
-  const shape = barPath(order.map((c) => values[c]));
-  const marker = svg("rect", { class: "av-bars__chosen", width: 1, y: 0, height: 100 });
-  const selected = svg("path", { class: "av-bars__selected" });
+  const shape = barPath(order.map((c) => values[c]), top);
+  const marker = svg("rect", { class: "av-channel-chart__chosen", width: 1, y: 0, height: 100 });
+  const selected = svg("path", { class: "av-channel-chart__selected" });
   const drawing = svg(
     "svg",
-    { class: "av-bars__drawing", viewBox: `0 0 ${order.length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    { class: "av-channel-chart__drawing", viewBox: `0 0 ${order.length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" },
     marker,
-    svg("path", { class: "av-bars__all", d: shape.path }),
+    svg("path", { class: "av-channel-chart__all", d: shape.path }),
     selected,
-    svg("line", { class: "av-bars__zero", x1: 0, x2: order.length, y1: shape.zero, y2: shape.zero, "vector-effect": "non-scaling-stroke" }),
+    svg("line", { class: "av-channel-chart__zero", x1: 0, x2: order.length, y1: shape.zero, y2: shape.zero, "vector-effect": "non-scaling-stroke" }),
   );
   const root = el(
     "div",
-    { class: "av-bars", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 1, "aria-valuemax": order.length },
+    { class: "av-channel-chart", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 1, "aria-valuemax": order.length },
     drawing,
   );
   let rank = 0;
@@ -42,9 +42,7 @@ export function createBars({ values, chosen, label, unit, onPick, signal }) {
     rank = Math.min(Math.max(next, 0), order.length - 1);
     const channel = order[rank];
     marker.setAttribute("x", String(rank));
-    const one = barPath(order.map((c, i) => (i === rank ? values[c] : 0)));
-    const top = shape.y(values[channel]);
-    selected.setAttribute("d", one.path ? `M${rank} ${shape.zero}V${top}H${rank + 1}V${shape.zero}Z` : "");
+    selected.setAttribute("d", `M${rank} ${shape.zero}V${shape.y(values[channel])}H${rank + 1}V${shape.zero}Z`);
     root.setAttribute("aria-valuenow", String(rank + 1));
     root.setAttribute("aria-valuetext", `channel ${channel}, ${number(values[channel])} ${unit}, rank ${rank + 1}`);
   };

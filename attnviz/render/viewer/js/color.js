@@ -1,25 +1,20 @@
 // From numbers to colours: the same rule as the server's, value v in [0, 1] has colour min(floor(256 v), 255).
+// A map of one value throughout has the middle colour: it is neither low nor high.
 
 import { bytes } from "./decode.js";
 
 /** The payload's list of colour maps -> Map of name -> {name, kind, perceptual, note, table}. */
-export function readPalettes(list) {
+export function readColormaps(list) {
   return new Map(list.map((entry) => [entry.name, { ...entry, table: bytes(entry.table) }]));
 }
 
-/** Which of the 256 colours a value has between low and high; the middle one where the range is empty. */
-export function colourIndex(value, low, high) {
-  if (!(high > low)) return 127;
-  const index = Math.floor((256 * (value - low)) / (high - low));
-  return index < 0 ? 0 : index > 255 ? 255 : index;
-}
+const MIDDLE = 128;
 
 /** Writes the colours of `values` into RGBA pixels. */
-export function colourise(values, low, high, table, rgba) {
+export function colorize(values, low, high, table, rgba) {
   const scale = high > low ? 256 / (high - low) : 0;
-  const flat = scale === 0;
   for (let i = 0, p = 0; i < values.length; i += 1, p += 4) {
-    let index = flat ? 127 : Math.floor((values[i] - low) * scale);
+    let index = scale === 0 ? MIDDLE : Math.floor((values[i] - low) * scale);
     if (index < 0) index = 0;
     else if (index > 255) index = 255;
     const t = 3 * index;
@@ -30,11 +25,10 @@ export function colourise(values, low, high, table, rgba) {
   }
 }
 
-/** CSS gradient through a colour map, low at the left. */
-export function gradient(table) {
+/** CSS gradient through the colours between low and high, low at the left. */
+export function gradient(table, low, high) {
+  const color = (i) => `rgb(${table[3 * i]},${table[3 * i + 1]},${table[3 * i + 2]})`;
   const stops = [];
-  for (let i = 0; i < 256; i += 15) {
-    stops.push(`rgb(${table[3 * i]},${table[3 * i + 1]},${table[3 * i + 2]}) ${((100 * i) / 255).toFixed(1)}%`);
-  }
+  for (let i = 0; i < 256; i += 15) stops.push(`${color(high > low ? i : MIDDLE)} ${((100 * i) / 255).toFixed(1)}%`);
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }

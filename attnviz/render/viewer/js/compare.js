@@ -52,7 +52,7 @@ export function compareView(context) {
     readout.draw(model);
   };
   model.onChange = oncePerFrame(draw, signal);
-  settings.subscribe((name) => ["palette", "scaling", "diverging"].includes(name) && model.onChange(), signal);
+  settings.subscribe((name) => ["colormap", "scaling", "diverging"].includes(name) && model.onChange(), signal);
   draw();
   const layout = segmented({ label: "Layout", options: LAYOUTS, value: model.layout, onChange: (value) => { model.layout = value; model.onChange(); }, signal });
   return el(
@@ -127,7 +127,7 @@ function createSide(context, model, name, index, zoom) {
       const map = maps[index];
       const same = maps[0].quantity === maps[1].quantity;
       const scale = scaleFor(map.extent, same ? maps.map((m) => m.extent) : [map.extent], null, settings.get("scaling") === "shared" ? "shared" : "each");
-      const table = context.palettes.get(settings.get("palette")).table;
+      const table = context.colormaps.get(settings.get("colormap")).table;
       paintMap(canvas, map.values, map.grid, scale, table);
       bar.paint(scale, table, map.unit);
       note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · ${rawLine(map)}`;
@@ -184,12 +184,12 @@ function createWipe(signal, stage) {
 }
 
 function createDifference(context, model, zoom) {
-  const { settings, palettes, signal } = context;
+  const { settings, colormaps, signal } = context;
   const picture = createPicture(model.datas[0].view, "The difference of the two maps over photo A");
   const canvas = picture.layer();
   const bar = createBar();
   const note = el("p", { class: "av-panel__note" });
-  const diverging = [...palettes.values()].filter((p) => p.kind === "diverging");
+  const diverging = [...colormaps.values()].filter((p) => p.kind === "diverging");
   const choice = chooser({
     label: "Colours of the difference",
     options: diverging.map((p) => ({ value: p.name, label: p.name })),
@@ -205,7 +205,7 @@ function createDifference(context, model, zoom) {
       const [a, b] = model.maps();
       const result = difference(a, b);
       const scale = symmetric(result.extent);
-      const table = palettes.get(settings.get("diverging")).table;
+      const table = colormaps.get(settings.get("diverging")).table;
       paintMap(canvas, result.values, result.grid, scale, table);
       bar.paint(scale, table, result.unit);
       note.textContent = notes(a, b, result, model.datas).join(" ");

@@ -31,8 +31,8 @@ export function slider({ label, min, max, step, value, words, onInput, signal })
   };
 }
 
-/** A drop-down list; options are {value, label} or {group, options}. */
-export function chooser({ label, options, value, onChange, signal }) {
+/** A drop-down list; options are {value, label} or {group, options}. `className`: of the whole, for another style sheet. */
+export function chooser({ label, options, value, onChange, signal, className = "av-control" }) {
   const id = freshId("select");
   const item = (o) => el("option", { value: o.value, selected: o.value === value }, o.label);
   const input = el(
@@ -41,32 +41,27 @@ export function chooser({ label, options, value, onChange, signal }) {
     options.map((o) => (o.group ? el("optgroup", { label: o.group }, o.options.map(item)) : item(o))),
   );
   input.addEventListener("change", () => onChange(input.value), { signal });
-  const root = el("div", { class: "av-control" }, el("label", { for: id, class: "av-label" }, label), input);
+  const root = el("div", { class: className }, el("label", { for: id, class: "av-label" }, label), input);
   return {
     root,
+    input,
     set(next) {
       input.value = next;
     },
   };
 }
 
-/** A row of radio buttons that looks like one control. */
-export function segmented({ label, options, value, onChange, signal }) {
+/** A row of radio buttons that looks like one control; options are {value, label, title}. `className` as above. */
+export function segmented({ label, options, value, onChange, signal, className = "av-control av-segmented" }) {
   const name = freshId("choice");
   const inputs = new Map();
   const items = options.map((o) => {
-    const id = freshId("radio");
-    const input = el("input", { type: "radio", name, id, value: o.value, checked: o.value === value, class: "av-radio" });
+    const input = el("input", { type: "radio", name, value: o.value, checked: o.value === value, class: "av-radio" });
     input.addEventListener("change", () => input.checked && onChange(o.value), { signal });
     inputs.set(o.value, input);
-    return el("span", { class: "av-segment" }, input, el("label", { for: id, title: o.title }, o.label));
+    return el("label", { class: "av-segment", title: o.title }, input, el("span", {}, o.label));
   });
-  const root = el(
-    "fieldset",
-    { class: "av-control av-segmented" },
-    el("legend", { class: "av-label" }, label),
-    el("div", { class: "av-segments" }, items),
-  );
+  const root = el("fieldset", { class: className }, el("legend", { class: "av-label" }, label), el("div", { class: "av-segments" }, items));
   return {
     root,
     /** Chooses an option; the first one where there is no such option. */

@@ -1,11 +1,11 @@
 // The payload as the views use it; see attnviz/render/viewer/payload.py for what is sent.
 
-import { readPalettes } from "./color.js";
-import { bytes, floats, halves, readMap } from "./decode.js";
+import { readColormaps } from "./color.js";
+import { classes, floats, halves, readMap } from "./decode.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
 
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 const already = new WeakMap(); // payload -> what was read from it: several views of one page share the arrays
 
@@ -23,11 +23,12 @@ function contents(payload) {
   return {
     ...payload,
     view: payload.backdrop ? { ...payload.photo, url: payload.backdrop.url } : payload.photo, // behind maps
-    palettes: readPalettes(payload.palettes),
+    colormaps: readColormaps(payload.colormaps),
     maps,
     stages: payload.stages.map((stage) => readStage(stage, maps)),
-    position: payload.position ? readPosition(payload.position) : null,
+    positions: payload.positions.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
+    channelGates: payload.channel_gates.map(readChannelGate),
     segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,
   };
 }
@@ -65,8 +66,13 @@ function readChannel(channel) {
   };
 }
 
+function readChannelGate(gate) {
+  const values = floats(gate.values, gate.count);
+  return { ...gate, values, extent: extent(values) };
+}
+
 function readSegmentation(segmentation) {
-  return { ...segmentation, cells: bytes(segmentation.cells) };
+  return { ...segmentation, cells: classes(segmentation.cells, segmentation.cells_dtype) };
 }
 
 /** The gate of one channel of a BAM: sigmoid(channel + spatial), or of their product, as the weights were trained. */

@@ -25,6 +25,15 @@ export function halves(base64, count) {
   return Float32Array.from({ length: count }, (_, i) => fromHalf(view.getUint16(2 * i, true)));
 }
 
+/** Base64 of the numbers of classes, "uint8" or "uint16" -> typed array. */
+export function classes(base64, dtype) {
+  const raw = bytes(base64);
+  if (dtype === "uint8") return raw;
+  if (dtype !== "uint16") throw new RangeError(`expected classes as uint8 or uint16, got ${dtype}`);
+  const view = new DataView(raw.buffer);
+  return Uint16Array.from({ length: raw.length / 2 }, (_, i) => view.getUint16(2 * i, true));
+}
+
 /** A float16's bits -> number (IEEE 754). */
 export function fromHalf(bits) {
   const sign = bits & 0x8000 ? -1 : 1;

@@ -1,6 +1,6 @@
 // Maps on canvases of exactly one pixel per location: enlarging is left to CSS, which adds no numbers.
 
-import { colourise } from "./color.js";
+import { colorize } from "./color.js";
 
 /** Paints a map, one canvas pixel per location. */
 export function paintMap(canvas, values, grid, scale, table) {
@@ -11,6 +11,6 @@ export function paintMap(canvas, values, grid, scale, table) {
   }
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
-  colourise(values, scale.low, scale.high, table, image.data);
+  colorize(values, scale.low, scale.high, table, image.data);
   context.putImageData(image, 0, 0);
 }

@@ -54,7 +54,7 @@ function rangeLine({ count, matrixExtent, matrix_dtype: dtype }) {
 }
 
 /** The matrix on a canvas, with a cursor and a band over the chosen row. */
-function createPicture({ settings, palettes }, { count, matrix, matrixExtent }) {
+function createPicture({ settings, colormaps }, { count, matrix, matrixExtent }) {
   const grid = [count, count];
   const canvas = el("canvas", { class: "av-matrix__canvas", "aria-hidden": "true" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true", hidden: true });
@@ -66,7 +66,7 @@ function createPicture({ settings, palettes }, { count, matrix, matrixExtent }) 
   let logarithmic = false;
 
   function paint() {
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     if (logarithmic) logs = logs || logarithms(matrix, matrixExtent.high);
     const scale = logarithmic ? logs : { low: 0, high: matrixExtent.high };
     paintMap(canvas, logarithmic ? logs.values : matrix, grid, scale, table);

@@ -7,14 +7,13 @@ import { el, freshId } from "./dom.js";
 import { positionView } from "./position.js";
 import { settingsFor } from "./settings.js";
 import { stagesView } from "./stages.js";
+import { STYLE } from "./style.js";
+import { createTablist } from "./tablist.js";
 import { followTheme } from "./theme.js";
+import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const VIEWS = {
-  stages: { label: "Coarse to fine", make: stagesView, has: (d) => d.stages.length > 0 || d.maps.size > (d.position ? 1 : 0) },
-  position: { label: "Position attention", make: positionView, has: (d) => d.position !== null },
-  channel: { label: "Channel attention", make: channelView, has: (d) => d.channel !== null },
-};
+const MAKERS = { stages: stagesView, position: positionView, channel: channelView, compare: compareView };
 
 const mounted = new WeakMap(); // element -> the viewer in it
 
@@ -70,13 +69,9 @@ export function mount(element, payload, options = {}) {
   return viewer;
 }
 
-/** A payload's contents as numbers: maps, position.row(cell, out), ... */
-export const read = readPayload;
-
 /** The style sheet, once per document. */
 function injectStyle() {
-  if (document.getElementById("attnviz-style") || !globalThis.attnviz || !globalThis.attnviz.style) return;
-  document.head.append(el("style", { id: "attnviz-style" }, globalThis.attnviz.style));
+  if (!document.getElementById("attnviz-style")) document.head.append(el("style", { id: "attnviz-style" }, STYLE));
 }
 
 function content(payload, context, shown, onView) {
@@ -85,36 +80,43 @@ function content(payload, context, shown, onView) {
   if (pair && !payload.left) return [el("p", { class: "av-empty" }, "Nothing to compare yet.")];
   const data = readPayload(pair ? payload.left : payload);
   const right = pair && payload.right ? readPayload(payload.right) : null;
-  const inner = { ...context, data, right, palettes: data.palettes };
+  context.settings.fill(data.looks);
+  const inner = { ...context, data, right, colormaps: data.colormaps };
   const heading = context.options.heading ? el("div", { class: "av-titles" }, right ? [titleOf(data, "A: "), titleOf(right, "B: ")] : titleOf(data, "")) : null;
   const untrained = [data, right].some((d) => d && !d.model.trained);
   const banner = untrained ? el("p", { class: "av-banner", role: "note" }, UNTRAINED) : null;
-  return [heading, banner, body(inner, pair, shown, onView)].filter(Boolean);
+  return [heading, banner, body(inner, payload, shown, onView)].filter(Boolean);
 }
 
-function body(context, pair, shown, onView) {
-  const { data, options } = context;
-  const wanted = options.view || "all";
-  if (wanted === "compare") return data.maps.size ? compareView(context) : missing(data, "stages");
-  if (wanted !== "all") return VIEWS[wanted].has(data) ? VIEWS[wanted].make(context) : missing(data, wanted);
-  const compare = pair ? [["compare", { label: "Compare", make: compareView }]] : [];
-  const list = [...compare, ...viewsOf(data, context, pair ? "A" : ""), ...viewsOf(context.right, context, "B")];
-  return list.length ? tabs(list, context, shown, onView) : missing(data, "stages");
+function body(context, payload, shown, onView) {
+  const wanted = context.options.view || "all";
+  if (wanted !== "all") return only(wanted, context, payload);
+  const pair = "left" in payload;
+  const compare = pair ? [{ name: "compare", label: VIEW_LABELS.compare, make: () => only("compare", context, payload) }] : [];
+  const list = [...compare, ...viewsOf(context, context.data, pair ? "A" : ""), ...viewsOf(context, context.right, "B")];
+  return list.length ? tabs(list, context, shown, onView) : missing(context.data, "stages");
 }
 
-/** The views that one side's data allow: [name, {label, make}]. */
-function viewsOf(data, context, letter) {
+/** One view, or why it is not there. */
+function only(view, context, payload) {
+  const without = lacking(view, payload);
+  return without ? missing(without, view) : MAKERS[view](context);
+}
+
+/** The views that one side's data allow: [{name, label, make}]. */
+function viewsOf(context, data, letter) {
   if (!data) return [];
-  const allowed = Object.entries(VIEWS).filter(([, view]) => view.has(data));
-  return allowed.map(([name, { label, make }]) => [
-    `${name}${letter}`,
-    { label: letter ? `${letter} · ${label}` : label, make: () => make({ ...context, data, palettes: data.palettes }) },
-  ]);
+  return data.views.map((view) => ({
+    name: `${view}${letter}`,
+    label: letter ? `${letter} · ${VIEW_LABELS[view]}` : VIEW_LABELS[view],
+    make: () => MAKERS[view]({ ...context, data, colormaps: data.colormaps }),
+  }));
 }
 
-function missing(data, view) {
-  const what = { stages: "attention maps along its trunk", position: "position attention", channel: "channel attention" }[view];
-  return el("p", { class: "av-empty" }, `${data.model.name} has no ${what}.`);
+function missing({ model }, view) {
+  const maps = "attention maps along its trunk";
+  const what = { stages: maps, position: "position attention", channel: "channel attention", compare: maps }[view];
+  return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
 }
 
 function titleOf({ model, photo, geometry }, letter) {
@@ -134,47 +136,31 @@ function titleOf({ model, photo, geometry }, letter) {
 
 /** Tabs over the views that the data has; each is made when first shown. */
 function tabs(views, context, shown, onView) {
-  if (views.length === 1) return views[0][1].make(context);
-  const made = new Map();
-  const list = el("div", { class: "av-tabs", role: "tablist", "aria-label": "Views" });
-  const panels = el("div", {});
-  const buttons = views.map(([name, view]) => {
-    const panel = el("div", { role: "tabpanel", id: `${context.id}-${name}`, "aria-labelledby": `${context.id}-tab-${name}`, hidden: true });
-    panels.append(panel);
-    const tab = el("button", { type: "button", role: "tab", class: "av-tab", id: `${context.id}-tab-${name}`, "aria-controls": panel.id }, view.label);
-    tab.addEventListener("click", () => select(name), { signal: context.signal });
-    list.append(tab);
-    return { name, view, tab, panel };
+  if (views.length === 1) return views[0].make();
+  const items = views.map(({ name, label }) => ({ name, label, id: `${context.id}-tab-${name}`, panel: `${context.id}-${name}` }));
+  const panels = new Map(items.map(({ name, id, panel }) => [name, el("div", { role: "tabpanel", id: panel, "aria-labelledby": id, hidden: true })]));
+  const made = new Set();
+  const list = createTablist({
+    items,
+    className: "av-tabs",
+    onOpen(name) {
+      onView(name);
+      for (const [own, panel] of panels) panel.hidden = own !== name;
+      if (made.has(name)) return;
+      made.add(name);
+      panels.get(name).append(views.find((view) => view.name === name).make());
+    },
+    signal: context.signal,
   });
-  function select(name, focus = false) {
-    onView(name);
-    for (const { name: own, view, tab, panel } of buttons) {
-      const on = own === name;
-      tab.setAttribute("aria-selected", String(on));
-      tab.tabIndex = on ? 0 : -1;
-      panel.hidden = !on;
-      if (on && !made.has(own)) {
-        made.set(own, true);
-        panel.append(view.make(context));
-      }
-      if (on && focus) tab.focus();
-    }
-  }
-  list.addEventListener("keydown", (event) => {
-    const at = buttons.findIndex((b) => b.tab.getAttribute("aria-selected") === "true");
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    select(buttons[(to + buttons.length) % buttons.length].name, true);
-  }, { signal: context.signal });
-  select(buttons.some((b) => b.name === shown) ? shown : buttons[0].name);
-  return el("div", {}, list, panels);
+  const root = el("div", {}, list.root, el("div", {}, [...panels.values()]));
+  list.open(panels.has(shown) ? shown : views[0].name);
+  return root;
 }
 
 /** Opacity and interpolation are CSS: they change every picture at once, without drawing. */
 function followLooks(element, settings, signal) {
   const apply = () => {
-    element.style.setProperty("--av-opacity", String(settings.get("opacity")));
+    element.style.setProperty("--av-opacity", String(settings.get("opacity") ?? ""));
     element.dataset.smooth = settings.get("smooth") ? "1" : "0";
   };
   apply();

@@ -62,7 +62,7 @@ export function createBar() {
       const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", writerFor(scale.low, scale.high)));
       low.textContent = words(scale.low);
       high.textContent = words(scale.high);
-      strip.style.background = gradient(table);
+      strip.style.background = gradient(table, scale.low, scale.high);
     },
   };
 }

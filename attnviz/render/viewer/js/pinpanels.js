@@ -5,16 +5,15 @@ import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { createPicture, placeBox } from "./picture.js";
-import { inkOn } from "./pins.js";
 
 const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
-const FULL = "Six pins at most: remove one to place another.";
+const full = (pins) => `${pins.length} pins at most: remove one to place another.`;
 
 /** The number of a pin, in its colour. */
 function badge(pin) {
   const node = el("span", { class: "av-badge" }, `#${pin.number}`);
-  node.style.background = pin.colour;
-  node.style.color = inkOn(pin.colour);
+  node.style.background = pin.color;
+  node.style.color = pin.ink;
   return node;
 }
 
@@ -40,7 +39,7 @@ export function createPinPanels(context, query) {
       if (pins.length !== before.size || pins.some((pin) => !before.has(pin))) {
         list.replaceChildren(...[...made.values()].map((panel) => panel.root));
       }
-      hint.textContent = pins.length ? (query.full ? FULL : "") : HINT;
+      hint.textContent = pins.length ? (query.full ? full(context.data.pins) : "") : HINT;
       hint.hidden = !hint.textContent;
       clear.hidden = pins.length < 2;
       for (const panel of made.values()) panel.draw();
@@ -48,7 +47,7 @@ export function createPinPanels(context, query) {
   };
 }
 
-function pinPanel({ data, settings, palettes, signal }, query, pin) {
+function pinPanel({ data, settings, colormaps, signal }, query, pin) {
   const picture = createPicture(data.view, `Attention of pin ${pin.number}`);
   const canvas = picture.layer();
   picture.root.append(mark(pin, query.grid));
@@ -56,18 +55,18 @@ function pinPanel({ data, settings, palettes, signal }, query, pin) {
   const note = el("p", { class: "av-panel__note" });
   const remove = button({ label: "×", name: `Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
   const root = el("article", { class: "av-pin", "aria-label": `Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
-  root.style.setProperty("--av-pin", pin.colour);
+  root.style.setProperty("--av-pin", pin.color);
   let drawn = "";
   return {
     root,
     draw() {
       const { values, peak, own } = query.weights(pin.cell);
       const high = query.top(peak, settings.get("scaling") === "shared");
-      const palette = settings.get("palette");
-      const wanted = `${query.mode} ${high} ${palette}`;
+      const colormap = settings.get("colormap");
+      const wanted = `${query.mode} ${high} ${colormap}`;
       if (wanted === drawn) return;
       drawn = wanted;
-      paintMap(canvas, values, query.grid, { low: 0, high }, palettes.get(palette).table);
+      paintMap(canvas, values, query.grid, { low: 0, high }, colormaps.get(colormap).table);
       const { row, column } = query.place(pin.cell);
       text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
       const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";

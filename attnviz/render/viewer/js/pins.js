@@ -1,22 +1,24 @@
-// Pinned queries: numbered as in the paper's figure, each with its own colour.
+// Pinned queries: numbered as in the paper's figure, each in the colour that goes with its number.
 
-/** Okabe and Ito's colours, told apart with any common colour blindness; the same as attnviz.render.class_colors. */
-export const PIN_COLOURS = Object.freeze(["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2"]);
-
-/** A list of pins, in the order they were made. A pin keeps its number and colour as long as it lives. */
-export function createPins() {
+/**
+ * A list of pins, in the order of their numbers. A pin keeps its number and colour as long as it lives.
+ *
+ * @param looks [{color, ink}] of pin 1, 2, ...: there may be as many pins.
+ */
+export function createPins(looks) {
   let pins = [];
 
   const find = (cell) => pins.find((pin) => pin.cell === cell);
 
-  /** Pins a location; returns the pin, the one already there, or null when every colour is taken. */
+  /** Pins a location; returns the pin, the one already there, or null when every number is taken. */
   function add(cell) {
     const there = find(cell);
     if (there) return there;
-    const slot = PIN_COLOURS.findIndex((_, i) => pins.every((pin) => pin.slot !== i));
-    if (slot < 0) return null;
-    const pin = Object.freeze({ cell, slot, number: slot + 1, colour: PIN_COLOURS[slot] });
-    pins = [...pins, pin].sort((a, b) => a.slot - b.slot);
+    let number = 1;
+    while (pins.some((pin) => pin.number === number)) number += 1;
+    if (number > looks.length) return null;
+    const pin = Object.freeze({ cell, number, ...looks[number - 1] });
+    pins = [...pins, pin].sort((a, b) => a.number - b.number);
     return pin;
   }
 
@@ -36,15 +38,4 @@ export function createPins() {
     },
     list: () => pins,
   };
-}
-
-/** Black or white, whichever reads better on a colour "#rrggbb" (WCAG contrast). */
-export function inkOn(colour) {
-  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(colour.slice(i, i + 2), 16) / 255));
-  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 ? "#ffffff" : "#000000";
-}
-
-function linear(channel) {
-  return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
 }

@@ -7,7 +7,7 @@ import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
-import { Query } from "./query.js";
+import { moved, Query } from "./query.js";
 import { classLine, createAnnouncer, peakLine } from "./readout.js";
 import { gammaSentence } from "./wording.js";
 
@@ -27,37 +27,79 @@ const HELP =
 /** The view; returns its root. */
 export function positionView(context) {
   const { data, settings, signal, options } = context;
-  const query = new Query(data, options.pins);
-  const stage = createStage(context, query);
-  const side = createSide(context, query);
-  const draw = () => {
-    stage.draw();
-    side.draw();
+  const [first] = data.positions;
+  const split = el("div", { class: "av-split" });
+  let shown = null; // the attention on the screen: {query, showClasses, end}
+  let head = ""; // whose classes lie over the photo
+  const show = (position) => {
+    const pins = shown ? pinned(shown.query, position.grid) : options.pins;
+    const query = new Query(data, position, pins, shown ? shown.query.mode : "row");
+    query.onPins = () => context.tell("attnviz-pins", told(query, first.grid));
+    if (shown) shown.end();
+    shown = drawAttention({ ...context, position }, query, split);
+    shown.showClasses(head);
   };
-  query.onChange = oncePerFrame(draw, signal);
-  query.onPins = () => context.tell("attnviz-pins", { mode: query.mode, pins: query.pins.list().map((pin) => ({ number: pin.number, ...query.place(pin.cell) })) });
-  settings.subscribe((name) => ["palette", "scaling"].includes(name) && query.onChange(), signal);
-  draw();
-  const mode = segmented({ label: "Show", options: MODES, value: query.mode, onChange: (value) => query.setMode(value), signal });
+  show(first);
+  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && shown.query.onChange(), signal);
+  const mode = segmented({ label: "Show", options: MODES, value: shown.query.mode, onChange: (value) => shown.query.setMode(value), signal });
+  const classes = classChoice(data, signal, (value) => {
+    head = value;
+    shown.showClasses(value);
+  });
   return el(
     "div",
     { class: "av-view av-view--position" },
     createAppearance(context, SCALINGS),
-    el("div", { class: "av-toolbar" }, mode.root, classChoice(context, stage)),
-    el("div", { class: "av-split" }, stage.root, side.root),
+    el("div", { class: "av-toolbar" }, attentionChoice(data, signal, show), mode.root, classes),
+    split,
   );
 }
 
-function classChoice({ data, signal }, stage) {
-  if (!data.segmentation) return null;
-  const heads = Object.keys(data.segmentation.heads).map((head) => ({ value: head, label: HEADS[head] || head }));
-  const options = [{ value: "", label: "Not shown" }, ...heads];
-  return chooser({ label: "Predicted classes", options, value: "", onChange: stage.showClasses, signal }).root;
+/** The pins of a query as [[row, column], ...] of a grid. */
+function pinned(query, grid) {
+  return query.pins.list().map((pin) => query.place(pin.cell)).map(({ row, column }) => moved([row, column], query.grid, grid));
+}
+
+/** What the page is told of the pins: their places on the first attention's grid, whichever they were set on. */
+function told(query, grid) {
+  const places = pinned(query, grid);
+  return { mode: query.mode, pins: query.pins.list().map(({ number }, i) => ({ number, row: places[i][0], column: places[i][1] })) };
+}
+
+/** Which of several attentions is shown; null where there is one. */
+function attentionChoice({ positions }, signal, show) {
+  if (positions.length < 2) return null;
+  const options = positions.map(({ label, title }) => ({ value: label, label: title }));
+  const onChange = (label) => show(positions.find((position) => position.label === label));
+  return chooser({ label: "Attention", options, value: positions[0].label, onChange, signal }).root;
+}
+
+function classChoice({ segmentation }, signal, onChange) {
+  if (!segmentation) return null;
+  const heads = Object.keys(segmentation.heads).map((head) => ({ value: head, label: HEADS[head] || head }));
+  return chooser({ label: "Predicted classes", options: [{ value: "", label: "Not shown" }, ...heads], value: "", onChange, signal }).root;
+}
+
+/** Fills the split with one attention; `end` stops it from answering. */
+function drawAttention(context, query, split) {
+  const life = new AbortController();
+  context.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
+  const inner = { ...context, signal: life.signal };
+  const stage = createStage(inner, query);
+  const side = createSide(inner, query);
+  const draw = () => {
+    stage.draw();
+    side.draw();
+  };
+  query.onChange = oncePerFrame(draw, life.signal);
+  split.replaceChildren(stage.root, side.root);
+  draw();
+  return { query, showClasses: stage.showClasses, end: () => life.abort() };
 }
 
 /** The photo with the live attention: pointer, keys and pins. */
 function createStage(context, query) {
-  const { data, settings, palettes, signal } = context;
+  const { data, settings, colormaps, signal } = context;
   const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
@@ -73,11 +115,11 @@ function createStage(context, query) {
   listen(node, query, signal);
   return {
     root: el("div", { class: "av-split__main" }, node, bar.root, classes ? classes.legend : null, help),
-    showClasses: (head) => classes.show(head),
+    showClasses: (head) => classes && classes.show(head),
     draw() {
       const { values, peak } = query.weights(query.cell);
       const scale = { low: 0, high: query.top(peak, settings.get("scaling") === "shared") };
-      const table = palettes.get(settings.get("palette")).table;
+      const table = colormaps.get(settings.get("colormap")).table;
       paintMap(canvas, values, query.grid, scale, table);
       bar.paint(scale, table, "share");
       placeBox(cursor, query.grid, query.cell);
@@ -113,11 +155,11 @@ function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, query) {
 /** The predicted classes as an overlay, with their legend. */
 function createClasses({ segmentation }) {
   const overlay = el("img", { class: "av-classes", alt: "", hidden: true, draggable: "false" });
-  const colours = new Map(segmentation.categories.map((c) => [c.name, c.colour]));
+  const colors = new Map(segmentation.categories.map((c) => [c.name, c.color]));
   const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": "Predicted classes and their share of the picture" });
   const item = ([name, share]) => {
     const swatch = el("span", { class: "av-swatch", "aria-hidden": "true" });
-    swatch.style.background = colours.get(name);
+    swatch.style.background = colors.get(name);
     return el("li", {}, swatch, `${name} ${percent(share)}`);
   };
   return {
@@ -136,7 +178,7 @@ function createClasses({ segmentation }) {
 
 /** Beside the photo: the readout, gamma, and a picture per pin. */
 function createSide(context, query) {
-  const { data, signal } = context;
+  const { position, signal } = context;
   const title = el("p", { class: "av-readout__class" });
   const lines = [0, 1, 2].map(() => el("p", { class: "av-readout__line" }));
   const announcer = createAnnouncer(signal);
@@ -146,7 +188,7 @@ function createSide(context, query) {
     { class: "av-split__side" },
     el("section", { class: "av-readout", "aria-label": "The location under the pointer" }, title, lines),
     announcer.root,
-    el("p", { class: "av-gamma" }, gammaSentence(data.position.gamma, "position attention")),
+    el("p", { class: "av-gamma" }, gammaSentence(position.gamma, "position attention")),
     panels.root,
   );
   return {

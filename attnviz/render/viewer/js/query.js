@@ -7,31 +7,51 @@ import { extent } from "./scale.js";
 
 const LEAP = 8;
 
+/** The location of another grid that a location's middle lies in, [row, column]. */
+export function moved([row, column], from, to) {
+  return [Math.floor(((row + 0.5) * to[0]) / from[0]), Math.floor(((column + 0.5) * to[1]) / from[1])];
+}
+
+/** The class at each location of a grid, wherever that of the classes is another. */
+function classesOn(grid, { cells, grid: own }) {
+  if (own[0] === grid[0] && own[1] === grid[1]) return cells;
+  return Array.from({ length: grid[0] * grid[1] }, (_, i) => {
+    const [row, column] = moved([Math.floor(i / grid[1]), i % grid[1]], grid, own);
+    return cells[row * own[1] + column];
+  });
+}
+
 /**
- * The state of a position view; nothing here touches the page.
+ * The state of one position attention's view; nothing here touches the page.
  *
  * Weights are computed when first asked for and kept for the pins, so that moving the pointer costs one row.
  * Set `onChange` (anything to draw anew) and `onPins` (pins or mode changed) to hear of changes.
  */
 export class Query {
   #data;
+  #position;
+  #classes; // number of the class at each location, or null
   #kept = new Map(); // of pins: cell -> weights in the present mode
   #live = null; // of the query: {cell, ...weights}, its values in the buffer
   #buffer;
 
   /**
    * @param data As from `readPayload`.
+   * @param position One of its `positions`.
    * @param start [[row, column], ...] pinned at the start; those outside the grid are left out.
+   * @param mode "row", "column" or "received".
    */
-  constructor(data, start = []) {
-    const { grid, count } = data.position;
+  constructor(data, position, start = [], mode = "row") {
+    const { grid, count } = position;
     this.#data = data;
+    this.#position = position;
+    this.#classes = data.segmentation ? classesOn(grid, data.segmentation) : null;
     this.#buffer = new Float32Array(count);
     this.grid = grid;
     this.count = count;
-    this.pins = createPins();
-    this.mode = "row";
-    this.full = false; // whether the last pin found no free colour
+    this.pins = createPins(data.pins);
+    this.mode = mode;
+    this.full = false; // whether the last pin found no free number
     this.onChange = () => {};
     this.onPins = () => {};
     const inside = ([row, column]) => row >= 0 && row < grid[0] && column >= 0 && column < grid[1];
@@ -45,13 +65,12 @@ export class Query {
   }
 
   #compute(cell, values) {
-    const { position, maps, segmentation } = this.#data;
     if (this.mode === "received") {
-      const received = maps.get(position.received).values;
+      const received = this.#data.maps.get(this.#position.received).values;
       return { values: received, peak: extent(received).high, own: null };
     }
-    const peak = position[this.mode](cell, values);
-    return { values, peak, own: segmentation ? ownClass(values, segmentation.cells, cell) : null };
+    const peak = this.#position[this.mode](cell, values);
+    return { values, peak, own: this.#classes ? ownClass(values, this.#classes, cell) : null };
   }
 
   /** Weights of a location in the present mode: {values, peak, own: {share, area} or null}. */
@@ -70,8 +89,7 @@ export class Query {
   }
 
   className(cell) {
-    const { segmentation } = this.#data;
-    return segmentation ? segmentation.categories[segmentation.cells[cell]].name : "";
+    return this.#classes ? this.#data.segmentation.categories[this.#classes[cell]].name : "";
   }
 
   /** Where a location is, in words. */

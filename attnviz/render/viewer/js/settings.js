@@ -1,10 +1,8 @@
 // What the visitor chose about looks; one store for all views of a viewer, kept when new data comes.
 
-const DEFAULTS = Object.freeze({
-  opacity: 0.65, // of the map, 0 to 1
-  palette: "viridis",
-  diverging: "RdBu_r",
-  smooth: false, // nearest by default: a picture never shows more than was computed
+const KNOWN = ["opacity", "colormap", "diverging", "smooth", "scaling"];
+const FIRST = Object.freeze({
+  smooth: false, // a picture never shows more than was computed, unless it is asked to
   scaling: "each",
 });
 
@@ -17,10 +15,10 @@ export function settingsFor(name, initial = {}) {
   return linked.get(name);
 }
 
-/** A small store: `get`, `set`, and `subscribe` to a change of any setting. */
+/** A small store: `get`, `set`, `fill` what nobody has chosen yet, and `subscribe` to a change of any setting. */
 export function createSettings(initial = {}) {
-  const known = Object.entries(initial).filter(([name, value]) => name in DEFAULTS && value !== undefined);
-  const values = { ...DEFAULTS, ...Object.fromEntries(known) };
+  const known = (given) => Object.fromEntries(Object.entries(given).filter(([name, value]) => KNOWN.includes(name) && value !== undefined));
+  let values = { ...FIRST, ...known(initial) };
   const listeners = new Set();
   return {
     get: (name) => values[name],
@@ -28,6 +26,9 @@ export function createSettings(initial = {}) {
       if (values[name] === value) return;
       values[name] = value;
       for (const listener of [...listeners]) listener(name, value);
+    },
+    fill(looks) {
+      values = { ...known(looks), ...values };
     },
     subscribe(listener, signal) {
       listeners.add(listener);

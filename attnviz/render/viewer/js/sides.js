@@ -20,16 +20,16 @@ export function sidesOf(data) {
     const gate = { ...gateOf(stage, channel), stage: stage.stage };
     list.push(fixed(data, `stage${stage.stage}.gate`, `Stage ${stage.stage} · gate of channel ${channel}`, gate, "gate"));
   }
-  if (data.position) {
-    list.push(live(data, "row", "Position attention · where the pointer's location looks"));
-    list.push(live(data, "column", "Position attention · who looks at the pointer's location"));
+  for (const position of data.positions) {
+    list.push(live(data, position, "row", "where the pointer's location looks"));
+    list.push(live(data, position, "column", "who looks at the pointer's location"));
   }
   return list;
 }
 
 /** What to show first: [left, right], the last effective gain or the live row on both; two stages of one payload. */
 export function firstChoices(left, right) {
-  const preferred = (sides) => sides.find((s) => s.value === "row") || sides.filter((s) => s.quantity === "effective_gain").at(-1) || sides.at(-1);
+  const preferred = (sides) => sides.find((s) => s.quantity === "row") || sides.filter((s) => s.quantity === "effective_gain").at(-1) || sides.at(-1);
   if (left !== right) return [preferred(left), preferred(right)];
   const gains = left.filter((s) => s.quantity === "effective_gain");
   return gains.length > 1 ? [gains[0], gains.at(-1)] : [left[0], left.at(-1)];
@@ -44,8 +44,7 @@ function fixed(data, value, label, map, quantity) {
   return { value, label, quantity, live: false, map: () => whole };
 }
 
-function live(data, mode, label) {
-  const { position } = data;
+function live(data, position, mode, words) {
   const [rows, columns] = position.grid;
   const values = new Float32Array(position.count);
   const map = (u, v) => {
@@ -55,7 +54,7 @@ function live(data, mode, label) {
     const range = extent(values);
     return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, mode) };
   };
-  return { value: mode, label, quantity: mode, live: true, map };
+  return { value: `${position.label}.${mode}`, label: `${position.title} · ${words}`, quantity: mode, live: true, map };
 }
 
 /** A point of one side's picture (unit square) as a point of the other's, through the photo's own pixels. */

@@ -2,14 +2,14 @@
 
 import { floats } from "./decode.js";
 
-/** The payload's `position` -> rows and columns of the N x N attention, computed when asked. */
+/** One of the payload's `positions` -> rows and columns of the N x N attention, computed when asked. */
 export function readPosition(entry) {
   const [rows, columns] = entry.grid;
   const count = rows * columns;
   const query = floats(entry.query, entry.channels * count);
   const key = floats(entry.key, entry.channels * count);
   const lse = floats(entry.lse, count);
-  return { ...entry, count, ...attention(query, key, lse, entry.channels, count) };
+  return { ...entry, count, ...attention({ query, key, lse, channels: entry.channels, count }) };
 }
 
 /**
@@ -19,7 +19,7 @@ export function readPosition(entry) {
  * @param {Float32Array} key (channels, count).
  * @param {Float32Array} lse (count), logarithm of each query's softmax denominator.
  */
-export function attention(query, key, lse, channels, count) {
+export function attention({ query, key, lse, channels, count }) {
   const energy = new Float64Array(count);
 
   /** Where location `at` looks: sums to 1. Written into `out`; returns the largest weight. */
@@ -49,17 +49,7 @@ export function attention(query, key, lse, channels, count) {
     return most;
   }
 
-  /** Logarithm of the softmax denominator of query `at`, computed here; `lse` holds the server's. */
-  function logSumExp(at) {
-    energies(query, key, at, channels, count, energy);
-    let peak = -Infinity;
-    for (let j = 0; j < count; j += 1) if (energy[j] > peak) peak = energy[j];
-    let total = 0;
-    for (let j = 0; j < count; j += 1) total += Math.exp(energy[j] - peak);
-    return peak + Math.log(total);
-  }
-
-  return { row, column, logSumExp, lse };
+  return { row, column };
 }
 
 /** energy[j] = sum over channels of one[c, at] * many[c, j]; four channels per pass to save stores. */

@@ -39,7 +39,7 @@ export function quantities(data, gates) {
 }
 
 /** The big picture with its scrubber, and `beside` it what it shows. */
-export function createTheatre(context, gates, beside) {
+export function createStagePlayer(context, gates, beside) {
   const { data, signal, probe } = context;
   const choices = quantities(data, gates);
   if (!choices.length) return { root: el("p", { class: "av-empty" }, "This network has no spatial attention along its trunk."), paint: () => {} };
@@ -47,7 +47,7 @@ export function createTheatre(context, gates, beside) {
   let quantity = choices[0];
   let player = null;
   const playerBox = el("div");
-  const sentence = el("p", { class: "av-theatre__sentence" });
+  const sentence = el("p", { class: "av-stage-player__sentence" });
   const stop = (index) => {
     screen.goTo(index);
     probe.again();
@@ -69,21 +69,21 @@ export function createTheatre(context, gates, beside) {
   return {
     root: el(
       "section",
-      { class: "av-theatre", "aria-label": "Stage by stage on one picture" },
-      el("div", { class: "av-theatre__picture" }, screen.root),
-      el("div", { class: "av-theatre__side" }, side),
+      { class: "av-stage-player", "aria-label": "Stage by stage on one picture" },
+      el("div", { class: "av-stage-player__picture" }, screen.root),
+      el("div", { class: "av-stage-player__side" }, side),
     ),
     paint: () => screen.load(quantity.maps()),
   };
 }
 
 /** The picture itself: one layer per stage, of which one shows. */
-function createScreen({ data, settings, palettes, probe }) {
+function createScreen({ data, settings, colormaps, probe }) {
   const picture = createPicture(data.view, "The photo with the attention of one stage over it");
   const bar = createBar();
   const cross = createCross();
-  const here = el("p", { class: "av-theatre__here" }, POINT);
-  const caption = el("p", { class: "av-theatre__caption" });
+  const here = el("p", { class: "av-stage-player__here" }, POINT);
+  const caption = el("p", { class: "av-stage-player__caption" });
   let maps = [];
   let layers = [];
   let at = Infinity; // the last one, to begin with
@@ -108,7 +108,7 @@ function createScreen({ data, settings, palettes, probe }) {
     at = Math.min(index, maps.length - 1);
     const map = maps[at];
     layers.forEach((canvas, i) => canvas.classList.toggle("av-layer--off", i !== at));
-    bar.paint(scale(), palettes.get(settings.get("palette")).table, map.unit);
+    bar.paint(scale(), colormaps.get(settings.get("colormap")).table, map.unit);
     caption.textContent = `${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
   }
 
@@ -120,7 +120,7 @@ function createScreen({ data, settings, palettes, probe }) {
       picture.root.append(cross.root);
     }
     maps = next;
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     const extents = maps.map((m) => m.extent);
     maps.forEach((map, i) => {
       paintMap(layers[i], map.values, map.grid, scaleFor(map.extent, extents, map.bounds, settings.get("scaling")), table);

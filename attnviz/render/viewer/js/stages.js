@@ -1,15 +1,16 @@
 // Coarse to fine: what each attention module along the trunk did, stage by stage.
 
 import { createAppearance } from "./appearance.js";
-import { createBars } from "./channel_chart.js";
+import { createChannelChart } from "./channel_chart.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
-import { number, percent, range, rawLine } from "./format.js";
+import { number, range, rawLine } from "./format.js";
 import { createPanel } from "./picture.js";
+import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, valueAt } from "./scale.js";
-import { createTheatre, otherMaps } from "./stage_player.js";
+import { createStagePlayer, otherMaps } from "./stage_player.js";
 import { flatRemark, stageSentences } from "./wording.js";
 
 const SCALINGS = [
@@ -30,14 +31,14 @@ export function stagesView(context) {
     painters.forEach((paint) => paint());
     probe.again();
   }
-  const theatre = createTheatre(inner, gates, predictions(data));
-  painters.push(theatre.paint);
-  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), theatre.root);
+  const player = createStagePlayer(inner, gates, predictionList(data));
+  painters.push(player.paint);
+  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), player.root);
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
   if (others.length) root.append(otherSection(inner, others));
   root.append(announcer.root);
-  settings.subscribe((name) => ["palette", "scaling"].includes(name) && repaint(), signal);
+  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && repaint(), signal);
   repaint();
   return root;
 }
@@ -45,30 +46,6 @@ export function stagesView(context) {
 /** The effective gains at a point, for those who do not see them. */
 function gainsAt({ stages }, point) {
   return stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
-}
-
-function predictions(data) {
-  if (!data.predictions.length) return null;
-  return el(
-    "section",
-    { class: "av-predictions" },
-    el("h2", { class: "av-heading" }, "What the network says"),
-    el(
-      "ol",
-      { class: "av-ranking" },
-      data.predictions.map((p) => {
-        const fill = el("span", { class: "av-ranking__fill" });
-        fill.style.width = `${100 * p.probability}%`;
-        return el(
-          "li",
-          {},
-          el("span", { class: "av-ranking__name" }, p.category),
-          el("span", { class: "av-ranking__value" }, percent(p.probability)),
-          el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
-        );
-      }),
-    ),
-  );
 }
 
 function legend(data) {
@@ -82,7 +59,7 @@ function legend(data) {
 }
 
 function stageRow(context, stage, index) {
-  const { data, settings, palettes, painters } = context;
+  const { data, settings, colormaps, painters } = context;
   const { grid } = stage.spatial;
   const name = `Stage ${stage.stage}`;
   const make = (title, withMap = true) =>
@@ -91,9 +68,9 @@ function stageRow(context, stage, index) {
   photo.note.textContent = `${data.photo.width} × ${data.photo.height} pixels`;
   const [spatial, gate, gain] = [make("Spatial logit"), make("Gate"), make("Effective gain")];
   for (const panel of [photo, spatial, gate, gain]) linked(context, panel);
-  const bars = channelPanel(context, stage, index);
+  const chart = channelPanel(context, stage, index);
   painters.push(() => {
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     const paint = (panel, map, peers, text) => {
       const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
       panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
@@ -113,7 +90,7 @@ function stageRow(context, stage, index) {
       el("h2", { class: "av-heading" }, name),
       el("p", { class: "av-meta" }, `${grid[0]} × ${grid[1]} locations of ${stage.stride} × ${stage.stride} pixels · ${stage.channels} channels · logits joined by ${stage.fusion}`),
     ),
-    el("div", { class: "av-stage__panels" }, photo.root, spatial.root, bars, gate.root, gain.root),
+    el("div", { class: "av-stage__panels" }, photo.root, spatial.root, chart, gate.root, gain.root),
   );
 }
 
@@ -125,11 +102,11 @@ function linked({ probe }, panel) {
 function channelPanel(context, stage, index) {
   const low = Math.min(...stage.channelLogit);
   const high = Math.max(...stage.channelLogit);
-  const chosen = el("span", { class: "av-bars__name" });
+  const chosen = el("span", { class: "av-channel-chart__name" });
   const say = (channel) => {
     chosen.textContent = `channel ${channel}: ${number(stage.channelLogit[channel])}`;
   };
-  const bars = createBars({
+  const chart = createChannelChart({
     values: stage.channelLogit,
     chosen: context.gates[index].channel,
     label: `Stage ${stage.stage}: channel whose gate is shown, ranked by logit`,
@@ -142,23 +119,23 @@ function channelPanel(context, stage, index) {
     signal: context.signal,
   });
   say(context.gates[index].channel);
-  bars.root.style.aspectRatio = `${context.data.photo.width} / ${context.data.photo.height}`;
+  chart.root.style.aspectRatio = `${context.data.photo.width} / ${context.data.photo.height}`;
   return el(
     "figure",
     { class: "av-panel" },
     el("figcaption", { class: "av-panel__caption" }, el("span", { class: "av-panel__title" }, "Channel logits")),
-    bars.root,
+    chart.root,
     el("div", { class: "av-bar" }, chosen),
     el("span", { class: "av-panel__note" }, `raw ${range(low, high, "logit")}, ranked`),
   );
 }
 
 function otherSection(context, maps) {
-  const { data, settings, palettes, painters } = context;
+  const { data, settings, colormaps, painters } = context;
   const panels = maps.map((map) => createPanel({ title: map.title, photo: data.view, alt: map.title }));
   for (const panel of panels) linked(context, panel);
   painters.push(() => {
-    const table = palettes.get(settings.get("palette")).table;
+    const table = colormaps.get(settings.get("colormap")).table;
     maps.forEach((map, i) => {
       const peers = maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
       const scale = scaleFor(map.extent, peers, map.bounds, settings.get("scaling"));

@@ -53,6 +53,7 @@ export function kindSentence(kind) {
   const known = {
     spatial_gate: "What every channel is multiplied by at each location, from 0 (removed) to 1 (kept).",
     group_gate: "What a group of channels is multiplied by at each location, averaged over the groups.",
+    channel_gate: "What a channel is multiplied by at every location, from 0 (removed) to 1 (kept), the height of the chart. Choose a bar to read it.",
     position_received: "Mean attention each location receives from all locations; all together make 100 %.",
     effective_gain: "What a location is multiplied by, averaged over channels.",
     spatial_logit: "One number per location, before the sigmoid.",

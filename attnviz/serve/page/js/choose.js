@@ -1,71 +1,69 @@
-// The choice of a model: the browser's own select with groups, and a note on weights that are not here yet.
-(() => {
-  "use strict";
+// Choices that are inputs of Gradio's events: a model, or one of a few options.
 
-  // groups: [{label, models: [{name, title, note, shows}]}]; a note says how to get weights that are not on this
-  // machine, shows lists the views that apply
-  function models(element, groups, value, choose) {
-    const select = element.querySelector("select");
-    const notes = new Map(groups.flatMap((group) => group.models.map(({ name, note }) => [name, note])));
-    if (!select.options.length) {
-      select.append(...groups.flatMap((group) => (group.label ? [optgroup(group)] : options(group))));
-      select.addEventListener("change", () => {
-        say(element, notes.get(select.value));
-        choose(select.value, !notes.get(select.value));
-      });
-    }
-    select.value = value;
-    select.title = select.selectedOptions.length ? select.selectedOptions[0].textContent : "";
-    say(element, notes.get(value));
+import { chooser, segmented } from "../../../render/viewer/js/controls.js";
+import { el } from "../../../render/viewer/js/dom.js";
+
+const made = new WeakMap(); // host element -> its control
+const rail = { models: [], input: null }; // of the select that says which model explains
+
+/**
+ * A select of models in groups, with a note on weights that are not on this machine yet.
+ *
+ * groups: [{label, models: [{name, title, note, shows}]}]; a note is the command to get the weights, shows lists the
+ * views that apply. choose(name, ready) is called with whether the weights are here.
+ */
+export function models(element, { label, groups, value }, choose) {
+  const host = element.firstElementChild;
+  if (!made.has(host)) made.set(host, modelSelect(host, label, groups, choose));
+  made.get(host)(value);
+  if (element.closest("#page-model")) Object.assign(rail, { models: groups.flatMap((group) => group.models), input: host.querySelector("select") });
+}
+
+function modelSelect(host, label, groups, choose) {
+  const notes = new Map(groups.flatMap((group) => group.models).map(({ name, note }) => [name, note]));
+  const note = el("p", { class: "page-note", role: "status", hidden: true });
+  const options = groups.flatMap((group) => {
+    const listed = group.models.map(({ name, title }) => ({ value: name, label: title }));
+    return group.label ? [{ group: group.label, options: listed }] : listed;
+  });
+  const onChange = (name) => {
+    say(note, notes.get(name));
+    choose(name, !notes.get(name));
+  };
+  const { root, input, set } = chooser({ label, options, onChange, className: "page-select" });
+  root.append(note);
+  host.replaceChildren(root);
+  return (name) => {
+    set(name);
+    input.title = input.selectedOptions.length ? input.selectedOptions[0].textContent : "";
+    say(note, notes.get(name));
+  };
+}
+
+function say(line, command) {
+  line.hidden = !command;
+  if (command) line.replaceChildren("These weights are not on this machine yet. To get them, run ", el("code", {}, command), " and reload the page.");
+}
+
+/** A button that chooses the first model on this machine that has a view; null where none has it. */
+export function switchTo(view) {
+  const model = rail.models.find(({ note, shows }) => !note && shows.includes(view));
+  if (!model) return null;
+  const button = el("button", { type: "button" }, `Switch to ${model.title.split(" · ")[0]}`);
+  button.addEventListener("click", () => {
+    rail.input.value = model.name;
+    rail.input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  return button;
+}
+
+/** One of a few, as joined radio buttons. options: [{value, label}] */
+export function segments(element, { label, options, value }, choose) {
+  const host = element.firstElementChild;
+  if (!made.has(host)) {
+    const control = segmented({ label, options, value, onChange: choose, className: "page-segments" });
+    host.replaceChildren(control.root);
+    made.set(host, control.set);
   }
-
-  function optgroup(listed) {
-    const group = document.createElement("optgroup");
-    group.label = listed.label;
-    group.append(...options(listed));
-    return group;
-  }
-
-  function options({ models: listed }) {
-    return listed.map(({ name, title, note, shows }) => {
-      const option = document.createElement("option");
-      option.value = name;
-      option.textContent = title;
-      option.dataset.shows = note ? "" : shows.join(" ");
-      return option;
-    });
-  }
-
-  function say(element, note) {
-    const line = element.querySelector(".page-note");
-    line.hidden = !note;
-    if (!note) return;
-    const code = document.createElement("code");
-    code.textContent = note;
-    line.replaceChildren("These weights are not on this machine yet. To get them, run ", code, " and reload the page.");
-  }
-
-  // One of a few, as joined radio buttons. listed: [{name, label}]
-  function segments(element, listed, value, choose) {
-    const row = element.querySelector(".page-segments div");
-    if (!row.children.length) {
-      row.append(...listed.map((item) => segment(element, item, choose)));
-    }
-    for (const radio of row.querySelectorAll("input")) radio.checked = radio.value === value;
-  }
-
-  function segment(element, { name, label }, choose) {
-    const holder = document.createElement("label");
-    const radio = document.createElement("input");
-    const words = document.createElement("span");
-    radio.type = "radio";
-    radio.name = element.id || element.closest("[id]").id;
-    radio.value = name;
-    radio.addEventListener("change", () => choose(name));
-    words.textContent = label;
-    holder.append(radio, words);
-    return holder;
-  }
-
-  window.attnvizPage = { ...(window.attnvizPage || {}), models, segments };
-})();
+  made.get(host)(value);
+}

@@ -1,15 +1,15 @@
 // What comes in: a picture pasted anywhere is taken as the photo, and a file that is too large is refused here, in
 // words: Gradio would take the photo away that was on the page, and show a bare "Error" over it.
-(() => {
-  "use strict";
 
-  const FIELDS = {
-    "page-photo": "page-status",
-    "page-compare-photo": "page-compare-status",
-    "page-batch-photos": "page-batch-status",
-  };
-  const checked = new WeakSet(); // events sent from here
+const FIELDS = {
+  "page-photo": "page-status",
+  "page-compare-photo": "page-compare-status",
+  "page-batch-photos": "page-batch-status",
+};
+const checked = new WeakSet(); // events sent from here
 
+/** Listens for pasted, chosen and dropped files. */
+export function takePhotos() {
   document.addEventListener("paste", (event) => {
     const file = [...((event.clipboardData && event.clipboardData.files) || [])].find((f) => f.type.startsWith("image/"));
     const input = document.querySelector("#page-photo input[type=file]");
@@ -48,33 +48,33 @@
     },
     true,
   );
+}
 
-  function fieldOf(element) {
-    return Object.keys(FIELDS).find((id) => element.closest(`#${id}`)) || null;
-  }
+function fieldOf(element) {
+  return Object.keys(FIELDS).find((id) => element.closest(`#${id}`)) || null;
+}
 
-  function limit() {
-    return (window.gradio_config && window.gradio_config.max_file_size) || Infinity;
-  }
+function limit() {
+  return (window.gradio_config && window.gradio_config.max_file_size) || Infinity;
+}
 
-  function fits(file) {
-    return file.size <= limit();
-  }
+function fits(file) {
+  return file.size <= limit();
+}
 
-  function hand(input, files, known) {
-    const transfer = new DataTransfer();
-    for (const file of files) transfer.items.add(file);
-    input.files = transfer.files;
-    const event = new Event("change", { bubbles: true });
-    if (known) checked.add(event);
-    input.dispatchEvent(event);
-  }
+function hand(input, files, known) {
+  const transfer = new DataTransfer();
+  for (const file of files) transfer.items.add(file);
+  input.files = transfer.files;
+  const event = new Event("change", { bubbles: true });
+  if (known) checked.add(event);
+  input.dispatchEvent(event);
+}
 
-  function refuse(field, files) {
-    const most = Math.floor(limit() / 2 ** 20);
-    const named = files.map((file) => `${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(", ");
-    const line = document.querySelector(`#${FIELDS[field]} .page-status`);
-    line.dataset.state = "error";
-    line.querySelector(".page-words").textContent = `Expected photos of at most ${most} MB, got ${named}. Nothing else has changed.`;
-  }
-})();
+function refuse(field, files) {
+  const most = Math.floor(limit() / 2 ** 20);
+  const named = files.map((file) => `${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(", ");
+  const line = document.querySelector(`#${FIELDS[field]} .page-status`);
+  line.dataset.state = "error";
+  line.querySelector(".page-words").textContent = `Expected photos of at most ${most} MB, got ${named}. Nothing else has changed.`;
+}

@@ -1,62 +1,54 @@
-// Small lists the server fills: status line, predictions, samples. Text goes in as textContent only.
-(() => {
-  "use strict";
+// Small parts the server fills: status line, samples, a line of text. Text goes in as textContent only.
 
-  const marked = { now: null, before: null }; // a refused photo leaves the one before on the page
+import { el } from "../../../render/viewer/js/dom.js";
+import { busy } from "./bridge.js";
 
-  function status(element, value) {
-    const state = (value && value.state) || "idle";
-    const line = element.querySelector(".page-status");
-    line.dataset.state = state;
-    line.querySelector(".page-words").textContent = (value && value.text) || "";
-    if (state === "error" && element.id === "page-status") mark(marked.before);
-    if (state === "done" && element.id === "page-status") marked.before = marked.now;
-    if (value && value.busies) window.attnvizPage.busy(state === "working", value.busies);
-  }
+const marked = { now: null, before: null }; // a refused photo leaves the one before on the page
 
-  // Said at once, before the server answers: it may be busy with somebody else's photo.
-  function waiting(where = "#page-status", views = undefined) {
-    const line = document.querySelector(`${where} .page-status`);
-    if (!line) return;
-    line.dataset.state = "working";
-    line.querySelector(".page-words").textContent = "Waiting for the network";
-    window.attnvizPage.busy(true, views);
-  }
+/** Says what is going on. value: {state, text, busies: views that are dimmed meanwhile} */
+export function status(element, value) {
+  const state = (value && value.state) || "idle";
+  const line = element.querySelector(".page-status");
+  line.dataset.state = state;
+  line.querySelector(".page-words").textContent = (value && value.text) || "";
+  if (state === "error" && element.id === "page-status") mark(marked.before);
+  if (state === "done" && element.id === "page-status") marked.before = marked.now;
+  if (value && value.busies) busy(state === "working", value.busies);
+}
 
-  // samples: [{name, description, url}]
-  function samples(element, value, choose) {
-    const strip = element.querySelector(".page-samples");
-    const buttons = (value || []).map(({ name, description, url }) => {
-      const button = document.createElement("button");
-      const image = document.createElement("img");
-      button.type = "button";
-      button.title = description;
-      button.dataset.sample = name;
-      button.setAttribute("aria-pressed", "false");
-      image.src = url;
-      image.alt = description;
-      button.append(image);
-      button.addEventListener("click", () => {
-        mark(name);
-        choose(name);
-      });
-      return button;
+/** Said at once, before the server answers: it may be busy with somebody else's photo. */
+export function waiting(where = "#page-status", views = undefined) {
+  const line = document.querySelector(`${where} .page-status`);
+  if (!line) return;
+  line.dataset.state = "working";
+  line.querySelector(".page-words").textContent = "Waiting for the network";
+  busy(true, views);
+}
+
+/** Sample pictures as buttons. value: [{name, description, url}] */
+export function samples(element, value, choose) {
+  const buttons = (value || []).map(({ name, description, url }) => {
+    const attributes = { type: "button", title: description, "data-sample": name, "aria-pressed": "false" };
+    const button = el("button", attributes, el("img", { src: url, alt: description }));
+    button.addEventListener("click", () => {
+      mark(name);
+      choose(name);
     });
-    strip.replaceChildren(...buttons);
-    if (value && value.length) mark(value[0].name); // the page opens with it
-  }
+    return button;
+  });
+  element.querySelector(".page-samples").replaceChildren(...buttons);
+  if (value && value.length) mark(value[0].name); // the page opens with it
+}
 
-  // Which sample is on the page; null when the photo is the visitor's own.
-  function mark(name) {
-    marked.now = name;
-    for (const button of document.querySelectorAll(".page-samples button")) {
-      button.setAttribute("aria-pressed", String(button.dataset.sample === name));
-    }
+/** Marks the sample that is on the page; null when the photo is the visitor's own. */
+export function mark(name) {
+  marked.now = name;
+  for (const button of document.querySelectorAll(".page-samples button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.sample === name));
   }
+}
 
-  function text(element, value) {
-    element.firstElementChild.textContent = value || "";
-  }
-
-  window.attnvizPage = { ...(window.attnvizPage || {}), status, waiting, samples, mark, text };
-})();
+/** A line of text. */
+export function text(element, value) {
+  element.firstElementChild.textContent = value || "";
+}

@@ -1,69 +1,44 @@
 // The contact sheet of a batch: one tile per photo, added as the server finishes them.
-(() => {
-  "use strict";
 
-  // value: {run, total, done, tiles: [{index, name, pictures: [{url}], caption, failed}]}; a new run starts a new sheet
-  function sheet(element, value) {
-    const host = element.querySelector(".page-sheet");
-    if (!value) {
-      host.replaceChildren();
-      delete host.dataset.run;
-      return;
-    }
-    if (host.dataset.run !== String(value.run)) {
-      host.dataset.run = String(value.run);
-      host.replaceChildren(progress(), grid());
-    }
-    const bar = host.querySelector("progress");
-    bar.max = value.total || 1;
-    bar.value = value.done;
-    host.querySelector(".page-progress-words").textContent = `${value.done} of ${value.total}`;
-    const tiles = host.querySelector(".page-tiles");
-    for (const item of value.tiles || []) {
-      if (tiles.querySelector(`[data-index="${Number(item.index)}"]`)) continue;
-      tiles.append(tile(item));
-    }
+import { el } from "../../../render/viewer/js/dom.js";
+
+/**
+ * Brings the sheet up to date; a new run starts a new one.
+ *
+ * value: {run, total, done, tiles: [{index, name, pictures: [{url}], caption, failed}]}
+ */
+export function sheet(element, value) {
+  const host = element.querySelector(".page-sheet");
+  if (!value) {
+    host.replaceChildren();
+    delete host.dataset.run;
+    return;
   }
-
-  function progress() {
-    const line = document.createElement("div");
-    const bar = document.createElement("progress");
-    const words = document.createElement("span");
-    line.className = "page-progress";
-    bar.setAttribute("aria-label", "Photos finished");
-    words.className = "page-progress-words";
-    line.append(bar, words);
-    return line;
+  if (host.dataset.run !== String(value.run)) {
+    host.dataset.run = String(value.run);
+    host.replaceChildren(progress(), el("ul", { class: "page-tiles" }));
   }
-
-  function grid() {
-    const tiles = document.createElement("ul");
-    tiles.className = "page-tiles";
-    return tiles;
+  const bar = host.querySelector("progress");
+  bar.max = value.total || 1;
+  bar.value = value.done;
+  host.querySelector(".page-progress-words").textContent = `${value.done} of ${value.total}`;
+  const tiles = host.querySelector(".page-tiles");
+  for (const item of value.tiles || []) {
+    if (!tiles.querySelector(`[data-index="${Number(item.index)}"]`)) tiles.append(tile(item));
   }
+}
 
-  function tile({ index, name, pictures, caption, failed }) {
-    const item = document.createElement("li");
-    const words = document.createElement("span");
-    item.dataset.index = String(index);
-    item.dataset.failed = String(Boolean(failed));
-    const pair = document.createElement("div");
-    pair.className = "page-tile-pictures";
-    pair.append(
-      ...pictures.map(({ url }, i) => {
-        const image = document.createElement("img");
-        image.src = url;
-        image.alt = i === 0 ? `${name}, the photo` : `${name}, its attention map`;
-        return image;
-      }),
-    );
-    if (pictures.length) item.append(pair);
-    const title = document.createElement("strong");
-    title.textContent = name;
-    words.textContent = caption || "";
-    item.append(title, words);
-    return item;
-  }
+function progress() {
+  return el("div", { class: "page-progress" }, el("progress", { "aria-label": "Photos finished" }), el("span", { class: "page-progress-words" }));
+}
 
-  window.attnvizPage = { ...(window.attnvizPage || {}), sheet };
-})();
+function tile({ index, name, pictures, caption, failed }) {
+  const shown = pictures.map(({ url }, i) => el("img", { src: url, alt: `${name}, ${i === 0 ? "the photo" : "its attention map"}` }));
+  return el(
+    "li",
+    { "data-index": index, "data-failed": String(Boolean(failed)) },
+    shown.length ? el("div", { class: "page-tile-pictures" }, shown) : null,
+    el("strong", {}, name),
+    el("span", {}, caption || ""),
+  );
+}

@@ -1,52 +1,37 @@
 // The page's tabs: one list that scrolls on a narrow window, where Gradio's own would hide tabs behind a menu.
-(() => {
-  "use strict";
 
-  const PANEL = "page-panel-";
-  let list = null;
+import { createTablist } from "../../../render/viewer/js/tablist.js";
+import { VIEW_LABELS } from "../../../render/viewer/js/views.js";
 
-  function tabs(element, items) {
-    list = element.querySelector("[role=tablist]");
-    const buttons = items.map(({ id, label }) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.id = `page-tab-${id}`;
-      button.textContent = label;
-      button.setAttribute("role", "tab");
-      button.setAttribute("aria-controls", PANEL + id);
-      button.addEventListener("click", () => open(id));
-      return button;
-    });
-    list.replaceChildren(...buttons);
-    list.addEventListener("keydown", onKey);
-    open(items[0].id);
-  }
+const LABELS = { ...VIEW_LABELS, batch: "Batch", export: "Export", about: "About these maps" };
 
-  function open(id) {
-    for (const button of list ? list.children : []) {
-      const own = button.id.slice("page-tab-".length);
-      const chosen = own === id;
-      button.setAttribute("aria-selected", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
-      const panel = document.getElementById(PANEL + own);
-      if (!panel) continue;
-      panel.dataset.open = String(chosen);
-      panel.setAttribute("role", "tabpanel");
-      panel.setAttribute("aria-labelledby", button.id);
-      if (chosen) button.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
-  }
+let list = null;
 
-  function onKey(event) {
-    const buttons = [...list.children];
-    const at = buttons.indexOf(document.activeElement);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
-    if (at < 0 || to === undefined) return;
-    event.preventDefault();
-    const next = buttons[(to + buttons.length) % buttons.length];
-    next.focus();
-    next.click();
-  }
+const panelOf = (name) => document.getElementById(`page-panel-${name}`);
 
-  window.attnvizPage = { ...(window.attnvizPage || {}), tabs, open };
-})();
+/** Draws the list. names: of the tabs, in order; the first opens. */
+export function tabs(element, names) {
+  const items = names.map((name) => ({ name, label: LABELS[name], id: `page-tab-${name}`, panel: `page-panel-${name}` }));
+  list = createTablist({
+    items,
+    className: "page-tabs",
+    onOpen(chosen, tab) {
+      for (const { name, id } of items) show(panelOf(name), id, name === chosen);
+      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+    },
+  });
+  element.firstElementChild.replaceChildren(list.root);
+  open(names[0]);
+}
+
+function show(panel, tab, chosen) {
+  if (!panel) return;
+  panel.dataset.open = String(chosen);
+  panel.setAttribute("role", "tabpanel");
+  panel.setAttribute("aria-labelledby", tab);
+}
+
+/** Opens a tab. */
+export function open(name) {
+  if (list) list.open(name);
+}

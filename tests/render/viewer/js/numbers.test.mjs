@@ -3,36 +3,38 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourIndex, colourise } from "../../../../attnviz/render/viewer/js/color.js";
-import { bytes, floats, fromHalf, halves } from "../../../../attnviz/render/viewer/js/decode.js";
+import { colorize, gradient } from "../../../../attnviz/render/viewer/js/color.js";
+import { bytes, classes, floats, fromHalf, halves } from "../../../../attnviz/render/viewer/js/decode.js";
 import { mean, number, percent, range, rawLine, withUnit } from "../../../../attnviz/render/viewer/js/format.js";
 import { extent, scaleFor, symmetric, union } from "../../../../attnviz/render/viewer/js/scale.js";
 
 const base64 = (typed) => Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength).toString("base64");
 
-test("a value has colour min(floor(256 v), 255), as on the server", () => {
-  assert.equal(colourIndex(0, 0, 1), 0);
-  assert.equal(colourIndex(1 / 256, 0, 1), 1);
-  assert.equal(colourIndex(0.5, 0, 1), 128);
-  assert.equal(colourIndex(1, 0, 1), 255);
-  assert.equal(colourIndex(-5, 0, 1), 0);
-  assert.equal(colourIndex(5, 0, 1), 255);
-});
+const GREYS = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
 
-test("a flat map gets the middle colour, not the brightest", () => {
-  assert.equal(colourIndex(3, 3, 3), 127);
-  const rgba = new Uint8ClampedArray(4);
-  const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
-  colourise([3], 3, 3, table, rgba);
-  assert.deepEqual([...rgba], [127, 127, 127, 255]);
-});
-
-test("painting uses the same colours as colourIndex", () => {
-  const table = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3));
-  const values = [-1.5, -1, -0.3, 0, 0.123, 1.999, 2, 7];
+/** The number of the colour that each value is painted in. */
+function painted(values, low, high) {
   const rgba = new Uint8ClampedArray(4 * values.length);
-  colourise(values, -1, 2, table, rgba);
-  values.forEach((value, i) => assert.equal(rgba[4 * i], colourIndex(value, -1, 2), `value ${value}`));
+  colorize(values, low, high, GREYS, rgba);
+  return values.map((_, i) => rgba[4 * i]);
+}
+
+test("a value has colour min(floor(256 v), 255), as on the server", () => {
+  assert.deepEqual(painted([0, 1 / 256, 0.5, 1, -5, 5], 0, 1), [0, 1, 128, 255, 0, 255]);
+  assert.deepEqual(painted([-1.5, -1, 0.5, 1.999, 2, 7], -1, 2), [0, 0, 128, 255, 255, 255]);
+});
+
+test("every painted pixel is opaque", () => {
+  const rgba = new Uint8ClampedArray(4);
+  colorize([0.5], 0, 1, GREYS, rgba);
+  assert.deepEqual([...rgba], [128, 128, 128, 255]);
+});
+
+test("a flat map gets the middle colour, neither low nor high, as on the server; so does its bar", () => {
+  assert.deepEqual(painted([3, 3], 3, 3), [128, 128]);
+  const stops = (low, high) => new Set(gradient(GREYS, low, high).match(/rgb\([^)]*\)/g));
+  assert.deepEqual([...stops(3, 3)], ["rgb(128,128,128)"]);
+  assert.ok(stops(3, 4).has("rgb(0,0,0)") && stops(3, 4).has("rgb(255,255,255)"));
 });
 
 test("float32 comes through exactly, and a wrong length is refused", () => {
@@ -41,6 +43,12 @@ test("float32 comes through exactly, and a wrong length is refused", () => {
   assert.throws(() => floats(base64(numbers), 4), RangeError);
   assert.throws(() => floats(base64(numbers).slice(0, 24), 5), RangeError);
   assert.deepEqual([...bytes("AAEC/w==")], [0, 1, 2, 255]);
+});
+
+test("numbers of classes come in one byte or in two", () => {
+  assert.deepEqual(classes(base64(Uint8Array.from([0, 255])), "uint8"), Uint8Array.from([0, 255]));
+  assert.deepEqual(classes(base64(Uint16Array.from([1, 256, 65535])), "uint16"), Uint16Array.from([1, 256, 65535]));
+  assert.throws(() => classes("AAA=", "int64"), /expected classes as uint8 or uint16, got int64/);
 });
 
 test("half precision follows IEEE 754", () => {

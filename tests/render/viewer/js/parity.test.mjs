@@ -21,8 +21,8 @@ function same(actual, wanted, what) {
   });
 }
 
-test("rows, columns and log-sum-exp equal the server's", { skip }, () => {
-  const { position } = readPayload(payload.danet);
+test("rows and columns equal the server's", { skip }, () => {
+  const [position] = readPayload(payload.danet).positions;
   const out = new Float32Array(position.count);
   for (const { cell, row, column } of expected.cells) {
     position.row(cell, out);
@@ -30,8 +30,17 @@ test("rows, columns and log-sum-exp equal the server's", { skip }, () => {
     position.column(cell, out);
     same(out, floats(column, position.count), `column ${cell}`);
   }
+});
+
+test("the server's log-sum-exp is that of the browser's own row, at every location", { skip }, () => {
+  const [position] = readPayload(payload.danet).positions;
+  const [row, column] = [0, 1].map(() => new Float32Array(position.count));
+  const at = expected.cells[0].cell;
+  position.column(at, column); // by the server's log-sum-exp
   for (let cell = 0; cell < position.count; cell += 1) {
-    assert.ok(Math.abs(position.logSumExp(cell) - position.lse[cell]) <= TOLERANCE, `log-sum-exp ${cell}`);
+    position.row(cell, row); // by its own
+    const off = Math.log(row[at]) - Math.log(column[cell]);
+    assert.ok(Math.abs(off) <= TOLERANCE, `log-sum-exp ${cell} is off by ${off}`);
   }
 });
 
@@ -43,6 +52,14 @@ test("gates equal the server's, by sum and by product", { skip }, () => {
       same(own.values, floats(gate, own.values.length), `${name} stage ${i + 1}`);
     });
   }
+});
+
+test("gates per channel and several attentions arrive with their names", { skip }, () => {
+  const data = readPayload(payload.many);
+  assert.deepEqual(data.positions.map((p) => [p.label, p.title, p.grid]), expected.many.positions);
+  assert.deepEqual(data.channelGates.map((g) => [g.label, g.title, g.stage, g.stride, g.count]), expected.many.gates);
+  data.channelGates.forEach((gate, i) => assert.deepEqual(gate.values, floats(expected.many.values[i], gate.count)));
+  assert.deepEqual([...data.segmentation.cells], expected.many.classes);
 });
 
 test("maps, classes and channels arrive whole", { skip }, () => {

@@ -13,6 +13,7 @@ import { valueAt } from "../../../../attnviz/render/viewer/js/scale.js";
 import { otherMaps, quantities } from "../../../../attnviz/render/viewer/js/stage_player.js";
 import { createSettings, settingsFor } from "../../../../attnviz/render/viewer/js/settings.js";
 import { acrossPhotos, firstChoices } from "../../../../attnviz/render/viewer/js/sides.js";
+import { lacking } from "../../../../attnviz/render/viewer/js/views.js";
 import { flatRemark, gammaSentence, stageSentences } from "../../../../attnviz/render/viewer/js/wording.js";
 import { clamped, revealing, WHOLE, zoomedAt } from "../../../../attnviz/render/viewer/js/zoom.js";
 
@@ -43,6 +44,8 @@ test("bars start at zero, also where every number has one sign", () => {
   assert.equal(barPath([3, 2]).zero, 100);
   assert.equal(barPath([-2, -3]).zero, 0);
   assert.equal(barPath([0, 0]).zero, 50);
+  assert.equal(barPath([0.5, 0.25], 1).y(0.5), 50);
+  assert.equal(barPath([0.5, 2], 1).y(2), 0);
 });
 
 test("the pixel of a location is that of its middle, in the photo and not in what the network saw", () => {
@@ -52,7 +55,7 @@ test("the pixel of a location is that of its middle, in the photo and not in wha
 });
 
 test("data of another version is refused with a sentence", () => {
-  assert.throws(() => readPayload({ schema: 99 }), /expected data of version 1, got version 99/);
+  assert.throws(() => readPayload({ schema: 99 }), /expected data of version 2, got version 99/);
   assert.throws(() => readPayload(null), /got version none/);
 });
 
@@ -126,9 +129,10 @@ test("the player starts over after the last stage", () => {
 });
 
 test("settings keep to what they know, tell each change once, and forget listeners that left", () => {
-  const settings = createSettings({ opacity: 0.3, view: "stages", palette: undefined });
+  const settings = createSettings({ opacity: 0.3, view: "stages", colormap: undefined });
+  settings.fill({ opacity: 0.6, colormap: "viridis", diverging: undefined, view: "position" });
   assert.equal(settings.get("opacity"), 0.3);
-  assert.equal(settings.get("palette"), "viridis");
+  assert.equal(settings.get("colormap"), "viridis");
   assert.equal(settings.get("view"), undefined);
   const life = new AbortController();
   const heard = [];
@@ -138,6 +142,25 @@ test("settings keep to what they know, tell each change once, and forget listene
   life.abort();
   settings.set("smooth", false);
   assert.deepEqual(heard, [["smooth", true]]);
+});
+
+test("what the data begin with never takes the place of what was chosen", () => {
+  const settings = createSettings();
+  assert.equal(settings.get("opacity"), undefined);
+  settings.fill({ opacity: 0.6 });
+  settings.set("opacity", 0.2);
+  settings.fill({ opacity: 0.6 });
+  assert.equal(settings.get("opacity"), 0.2);
+});
+
+test("a view applies by the sites of the network; two sides can be compared where both have maps", () => {
+  const [bam, se] = [{ views: ["stages"], maps: [1] }, { views: ["channel"], maps: [] }];
+  assert.equal(lacking("stages", bam), null);
+  assert.equal(lacking("position", bam), bam);
+  assert.equal(lacking("channel", { left: se, right: null }), null);
+  assert.equal(lacking("compare", { left: bam, right: null }), null);
+  assert.equal(lacking("compare", { left: bam, right: se }), se);
+  assert.equal(lacking("compare", se), se);
 });
 
 test("viewers with the same link share their looks, others do not", () => {

@@ -1,0 +1,16 @@
+// The views by name: what they are called, and which of them have something to show.
+
+/** Name -> what people call it. */
+export const VIEW_LABELS = Object.freeze({
+  stages: "Coarse to fine",
+  position: "Position attention",
+  channel: "Channel attention",
+  compare: "Compare",
+});
+
+/** The payload of the side ({left, right} for two) that has nothing to show in a view; null where the view applies. */
+export function lacking(view, payload) {
+  const left = payload.left || payload;
+  if (view === "compare") return [left, payload.right].find((side) => side && !side.maps.length) || null;
+  return left.views.includes(view) ? null : left;
+}

@@ -1,0 +1,30 @@
+// The page's scripts: window.attnvizPage is what the scripts of Gradio's parts call.
+
+import { nameIcons } from "./access.js";
+import { attach, receive, receiveCompare } from "./bridge.js";
+import { models, segments } from "./choose.js";
+import { figure } from "./downloads.js";
+import { takePhotos } from "./intake.js";
+import { mark, samples, status, text, waiting } from "./lists.js";
+import { pins } from "./pinned.js";
+import { sheet } from "./sheet.js";
+import { tabs } from "./tabs.js";
+
+nameIcons();
+takePhotos();
+window.attnvizPage = Object.freeze({
+  attach,
+  figure,
+  mark,
+  models,
+  pins,
+  receive,
+  receiveCompare,
+  samples,
+  segments,
+  sheet,
+  status,
+  tabs,
+  text,
+  waiting,
+});
