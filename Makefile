@@ -8,6 +8,7 @@ PORT ?= 7860
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+WORKERS := -n auto --maxprocesses 4
 ESLINT := 9.39.1
 
 VENV := .venv
@@ -27,7 +28,7 @@ run: $(RUNTIME) ## serve the page on http://127.0.0.1:7860
 
 test: $(TOOLS) ## install what the tests need and run them all
 	@.ci/system-packages
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 lint: $(TOOLS) ## ruff (rules and format), mypy --strict, the scripts (node, ESLint)
 	@$(PY) -m ruff check .
@@ -63,10 +64,12 @@ clean: ## remove .venv, caches and everything built
 $(PY):
 	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
 
-# Each stamp is touched last, so that an installation that was interrupted is done again.
-$(RUNTIME): requirements.txt | $(PY)
+# Each stamp is touched last, so that an installation that was interrupted is done again. The package itself is
+# installed as a path to this folder, with what is already there: that needs no network.
+$(RUNTIME): requirements.txt pyproject.toml | $(PY)
 	@echo "Installing requirements.txt into $(VENV) (once; torch takes a while) ..."
 	@$(PIP) install -r requirements.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(TOOLS): requirements-test.txt $(RUNTIME)

@@ -17,13 +17,12 @@ from tests.page_watch import CHROMIUM_FLAGS, CHROMIUM_NAMES, LOCAL_HOSTS, PageWa
 
 prepare_environment()  # before a test imports Gradio
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER_FIXTURES = {"browser", "context", "new_context", "page"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that need a browser and runs them last: Playwright leaves an event loop running behind it."""
     for item in items:
-        if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
@@ -135,7 +134,7 @@ def page_watch() -> PageWatch:
 
 @pytest.fixture
 def new_context(new_context: Callable[..., Any], page_watch: PageWatch) -> Iterator[Callable[..., Any]]:
-    """Makes a visitor (a browser context) that is watched; `context` and `page` come from here too."""
+    """Makes a visitor (a browser context) that is watched and whom nobody has seen before."""
 
     def watched(**options: Any) -> Any:
         context = new_context(**options)
@@ -144,6 +143,31 @@ def new_context(new_context: Callable[..., Any], page_watch: PageWatch) -> Itera
         return context
 
     yield watched
+    judge(page_watch)
+
+
+@pytest.fixture(scope="session")
+def returning_visitor(browser: Any, browser_context_args: dict[str, Any]) -> Iterator[Any]:
+    """One visitor (a browser context) for many tests, who has the page's scripts in the cache, compiled."""
+    context = browser.new_context(**browser_context_args)
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(returning_visitor: Any, page_watch: PageWatch) -> Iterator[Any]:
+    """A new page of the returning visitor, watched."""
+    page_watch.watch(returning_visitor)
+    page = returning_visitor.new_page()
+    yield page
+    page.close()
+    page_watch.leave(returning_visitor)
+    judge(page_watch)
+
+
+def judge(page_watch: PageWatch) -> None:
+    """Fails the test whose pages misbehaved."""
     problems = page_watch.verdict()
     if problems:
         pytest.fail("the page misbehaved:\n  " + "\n  ".join(problems))

@@ -1,11 +1,18 @@
-"""Chromium as the tests run it, and what a page may not do there: complain on the console, or ask other machines."""
+"""Chromium as the tests run it, and what a page may not do there: complain on the console, or ask other machines.
+
+Chromium itself keeps to this machine, by the rules for its resolver, which hold for addresses and web sockets too. (A
+route of Playwright's would do so as well, but it turns the cache off and asks Python about every request: each page
+would take twice the time to open.)
+"""
 
 import os
 import re
 import shutil
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Route
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without the networking flags Chromium looks its maker's hosts up at every start.
@@ -43,11 +50,14 @@ class PageWatch:
         self._expected: list[tuple[re.Pattern[str], str]] = []
 
     def watch(self, context: BrowserContext) -> None:
-        """Records what the pages of `context` do; requests that would leave the machine are aborted."""
-        context.on("console", self._on_console)
-        context.on("weberror", lambda error: self._problems.append(f"uncaught: {error.error}"))
-        context.on("request", self._on_request)
-        context.route(lambda url: not is_local(url), self._abort)
+        """Records what the pages of `context` do."""
+        for event, listener in self._listeners().items():
+            context.on(event, listener)
+
+    def leave(self, context: BrowserContext) -> None:
+        """Records no longer what the pages of `context` do."""
+        for event, listener in self._listeners().items():
+            context.remove_listener(event, listener)
 
     def expect(self, pattern: str) -> None:
         """Allows the problems that match `pattern`, and demands at least one such problem by the end of the test."""
@@ -63,6 +73,12 @@ class PageWatch:
         ]
         return unexpected + missing
 
+    def _listeners(self) -> dict[str, Callable[[Any], None]]:
+        return {"console": self._on_console, "weberror": self._on_uncaught, "request": self._on_request}
+
+    def _on_uncaught(self, error: WebError) -> None:
+        self._problems.append(f"uncaught: {error.error}")
+
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             where = message.location
@@ -71,7 +87,3 @@ class PageWatch:
     def _on_request(self, request: Request) -> None:
         if not is_local(request.url):
             self._problems.append(f"outside request: {request.method} {request.url}")
-
-    @staticmethod
-    def _abort(route: Route) -> None:
-        route.abort()

@@ -6,6 +6,7 @@ The commands run in an empty folder with a stand-in for Python that only writes 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.log = path, path / "log"
-        for name in ("Makefile", "requirements.txt", "requirements-test.txt"):
+        for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-test.txt"):
             shutil.copy(ROOT / name, path / name)
         shutil.copytree(ROOT / ".ci", path / ".ci")
         (path / ".ci" / "system-packages").write_text("#!/bin/sh\n", encoding="utf-8")
@@ -61,7 +62,9 @@ def installs(calls: list[str]) -> list[str]:
 def test_run_installs_once_and_serves_on_port_7860(folder):
     code, calls = folder.make("run")
     assert code == 0
-    assert [call.split(" -r ")[1].split()[0] for call in installs(calls)] == ["requirements.txt"]
+    requirements, package = installs(calls)
+    assert requirements.split(" -r ")[1].split()[0] == "requirements.txt"
+    assert "--no-deps --no-build-isolation --editable ." in package
     assert calls[-1] == "app.py PORT=7860"
     assert folder.make("run") == (0, ["app.py PORT=7860"])
 
@@ -70,11 +73,12 @@ def test_another_port_is_passed_on(folder):
     assert folder.make("run", "PORT=8123")[1][-1] == "app.py PORT=8123"
 
 
-def test_changed_requirements_are_installed_again(folder):
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_what_changed_is_installed_again(folder, name):
     folder.make("run")
-    later = (folder.path / "requirements.txt").stat().st_mtime + 100
-    os.utime(folder.path / "requirements.txt", (later, later))
-    assert len(installs(folder.make("run")[1])) == 1
+    later = (folder.path / name).stat().st_mtime + 100
+    os.utime(folder.path / name, (later, later))
+    assert len(installs(folder.make("run")[1])) == 2
 
 
 def test_an_installation_that_failed_is_done_again_and_nothing_is_served(folder):
@@ -83,14 +87,32 @@ def test_an_installation_that_failed_is_done_again_and_nothing_is_served(folder)
     assert not any("app.py" in call for call in calls)
     code, calls = folder.make("run")
     assert code == 0
-    assert len(installs(calls)) == 1
+    assert len(installs(calls)) == 2
 
 
 def test_test_installs_both_files_once_and_runs_pytest_last(folder):
     calls = folder.make("test")[1]
-    assert len(installs(calls)) == 2
+    assert len(installs(calls)) == 3
     assert calls[-1].startswith("-m pytest")
     assert installs(folder.make("test")[1]) == []
+
+
+def test_what_pytest_is_given_comes_after_the_number_of_its_workers(folder):
+    call = folder.make("test", "PYTEST_ARGS=-n0 tests/reduce -x")[1][-1]
+    assert call.index("-n auto") < call.index("-n0 tests/reduce -x")
+
+
+def test_the_package_itself_is_there_from_any_folder(tmp_path):
+    if Path(sys.prefix) != ROOT / ".venv":
+        pytest.skip("the tests run in an environment that make did not set up")
+    bare = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    code = "import attnviz; print(attnviz.__file__, len(attnviz.list_models()))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert said.stdout.split()[0] == str(ROOT / "attnviz" / "__init__.py")
+    assert int(said.stdout.split()[1]) >= len(list((ROOT / "weights").glob("*.json")))
+    assert (Path(sys.prefix) / "bin" / "attnviz").is_file()
 
 
 def test_a_python_that_is_not_there_is_said_in_words(folder):

@@ -1,6 +1,8 @@
 """The tests' own guards work: a page that complains, a page that phones out, a connection that leaves the machine."""
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -51,6 +53,43 @@ def test_a_request_that_leaves_the_machine_is_a_problem_and_never_arrives(judged
     page.set_content("<img id=i src='http://example.org/spy.png' onerror='this.dataset.failed=1'>")
     page.wait_for_selector("#i[data-failed]", state="attached")
     assert any("outside request: GET http://example.org/spy.png" in problem for problem in watch.verdict())
+
+
+def test_no_address_but_this_machines_own_is_reached(judged):
+    watch, page = judged
+    arrived = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            arrived.append(self.headers["Host"].partition(":")[0])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("0.0.0.0", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for host in ("127.0.0.2", "192.0.2.1", "127.0.0.1"):
+            page.evaluate(
+                "url => fetch(url, {mode: 'no-cors'}).catch(() => null)", f"http://{host}:{server.server_port}"
+            )
+        for host in ("127.0.0.2", "192.0.2.1"):
+            page.evaluate(
+                "url => new Promise((done) => { new WebSocket(url).onclose = done })",
+                f"ws://{host}:{server.server_port}",
+            )
+        server.shutdown()
+    assert set(arrived) == {"127.0.0.1"}
+    assert [problem for problem in watch.verdict() if "outside request: GET http://127.0.0.1" in problem] == []
+    assert sum(problem.startswith("outside request") for problem in watch.verdict()) == 2
+
+
+def test_what_is_no_longer_watched_is_nobodys_problem(judged):
+    watch, page = judged
+    watch.leave(page.context)
+    page.evaluate("console.error('afterwards')")
+    assert watch.verdict() == []
 
 
 def test_an_expected_problem_is_fine_and_a_missing_one_is_not(judged):

@@ -22,8 +22,10 @@ def axe_script() -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(new_context, demo_url, axe_script, scheme):
-    page = open_page(new_context(color_scheme=scheme, viewport={"width": 1440, "height": 900}).new_page(), demo_url)
+def test_axe_finds_nothing_serious(page, demo_url, axe_script, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_page(page, demo_url)
     page.evaluate(axe_script)
     found = []
 
@@ -46,8 +48,9 @@ def test_axe_finds_nothing_serious(new_context, demo_url, axe_script, scheme):
 
 
 @pytest.mark.parametrize("width", [390, 360, 768, 2560])
-def test_nothing_scrolls_sideways(new_context, demo_url, width):
-    page = open_page(new_context(viewport={"width": width, "height": 844}).new_page(), demo_url)
+def test_nothing_scrolls_sideways(page, demo_url, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    open_page(page, demo_url)
     for tab in TABS:
         page.locator(f"#page-tab-{tab}").click()
         page.wait_for_timeout(250)
@@ -55,10 +58,11 @@ def test_nothing_scrolls_sideways(new_context, demo_url, width):
         expect(page.locator(f"#page-panel-{tab}")).to_be_visible()
 
 
-def test_dark_mode_follows_the_system(new_context, demo_url):
+def test_dark_mode_follows_the_system(page, demo_url):
     colors = {}
     for scheme in ("light", "dark"):
-        page = open_page(new_context(color_scheme=scheme).new_page(), demo_url)
+        page.emulate_media(color_scheme=scheme)
+        open_page(page, demo_url)
         colors[scheme] = page.evaluate(
             "() => ['backgroundColor', 'color'].map((key) => getComputedStyle(document.body)[key].match(/\\d+/g)"
             ".slice(0, 3).map(Number).reduce((a, b) => a + b))"
@@ -68,8 +72,9 @@ def test_dark_mode_follows_the_system(new_context, demo_url):
     assert dark[0] < 120 < 600 < dark[1]
 
 
-def test_by_keyboard_alone(new_context, demo_url):
-    page = open_page(new_context(viewport={"width": 1440, "height": 900}).new_page(), demo_url)
+def test_by_keyboard_alone(page, demo_url):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_page(page, demo_url)
 
     def tab_to(selector: str, most: int = 60) -> None:
         for _ in range(most):
@@ -128,13 +133,13 @@ def test_two_visitors_never_see_each_others_pictures(new_context, demo_url, tmp_
         assert f"{other}.png" not in page.content()  # the bare name also occurs in base64
 
 
-def test_a_closed_page_is_forgotten(new_context, demo_url, monkeypatch):
+def test_a_closed_page_is_forgotten(page, demo_url, monkeypatch):
     from attnviz.serve.sessions import SessionStore
 
     forgotten = []
     real = SessionStore.forget
     monkeypatch.setattr(SessionStore, "forget", lambda self, session: (forgotten.append(session), real(self, session)))
-    page = open_page(new_context().new_page(), demo_url)
+    open_page(page, demo_url)
     page.close()
     for _ in range(100):
         if forgotten:
@@ -143,8 +148,8 @@ def test_a_closed_page_is_forgotten(new_context, demo_url, monkeypatch):
     assert forgotten
 
 
-def test_a_script_in_a_file_name_stays_text(new_context, demo_url, tmp_path):
-    page = open_page(new_context().new_page(), demo_url)
+def test_a_script_in_a_file_name_stays_text(page, demo_url, tmp_path):
+    open_page(page, demo_url)
     pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / "<img src=x onerror=window.hurt=1>${window.hurt=1}{{window.hurt=1}}.png"
     Image.fromarray(pixels).save(path)
