@@ -1,13 +1,15 @@
-"""The options of ``attnviz explain``: their names, ranges and the words of ``--help``."""
+"""The options of ``attnviz explain``: their names, ranges and the words of ``--help``.
+
+Choices and ranges are those of the stages behind them, and stand here again because those import NumPy and matplotlib,
+which would triple the time that ``--help`` takes; a test keeps them equal, and the defaults too.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-ColormapName = Literal[
-    "viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"
-]  # as attnviz.render.colormaps.names(), without its import of matplotlib
+ColormapName = Literal["viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"]
 
 Photos = Annotated[list[str], Argument(metavar="PHOTO", help="Picture files.", show_default=False)]
 Model = Annotated[str | None, Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")]
