@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from attnviz.errors import ExportError
+from attnviz.errors import ExportError, one_line, quoted, reason
 
 _OLDEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files make the same archive
 
@@ -30,9 +30,11 @@ def make_folder(folder: Path, *, within: Path | None = None) -> Path:
         real = folder.resolve(strict=True)
         inside = within is None or real.is_relative_to(within.resolve(strict=True))
     except (OSError, ValueError, RuntimeError) as error:
-        raise ExportError(f"expected a folder to write to at {shown(folder)}, got: {reason(error)}") from error
+        raise ExportError(f"expected a folder to write to at {one_line(folder)}, got: {reason(error)}") from error
     if not inside:
-        raise ExportError(f"expected a folder within {shown(within)}, got {shown(folder)}, a link that leads out of it")
+        raise ExportError(
+            f"expected a folder within {one_line(within)}, got {one_line(folder)}, a link that leads out of it"
+        )
     return real
 
 
@@ -53,7 +55,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     """
     for name in files:
         if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-            raise ExportError(f"expected a plain file name, got {name!r}")
+            raise ExportError(f"expected a plain file name, got {quoted(name)}")
     targets = [folder / name for name in files]
     waiting: list[Path] = []
     try:
@@ -68,7 +70,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         for target, temporary in zip(targets, waiting, strict=True):
             os.replace(temporary, target)
     except OSError as error:
-        raise ExportError(f"expected to be able to write to {shown(folder)}, got: {reason(error)}") from error
+        raise ExportError(f"expected to be able to write to {one_line(folder)}, got: {reason(error)}") from error
     finally:
         for temporary in waiting:
             with suppress(OSError):
@@ -85,13 +87,6 @@ def add_to_zip(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(info, content)
 
 
-def shown(path: Path | None) -> str:
-    """A path as text that any terminal and any JSON can take."""
+def shown(path: Path) -> str:
+    """A path as text that any JSON can take."""
     return str(path).encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
-def reason(error: BaseException) -> str:
-    """Why an operation failed, in a few words and without a path."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error) or type(error).__name__

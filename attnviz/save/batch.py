@@ -14,13 +14,13 @@ from typing import Any
 
 from PIL import Image
 
-from attnviz.errors import AttnvizError, ExportError, OptionError
+from attnviz.errors import AttnvizError, ExportError, OptionError, one_line, reason
 from attnviz.render.caption import RANDOM_WEIGHTS, findings
 from attnviz.render.contact_sheet import Tile, contact_sheet, thumbnails
 from attnviz.render.figure import plan_figure
 from attnviz.render.figure_options import FigureOptions
 from attnviz.results import ByteArray, Explanation
-from attnviz.save.atomic_files import add_to_zip, reason, shown
+from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import Format, build_files, checked_formats
 from attnviz.save.file_names import UniqueNames
 from attnviz.save.manifest import PhotoSource
@@ -234,7 +234,7 @@ class _Archive:
             self._temporary.unlink(missing_ok=True)
 
     def _refusal(self, error: OSError) -> ExportError:
-        return ExportError(f"expected to be able to write {shown(self._path)}, got: {reason(error)}")
+        return ExportError(f"expected to be able to write {one_line(self._path)}, got: {reason(error)}")
 
 
 def _summary(items: Sequence[BatchItem]) -> bytes:

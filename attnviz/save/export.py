@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from attnviz.errors import OptionError
+from attnviz.errors import OptionError, quoted
 from attnviz.render.animation import animate
 from attnviz.render.figure import FigurePlan, plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
@@ -92,7 +92,7 @@ def checked_formats(formats: Iterable[str]) -> tuple[Format, ...]:
     wanted = [formats] if isinstance(formats, str) else list(formats)
     for name in wanted:
         if name not in FORMATS:
-            raise OptionError(f"expected formats out of {', '.join(FORMATS)}, got {name!r}")
+            raise OptionError(f"expected formats out of {', '.join(FORMATS)}, got {quoted(name)}")
     if not wanted:
         raise OptionError(f"expected at least one format out of {', '.join(FORMATS)}, got none")
     return tuple(name for name in FORMATS if name in wanted)

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attnviz.errors import ExportError, ImageError
+from attnviz.errors import ExportError, ImageError, one_line, reason
 from attnviz.models.weights.file_hash import file_hash
 from attnviz.render.figure import FigurePlan
 from attnviz.results import Explanation
-from attnviz.save.atomic_files import reason, shown
 
 SCHEMA = "attnviz manifest 2"
 _LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib", "pillow")
@@ -59,7 +58,7 @@ class PhotoSource:
         try:
             return cls(path.name if name is None else name, file_hash(path), path if name is None else None)
         except (OSError, ValueError) as error:
-            raise ImageError(f"expected a photo that can be read, got {shown(path)}: {reason(error)}") from error
+            raise ImageError(f"expected a photo that can be read, got {one_line(path)}: {reason(error)}") from error
 
 
 def array_sha256(array: NDArray[Any]) -> str:
@@ -172,4 +171,4 @@ def _relative(path: Path | None, folder: Path | None) -> str | None:
     except (OSError, ValueError) as error:  # another drive
         if isinstance(error, ValueError):
             return None
-        raise ExportError(f"expected a photo that is still there, got {shown(path)}: {reason(error)}") from error
+        raise ExportError(f"expected a photo that is still there, got {one_line(path)}: {reason(error)}") from error

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from attnviz.errors import InputError
+from attnviz.errors import InputError, one_line, quoted, reason
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.render.figure_options import FigureOptions
-from attnviz.save.atomic_files import reason, shown
 from attnviz.save.manifest import SCHEMA
 
 _LARGEST_FILE = 5_000_000  # bytes
@@ -106,13 +105,13 @@ def read_manifest(path: Path) -> Recipe:
         with open(path, "rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a manifest that can be read, got {shown(path)}: {reason(error)}") from error
+        raise InputError(f"expected a manifest that can be read, got {one_line(path)}: {reason(error)}") from error
     if len(content) > _LARGEST_FILE:
-        raise InputError(f"expected a manifest of at most {_LARGEST_FILE:,} bytes, got a larger file: {shown(path)}")
+        raise InputError(f"expected a manifest of at most {_LARGEST_FILE:,} bytes, got a larger file: {one_line(path)}")
     try:
         document = json.loads(content, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"expected JSON in {shown(path)}, got text that is none: {_short(error)}") from error
+        raise InputError(f"expected JSON in {one_line(path)}, got text that is none: {one_line(error, 120)}") from error
     return parse_manifest(document)
 
 
@@ -123,9 +122,9 @@ def parse_manifest(document: object) -> Recipe:
         InputError: It is no manifest of a version this program knows, or a value in it is wrong.
     """
     if not isinstance(document, dict):
-        raise InputError(f"expected the manifest as an object, got {_short(document)}")
+        raise InputError(f"expected the manifest as an object, got {quoted(document)}")
     if document.get("schema") != SCHEMA:
-        raise InputError(f"expected schema {SCHEMA!r} of the manifest, got {_short(document.get('schema'))}")
+        raise InputError(f"expected schema {SCHEMA!r} of the manifest, got {quoted(document.get('schema'))}")
     try:
         # Strictly: no text passes for a number. By way of JSON, whose lists are tuples then.
         return Recipe.model_validate_json(json.dumps(document), strict=True)
@@ -136,17 +135,11 @@ def parse_manifest(document: object) -> Recipe:
 def _sentence(error: ValidationError) -> str:
     """The first thing that is wrong, in one sentence."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(_short(part).strip("'") for part in first["loc"]) or "the manifest"
+    where = ".".join(one_line(part, 80) for part in first["loc"]) or "the manifest"
     if first["type"] == "missing":
         return f"expected {where} in the manifest, got none"
-    return f"expected {where} of the manifest to be right, got {_short(first['input'])}: {_short(first['msg'])}"
+    return f"expected {where} of the manifest to be right, got {quoted(first['input'])}: {one_line(first['msg'], 120)}"
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
-
-
-def _short(value: object) -> str:
-    """A value for a message: short, on one line, whatever it is."""
-    text = " ".join(ascii(str(value)).strip("'\"").split())
-    return text if len(text) <= 120 else f"{text[:117]}..."

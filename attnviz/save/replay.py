@@ -10,10 +10,19 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attnviz.errors import CheckpointError, DeviceError, ImageError, InputError, UnknownModelError
+from attnviz.errors import (
+    CheckpointError,
+    DeviceError,
+    ImageError,
+    InputError,
+    UnknownModelError,
+    one_line,
+    quoted,
+    reason,
+)
 from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.results import Explanation
-from attnviz.save.atomic_files import make_folder, reason, shown, write_files
+from attnviz.save.atomic_files import make_folder, shown, write_files
 from attnviz.save.export import FILES, Format, build_files
 from attnviz.save.manifest import PhotoSource, array_sha256, raw_arrays, versions
 from attnviz.save.manifest_reader import MapRecord, Recipe, read_manifest
@@ -130,8 +139,8 @@ def replay(
     recipe = read_manifest(path)
     if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
-            f"expected a manifest of weights that have a hash, got {recipe.model.name!r}, random or made in a program; "
-            "name a checkpoint with --model"
+            f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or made in a "
+            "program; name a checkpoint with --model"
         )
     notes = [
         f"{name} was {then}, is {versions()[name]}"
@@ -163,7 +172,7 @@ def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
                 return candidate
         except (OSError, ValueError):  # a name that no file can have
             continue
-    name = shown(Path(recipe.photo.name or "without a name"))
+    name = one_line(recipe.photo.name or "without a name", 200)
     raise ImageError(f"expected the photo {name} where the manifest says, got no such file; give it with --photo")
 
 
@@ -175,7 +184,7 @@ def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None,
     # A manifest must not make the program open any file it likes.
     if model is None and recipe.model.name not in list_models():
         raise UnknownModelError(
-            f"expected weights that are known by name, got {recipe.model.name[:200]!r}; give the file with --model"
+            f"expected weights that are known by name, got {quoted(recipe.model.name)}; give the file with --model"
         )
     place = device or recipe.model.device
     try:
@@ -184,7 +193,7 @@ def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None,
         if device is not None:
             raise
         place = "auto"
-        notes.append(f"computed on {pick_device(place)}, not on {recipe.model.device[:40]!r} as then")
+        notes.append(f"computed on {pick_device(place)}, not on {quoted(recipe.model.device, 40)} as then")
     loaded = load_model(model or recipe.model.name, place)
     if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
@@ -202,7 +211,9 @@ def _check_photo(recipe: Recipe, photo: Path, explanation: Explanation, notes: l
         notes.append("the photo's file is the same, but it was decoded to other pixels")
     elif not same_pixels:
         wanted = recipe.photo.sha256 or f"{recipe.photo.pixels_sha256} (of its pixels)"
-        raise ImageError(f"expected the photo with SHA-256 {wanted}, got {shown(photo)} with {digest}: another photo")
+        raise ImageError(
+            f"expected the photo with SHA-256 {wanted}, got {one_line(photo)} with {digest}: another photo"
+        )
 
 
 def _compare(recipe: Recipe, now: Mapping[str, NDArray[Any]], npz: Path) -> tuple[MapComparison, ...]:
@@ -211,7 +222,7 @@ def _compare(recipe: Recipe, now: Mapping[str, NDArray[Any]], npz: Path) -> tupl
     missing = sorted(set(recipe.maps) - set(now))
     if missing:
         raise InputError(
-            f"expected maps that {recipe.model.name[:200]!r} has, got {missing[0][:200]!r} in the manifest"
+            f"expected maps that {quoted(recipe.model.name)} has, got {quoted(missing[0])} in the manifest"
         )
     return tuple(_compare_one(label, then, now[label], npz) for label, then in recipe.maps.items())
 
@@ -223,7 +234,8 @@ def _compare_one(label: str, then: MapRecord, now: NDArray[Any], npz: Path) -> M
     before = _read_array(npz, label, then)
     if array_sha256(before) != then.sha256:
         raise InputError(
-            f"expected the map {label} of {npz.name} with the manifest's hash, got other numbers: changed since"
+            f"expected the map {one_line(label, 200)} of {npz.name} with the manifest's hash, "
+            "got other numbers: changed since"
         )
     wide = before.astype(np.float64)
     difference = float(np.abs(now.astype(np.float64) - wide).max())
@@ -249,7 +261,8 @@ def _read_array(npz: Path, label: str, expected: MapRecord) -> NDArray[Any]:
             return np.asarray(np.frombuffer(content, dtype).reshape(shape))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(
-            f"expected the map {label[:200]} as {expected.dtype} {expected.shape} in {npz.name}, got: {reason(error)}"
+            f"expected the map {one_line(label, 200)} as {expected.dtype} {expected.shape} in {npz.name}, "
+            f"got: {reason(error)}"
         ) from error
 
 
