@@ -1,5 +1,6 @@
 """The command line, mostly in this process; a few runs in processes of their own, as a shell would."""
 
+import inspect
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 import attnviz
 from attnviz.models.weights.registry import DEFAULT_MODEL
+from attnviz.render.figure_options import FigureOptions
 from attnviz.terminal import app as cli
 from attnviz.terminal.app import app
 
@@ -185,3 +187,13 @@ def test_ctrl_c_ends_it_quietly(tmp_path, cat):
     assert process.returncode == 130
     assert err == b""
     assert list((tmp_path / "out").rglob("*.tmp")) == []
+
+
+def test_a_figure_of_the_command_line_begins_as_one_of_python():
+    # The command line states its defaults itself: reading them from the options would load matplotlib for --help.
+    given = {name: entry.default for name, entry in inspect.signature(cli.explain_photos).parameters.items()}
+    names = {"opacity": "map_opacity", "width": "width_mm"}
+    own = FigureOptions()
+    for name in ("colormap", "scaling", "opacity", "width", "dpi", "font_size", "title", "caption", "columns"):
+        assert given[name] == getattr(own, names.get(name, name)), name
+    assert (given["smooth"], own.interpolation) == (False, "nearest")
