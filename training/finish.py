@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from attnviz.models.build import build_model
+from attnviz.models.sites import sites_of, views_of
 from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
 
 LARGEST_CHANGE = 1e-2  # of logits, relative to the largest one
@@ -82,6 +83,7 @@ def finish(
         "bytes": len(content),
         **{k: about[k] for k in WRITTEN_BY_PEOPLE if k != "title"},
         "config": spec,
+        "views": views_of(sites_of(net)),
         "metrics": {**metrics, "largest change of the outputs by fp16, relative to fp32": round(change, 5)},
         "parameters": sum(p.numel() for p in net.parameters()),
     }

@@ -1,11 +1,8 @@
 """From a plain description to a network: the only place that knows which class an architecture's name means."""
 
-import functools
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from attnviz.errors import OptionError
@@ -15,7 +12,6 @@ from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.danet import DANet
 from attnviz.models.resnet import TrunkOptions
-from attnviz.models.sites import View, sites_of, views_of
 
 
 def build_model(config: Mapping[str, Any]) -> nn.Module:
@@ -54,21 +50,6 @@ def build_model(config: Mapping[str, Any]) -> nn.Module:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise OptionError(f"expected a full description of a {architecture}, got one with {error}") from error
     raise OptionError(f"expected architecture BamResNet, DANet or AttentionResNet, got {architecture!r}")
-
-
-@functools.cache
-def _views(config: str) -> tuple[View, ...]:
-    with torch.device("meta"):
-        return views_of(sites_of(build_model(json.loads(config))))
-
-
-def views_of_config(config: Mapping[str, Any]) -> tuple[View, ...]:
-    """Which views have something to show of the network that `build_model` would build; nothing is allocated.
-
-    Raises:
-        OptionError: As for `build_model`.
-    """
-    return _views(json.dumps(config, sort_keys=True))
 
 
 def _trunk(fields: Mapping[str, Any]) -> TrunkOptions:

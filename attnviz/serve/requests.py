@@ -8,7 +8,6 @@ from attnviz import pipeline
 from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
-from attnviz.models.build import views_of_config
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 from attnviz.observe.cost import free_memory, in_words
@@ -53,8 +52,7 @@ def model_groups() -> list[dict[str, Any]]:
 
 def _listed(entry: ModelCard) -> dict[str, Any]:
     note = command_to_get(entry) if entry.status == "available" else None
-    shows = [] if note else list(views_of_config(entry.config))
-    return {"name": entry.name, "title": entry.title, "note": note, "shows": shows}
+    return {"name": entry.name, "title": entry.title, "note": note, "shows": list(entry.views)}
 
 
 def short_title(name: str) -> str:

@@ -11,12 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from attnviz.errors import CheckpointError
 from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.sites import View
 
 Task = Literal["classification", "segmentation"]
 Status = Literal["shipped", "cached", "available"]
 
 _IN_FILE = (  # what every card says, in the order in which it is written; `notes` may be left out
     *("name", "title", "file", "sha256", "bytes", "architecture", "config", "task", "preprocessing", "min_size"),
+    "views",
     *("categories", "metrics", "source", "licence", "paper", "notes", "parameters"),
 )
 
@@ -33,6 +35,7 @@ class ModelCard:
         config: What `attnviz.models.build.build_model` builds.
         preprocessing: How a photo becomes the input that the weights were trained for.
         min_size: Shortest side the network can take, pixels.
+        views: Which views have something to show, as `attnviz.models.sites.views_of` finds them in its sites.
         categories: Names of the classes, in order.
         metrics: Name with unit and data set -> value.
         parameters: Number of trained parameters.
@@ -60,6 +63,7 @@ class ModelCard:
     licence: str | None = None
     paper: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    views: tuple[View, ...] = ()
     status: Status = "shipped"
     path: Path | None = None
     sha256: str | None = None

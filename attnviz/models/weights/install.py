@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from attnviz.errors import CheckpointError, DownloadError, OptionError, UnknownModelError, reason
+from attnviz.models.sites import sites_of, views_of
 from attnviz.models.weights.cache import cached_folder, downloads_folder, locked
 from attnviz.models.weights.card import ModelCard, card_fields, read_card
 from attnviz.models.weights.categories import CategorySet, categories_of
@@ -262,6 +263,7 @@ def _install(net: nn.Module, card: ModelCard, original: Path, dtype: torch.dtype
             card,
             config=dict(getattr(net, "config", card.config)),
             min_size=int(getattr(net, "min_size", card.min_size)),
+            views=views_of(sites_of(net)),
             parameters=sum(p.numel() for p in net.parameters()),
             status="cached",
             path=weights,

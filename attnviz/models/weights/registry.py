@@ -13,7 +13,7 @@ from torch import nn
 from attnviz.errors import CheckpointError, UnknownModelError
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.device import pick_device
-from attnviz.models.sites import Site
+from attnviz.models.sites import Site, views_of
 from attnviz.models.weights.cache import cached_folder
 from attnviz.models.weights.card import ModelCard, read_card
 from attnviz.models.weights.checkpoint import load_checkpoint
@@ -164,6 +164,7 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
         config=config,
         preprocessing=Preprocessing(size=224, multiple=max((site.stride for site in sites), default=32)),
         min_size=int(getattr(net, "min_size", 32)),
+        views=views_of(sites),
         categories=tuple(f"class {i}" for i in range(int(config.get("num_classes", 0)))),
         source="given as a network or a file",
     )

@@ -6,6 +6,7 @@ import torch
 
 from attnviz.errors import CheckpointError, DeviceError
 from attnviz.models.build import build_model
+from attnviz.models.sites import views_of
 from attnviz.models.weights.checkpoint import load_checkpoint
 from attnviz.models.weights.registry import (
     DEFAULT_MODEL,
@@ -33,6 +34,7 @@ def test_every_shipped_card_is_whole(card):
     assert card.preprocessing.size >= card.min_size
     assert all(card.preprocessing.multiple % site.stride == 0 for site in net.sites())  # cells tile the picture
     assert card.task == ("segmentation" if net.config["architecture"] == "DANet" else "classification")
+    assert card.views == views_of(net.sites())
     assert card.licence
     assert card.metrics
     assert card.bytes == card.path.stat().st_size
