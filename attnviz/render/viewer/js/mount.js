@@ -23,8 +23,10 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; null shows that there is nothing yet.
  * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
- *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share their looks; any setting of settings.js.
- * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change.
+ *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
+ *   their looks; any setting of settings.js, instead of what the payload begins with.
+ * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change. Rows and
+ * columns of pins are those of the first position attention's grid.
  * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
  */
 export function mount(element, payload, options = {}) {
