@@ -35,7 +35,7 @@ SLOW = 120_000  # milliseconds: a forward pass on a busy machine
 
 def make_figure() -> None:
     """The stages of the default model on a sample photo, as one PNG of 1,500 pixels in width."""
-    options = FigureOptions(panels=PANELS, columns=4, dpi=212, width_mm=180, map_opacity=0.65)
+    options = FigureOptions(panels=PANELS, columns=4, dpi=212, width_mm=180)
     plan = plan_figure(explain(PHOTO), options, photo_name=PHOTO.name)
     FIGURE.write_bytes(render_figure(plan, "png"))
 
