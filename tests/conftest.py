@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # before torch is imported: threads do not pay off on small networks
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads do not pay off on small networks
 
 import numpy as np
 import pytest
