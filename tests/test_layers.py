@@ -114,3 +114,12 @@ def test_every_library_with_a_home_is_used_there():
 def test_files_stay_short_and_named_for_what_they_do(source):
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 400
     assert source.name not in ("utils.py", "core.py", "helpers.py", "common.py")
+
+
+def test_no_file_of_the_project_is_longer_than_400_lines():
+    root = PACKAGE.parent
+    folders = ("attnviz", "benchmarks", "docs", "tests", "training")
+    written = [path for folder in folders for path in (root / folder).rglob("*")]
+    written = [path for path in written if path.suffix in (".py", ".js", ".mjs", ".css")]
+    long = [path.name for path in written if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    assert long == []
