@@ -8,7 +8,8 @@ PORT ?= 7860
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-WORKERS := -n auto --maxprocesses 4
+# Plain `load` hands the tests out in order, so that each worker does those in a browser last (tests/conftest.py).
+WORKERS := -n auto --maxprocesses 4 --dist load
 ESLINT := 9.39.1
 
 VENV := .venv

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads do not pay off on small networks
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: the workers share the processors
 
 import numpy as np
 import pytest
@@ -151,19 +151,37 @@ def returning_visitor(browser: Any, browser_context_args: dict[str, Any]) -> Ite
     """One visitor (a browser context) for many tests, who has the page's scripts in the cache, compiled."""
     context = browser.new_context(**browser_context_args)
     context.set_default_timeout(30_000)
+    context.new_page()  # keeps the window open: a new one costs Chromium more than the page of most tests
     yield context
     context.close()
 
 
 @pytest.fixture
-def page(returning_visitor: Any, page_watch: PageWatch) -> Iterator[Any]:
-    """A new page of the returning visitor, watched."""
+def new_page(returning_visitor: Any, page_watch: PageWatch) -> Iterator[Callable[..., Any]]:
+    """Opens pages of the returning visitor, watched: `new_page(viewport=None, **media)` as in `emulate_media`."""
     page_watch.watch(returning_visitor)
-    page = returning_visitor.new_page()
-    yield page
-    page.close()
+    pages = []
+
+    def open_(viewport: dict[str, int] | None = None, **media: str) -> Any:
+        page = returning_visitor.new_page()
+        pages.append(page)
+        if viewport:
+            page.set_viewport_size(viewport)
+        if media:
+            page.emulate_media(**media)
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
     page_watch.leave(returning_visitor)
     judge(page_watch)
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Any]) -> Any:
+    """A new page of the returning visitor, watched."""
+    return new_page()
 
 
 def judge(page_watch: PageWatch) -> None:

@@ -22,10 +22,8 @@ def axe_script() -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page, demo_url, axe_script, scheme):
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": 1440, "height": 900})
-    open_page(page, demo_url)
+def test_axe_finds_nothing_serious(new_page, demo_url, axe_script, scheme):
+    page = open_page(new_page({"width": 1440, "height": 900}, color_scheme=scheme), demo_url)
     page.evaluate(axe_script)
     found = []
 
@@ -48,9 +46,8 @@ def test_axe_finds_nothing_serious(page, demo_url, axe_script, scheme):
 
 
 @pytest.mark.parametrize("width", [390, 360, 768, 2560])
-def test_nothing_scrolls_sideways(page, demo_url, width):
-    page.set_viewport_size({"width": width, "height": 844})
-    open_page(page, demo_url)
+def test_nothing_scrolls_sideways(new_page, demo_url, width):
+    page = open_page(new_page({"width": width, "height": 844}), demo_url)
     for tab in TABS:
         page.locator(f"#page-tab-{tab}").click()
         page.wait_for_timeout(250)
@@ -58,11 +55,10 @@ def test_nothing_scrolls_sideways(page, demo_url, width):
         expect(page.locator(f"#page-panel-{tab}")).to_be_visible()
 
 
-def test_dark_mode_follows_the_system(page, demo_url):
+def test_dark_mode_follows_the_system(new_page, demo_url):
     colors = {}
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        open_page(page, demo_url)
+        page = open_page(new_page(color_scheme=scheme), demo_url)
         colors[scheme] = page.evaluate(
             "() => ['backgroundColor', 'color'].map((key) => getComputedStyle(document.body)[key].match(/\\d+/g)"
             ".slice(0, 3).map(Number).reduce((a, b) => a + b))"
@@ -72,9 +68,8 @@ def test_dark_mode_follows_the_system(page, demo_url):
     assert dark[0] < 120 < 600 < dark[1]
 
 
-def test_by_keyboard_alone(page, demo_url):
-    page.set_viewport_size({"width": 1440, "height": 900})
-    open_page(page, demo_url)
+def test_by_keyboard_alone(new_page, demo_url):
+    page = open_page(new_page({"width": 1440, "height": 900}), demo_url)
 
     def tab_to(selector: str, most: int = 60) -> None:
         for _ in range(most):

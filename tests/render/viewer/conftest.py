@@ -21,13 +21,13 @@ def bam():
 
 
 @pytest.fixture
-def opened(new_context, tmp_path):
+def opened(new_page, new_context, tmp_path):
     """Opens the self-contained page of one or two explanations, ready."""
 
-    def open_(explanation, other=None, viewport=WIDE, **options):
+    def open_(explanation, other=None, viewport=WIDE, has_touch=False, **media):
         file = tmp_path / f"viewer{len(list(tmp_path.iterdir()))}.html"
         file.write_text(standalone_html(explanation, other), encoding="utf-8")
-        page = new_context(viewport=viewport, **options).new_page()
+        page = new_context(viewport=viewport, has_touch=True).new_page() if has_touch else new_page(viewport, **media)
         page.goto(file.as_uri())
         page.wait_for_selector('#viewer[data-ready="1"]')
         return page
@@ -43,9 +43,8 @@ def everything(danet):
 
 
 @pytest.fixture
-def host(new_context):
+def host(page):
     """A bare page with the viewer's script, as the program's own page has it."""
-    page = new_context().new_page()
     page.set_content('<!doctype html><html lang="en"><title>host</title><div id="host"></div></html>')
     page.add_script_tag(content=viewer_script())
     return page

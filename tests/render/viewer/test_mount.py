@@ -155,8 +155,8 @@ class TestMount:
         assert host.evaluate(color) == ["dark", "rgb(250, 251, 252)"]
 
 
-def test_a_notebook_cell_shows_the_viewer_without_reaching_the_notebook(new_context, danet):
-    page = new_context(viewport=WIDE).new_page()
+def test_a_notebook_cell_shows_the_viewer_without_reaching_the_notebook(new_page, danet):
+    page = new_page(WIDE)
     page.set_content(f"<!doctype html><html lang='en'><title>nb</title>{notebook_html(danet)}</html>")
     frame = page.frame_locator("iframe")
     expect(frame.locator('#viewer[data-ready="1"]')).to_be_visible()
