@@ -1,0 +1,87 @@
+"""Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.resnet import ResNetTrunk
+
+def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
+    """Each convolution of a trunk, by name, with the norm behind it: conv1 with bn1, downsample.0 with downsample.1."""
+    modules = dict(net.named_modules())
+    for name, conv in modules.items():
+        before, _, last = name.rpartition(".")
+        after = {"conv": f"bn{last[4:]}", "0": "1"}.get("conv" if last.startswith("conv") else last, "")
+        norm = modules.get(f"{before}.{after}".lstrip("."))
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and "_att" not in name:
+            yield name, conv, norm
+
+
+@torch.no_grad()
+def load_folded(net: ResNetTrunk, file: Path) -> None:
+    """Take trunk and classifier from a file of folded weights; every norm adds the bias and does nothing else.
+
+    Args:
+        net: Norms beyond those of convolutions (of modules put in) stay as they are.
+        file: Safetensors, torchvision's names, ``.weight`` and ``.bias`` of each convolution and of ``fc``.
+    """
+    given = load_file(file)
+    for name, conv, norm in pairs(net):
+        conv.weight.copy_(given[f"{name}.weight"])
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)
+        norm.weight.fill_(1)
+        norm.bias.copy_(given[f"{name}.bias"])
+    fc = net.get_submodule("fc")
+    fc.weight.copy_(given["fc.weight"])  # type: ignore[operator, union-attr]
+    fc.bias.copy_(given["fc.bias"])  # type: ignore[operator, union-attr]
+
+
+@torch.no_grad()
+def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
+    """Give every norm of the trunk the statistics of its convolution; what the network computes stays the same.
+
+    Args:
+        net: In evaluation mode.
+        batches: float32 (B, 3, H, W), mean and std removed; some thousand pictures in all.
+    """
+    norms = {name: (conv, norm) for name, conv, norm in pairs(net)}
+    totals: dict[str, list[Tensor]] = {name: [] for name in norms}
+
+    def note(name: str, output: Tensor) -> None:
+        values = output.float()
+        totals[name].append(torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]))
+
+    handles = [
+        conv.register_forward_hook(lambda _m, _i, output, name=name: note(name, output))
+        for name, (conv, _) in norms.items()
+    ]
+    try:
+        for batch in batches:
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, (_, norm) in norms.items():
+        mean, square = torch.stack(totals[name]).mean(0)
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        shift = norm.bias - scale * norm.running_mean
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_((square - mean.square()).clamp_(min=0))
+        norm.weight.copy_(scale * (norm.running_var + norm.eps).sqrt())
+        norm.bias.copy_(shift + scale * mean)
+
+
+@torch.no_grad()
+def take_gain_out(net: BamResNet, gain: float) -> None:
+    """Divide what follows each BAM by the gain of its gates: the network starts as the trunk was."""
+    for stage in (net.layer2, net.layer3, net.layer4):
+        first = stage[0]
+        for conv in (first.conv1, first.downsample[0]):  # type: ignore[union-attr, index]
+            conv.weight.div_(gain)  # type: ignore[operator, union-attr]
