@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
-from training.classifier import averaged_net, start_from, train_unfrozen
+from training.classifier import averaged_net, train_unfrozen
 from training.frozen_front import FrozenFront
 from training.gate_heads import NoHeads
 from training.gauges import gauge
-from training.guided_gates import GuidedGates, quiet_start, set_contrast
+from training.guided_gates import STAGES, GuidedGates, quiet_start, set_contrast
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, save_result, train
 from training.shards import LabelledViews
@@ -75,12 +76,16 @@ def soft_loss(logits: Tensor, teacher: Tensor) -> Tensor:
 
 def make_loss(model: nn.Module, views: LabelledViews, options: argparse.Namespace) -> Callable[[int, float], Tensor]:
     """Return (step, progress) -> loss of the batch that belongs to the step."""
+    fresh = fresh_stages(options)
 
     def compute(step: int, progress: float) -> Tensor:
         x, teacher = views(step)
+        if options.size and options.size < x.shape[2]:
+            x = functional.interpolate(x, size=options.size, mode="bilinear", antialias=True)
         train_unfrozen(model)
         if isinstance(model, GuidedGates):
-            set_contrast(model.net, options.contrast * min(1.0, 0.1 + progress / options.ramp))
+            grown = min(1.0, 0.1 + progress / options.ramp)
+            set_contrast(model.net, {s: options.contrast * (grown if s in fresh else 1.0) for s in STAGES})
             model.demand = min(1.0, progress / options.ramp)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bf16):
             logits, extra, penalty = model(x)
@@ -117,16 +122,37 @@ def prepare(options: argparse.Namespace, views: LabelledViews) -> tuple[Run, dic
 
 
 def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> None:
-    """Take the first weights: of a folded trunk, of a trunk trained on, or of a run of the same family."""
+    """Take the first weights: of a folded trunk, or of a trained network, whose parts in `--fresh` are left out."""
     if options.folded:
         load_folded(net, options.folded)  # type: ignore[arg-type]
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
     if options.start:
-        inner = () if options.keep else ("bam", *(f"layer{i}.{j}.{options.family}" for i in range(1, 5) for j in (0, 1)))
-        start_from(net, options.start, leave=inner)
-        if isinstance(net, BamResNet) and not options.keep:
-            take_gain_out(net, quiet_start(net))
+        take_weights(net, load_file(options.start), set(options.fresh))
+    if isinstance(net, BamResNet):
+        quiet_start(net, fresh_stages(options))
+        if len(fresh_stages(options)) == len(STAGES):
+            take_gain_out(net)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
+
+
+def fresh_stages(options: argparse.Namespace) -> list[int]:
+    """Stages whose BAM starts anew."""
+    return [stage for stage in STAGES if options.folded or {"bam", f"bam{stage}"} & set(options.fresh)]
+
+
+def take_weights(net: nn.Module, given: dict[str, Tensor], fresh: set[str]) -> None:
+    """Copy weights by name, but for those with a part in `fresh`: "bam2" is bam2 alone, "bam" every BAM.
+
+    Raises:
+        ValueError: A name is missing, or of another shape.
+    """
+    for name, value in net.state_dict().items():
+        parts = set(name.split("."))
+        if fresh & (parts | {part.rstrip("123") for part in parts}):
+            continue
+        if name not in given or given[name].shape != value.shape:
+            raise ValueError(f"expected {name} {tuple(value.shape)}, found {getattr(given.get(name), 'shape', 'none')}")
+        value.copy_(given[name])
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -140,10 +166,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", choices=FAMILIES, default="bam")
     parser.add_argument("--folded", type=Path, help="safetensors of a trunk whose norms are folded in")
     parser.add_argument("--start", type=Path, help="safetensors of a network with norms")
-    parser.add_argument("--keep", action="store_true", help="take the attention from --start too")
+    parser.add_argument("--fresh", nargs="*", default=[], help="modules not taken from --start: bam, bam2, sge, ...")
     parser.add_argument("--rates", nargs="+", required=True, help="PART=RATE; other parts are frozen")
     parser.add_argument("--frozen-front", action="store_true", help="stage 4 and fc alone are trained: run the rest fast")
     parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--size", type=int, help="side that views are reduced to, in pixels")
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--calibrate", type=int, default=20, help="batches that give the norms their statistics")
     parser.add_argument("--contrast", type=float, default=2.0, help="std of BAM's spatial logits")

@@ -11,7 +11,7 @@ All are departures from the paper (arXiv 1807.06514), which trains the gates thr
   above that each is free. Without it the sign of an early gate is decided by chance in the first steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from attnviz.models.bam import BAM
 from attnviz.models.bam_resnet import BamResNet
 from training.gate_heads import gate_pooled
 
+STAGES = (1, 2, 3)
 AGREEMENT = 0.5  # correlation with the next stage's gate that is asked of a gate
 
 
@@ -30,32 +31,25 @@ def bams_of(net: BamResNet) -> tuple[BAM, BAM, BAM]:
 
 
 @torch.no_grad()
-def set_contrast(net: BamResNet, contrast: float) -> None:
-    """Set the scale of the norm at the end of each spatial branch: the std of its logits over pictures and locations.
+def set_contrast(net: BamResNet, contrast: Mapping[int, float]) -> None:
+    """Set the scale of the norm at the end of spatial branches: the std of logits over pictures and locations.
 
     Left to be learned it shrinks, and the gates close.
+
+    Args:
+        net: Changed in place.
+        contrast: Of each stage.
     """
-    for bam in bams_of(net):
-        bam.spatial_att.gate_s.gate_s_bn_final.weight.fill_(contrast)  # type: ignore[operator, union-attr]
+    for stage, value in contrast.items():
+        bams_of(net)[stage - 1].spatial_att.gate_s.gate_s_bn_final.weight.fill_(value)  # type: ignore[operator, union-attr]
 
 
 @torch.no_grad()
-def quiet_start(net: BamResNet, spatial: float = -1.0, channel: float = 0.2) -> float:
-    """Let fresh BAMs begin as nearly constant gates.
-
-    Args:
-        net: With fresh BAMs.
-        spatial: Mean of the spatial logits; below 0 few locations are let through with gain.
-        channel: Std of the channel logits.
-
-    Returns:
-        What a gate multiplies by at first.
-    """
-    set_contrast(net, 0.2)
-    for bam in bams_of(net):
-        bam.spatial_att.gate_s.gate_s_bn_final.bias.fill_(spatial)  # type: ignore[operator, union-attr]
-        bam.channel_att.gate_c.gate_c_bn_final.weight.fill_(channel)  # type: ignore[operator, union-attr]
-    return 1 + float(torch.sigmoid(torch.tensor(spatial)))
+def quiet_start(net: BamResNet, stages: Sequence[int]) -> None:
+    """Let the fresh BAMs of some stages begin as nearly constant gates of one half."""
+    set_contrast(net, dict.fromkeys(stages, 0.2))
+    for stage in stages:
+        bams_of(net)[stage - 1].channel_att.gate_c.gate_c_bn_final.weight.fill_(0.2)  # type: ignore[operator, union-attr]
 
 
 class GuidedGates(nn.Module):

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
+HALF_OPEN = 1.5  # what a gate of one half multiplies by
+
 
 def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
     """Each convolution of a trunk, by name, with the norm behind it: conv1 with bn1, downsample.0 with downsample.1."""
@@ -79,9 +81,9 @@ def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def take_gain_out(net: BamResNet, gain: float) -> None:
-    """Divide what follows each BAM by the gain of its gates: the network starts as the trunk was."""
+def take_gain_out(net: BamResNet) -> None:
+    """Divide what follows each BAM by the gain of a half-open gate: the network starts as the trunk was."""
     for stage in (net.layer2, net.layer3, net.layer4):
         first = stage[0]
         for conv in (first.conv1, first.downsample[0]):  # type: ignore[union-attr, index]
-            conv.weight.div_(gain)  # type: ignore[operator, union-attr]
+            conv.weight.div_(HALF_OPEN)  # type: ignore[operator, union-attr]
