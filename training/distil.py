@@ -34,7 +34,18 @@ from training.trunk import calibrate_norms, load_folded, take_gain_out
 
 log = logging.getLogger(__name__)
 FAMILIES = ("none", "bam", "sge", "cbam", "se")
-NOT_OF_THE_RUN = ("folder", "shards", "threads", "save_every", "minutes", "steps", "gauges", "gauge_every", "stop_after", "frozen_front")
+NOT_OF_THE_RUN = (
+    "folder",
+    "shards",
+    "threads",
+    "save_every",
+    "minutes",
+    "steps",
+    "gauges",
+    "gauge_every",
+    "stop_after",
+    "frozen_front",
+)
 
 
 def spec_of(family: str, categories: int = 1000) -> dict[str, Any]:
@@ -70,7 +81,10 @@ def rate_groups(model: nn.Module, rates: dict[str, float], decay: float) -> list
 def soft_loss(logits: Tensor, teacher: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the student's answers (B, K) from the teacher's, mean over views, nats."""
     return functional.kl_div(
-        functional.log_softmax(logits.float(), 1), functional.log_softmax(teacher, 1), reduction="batchmean", log_target=True
+        functional.log_softmax(logits.float(), 1),
+        functional.log_softmax(teacher, 1),
+        reduction="batchmean",
+        log_target=True,
     )
 
 
@@ -92,7 +106,7 @@ def make_loss(model: nn.Module, views: LabelledViews, options: argparse.Namespac
         loss = soft_loss(logits, teacher) + penalty
         for weight, head in zip(options.auxiliary, extra.values(), strict=False):
             loss = loss + weight * soft_loss(head, teacher)
-        return loss
+        return loss  # type: ignore[no-any-return]
 
     return compute
 
@@ -168,7 +182,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="safetensors of a network with norms")
     parser.add_argument("--fresh", nargs="*", default=[], help="modules not taken from --start: bam, bam2, sge, ...")
     parser.add_argument("--rates", nargs="+", required=True, help="PART=RATE; other parts are frozen")
-    parser.add_argument("--frozen-front", action="store_true", help="stage 4 and fc alone are trained: run the rest fast")
+    parser.add_argument(
+        "--frozen-front", action="store_true", help="stage 4 and fc alone are trained: run the rest fast"
+    )
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--size", type=int, help="side that views are reduced to, in pixels")
     parser.add_argument("--batch", type=int, default=96)

@@ -75,7 +75,8 @@ class Watcher:
 def on_grid(values: Floats, shape: tuple[int, int]) -> Floats:
     """Resize a map, bilinear."""
     given = torch.from_numpy(np.ascontiguousarray(values))[None, None].float()
-    return functional.interpolate(given, size=shape, mode="bilinear", align_corners=False)[0, 0].numpy()
+    resized = functional.interpolate(given, size=shape, mode="bilinear", align_corners=False)
+    return np.asarray(resized[0, 0])
 
 
 def gaze_scores(values: Floats, fixations: Floats) -> tuple[float, float]:
@@ -145,7 +146,7 @@ def score_gaze(watch: Watcher, folder: Path, limit: int | None) -> dict[str, flo
             found.setdefault(name, []).append(gaze_scores(on_grid(values, shape), counts))
             along.setdefault(name, []).append(sides(values))
         found.setdefault("centre", []).append(gaze_scores(centre_score(*shape), counts))
-    metrics = {}
+    metrics: dict[str, float] = {}
     for name, pairs in found.items():
         auc, nss = np.mean(pairs, axis=0)
         metrics |= {f"{name} gaze AUC": auc, f"{name} gaze NSS": nss}
@@ -168,13 +169,11 @@ def score_boxes(watch: Watcher, folder: Path, limit: int | None) -> dict[str, fl
             rows, columns = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
             inside = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))[None]
             found.setdefault(name, []).append(roc_auc(values.ravel(), inside.ravel()))
-            pairs.setdefault(name, []).append(
-                ring_auc(values.ravel(), inside.ravel(), rings(height, width).ravel())
-            )
+            pairs.setdefault(name, []).append(ring_auc(values.ravel(), inside.ravel(), rings(height, width).ravel()))
     metrics = {f"{name} ROC-AUC in persons' boxes": float(np.nanmean(values)) for name, values in found.items()}
-    for name, values in pairs.items():
-        weights = np.array([count for _, count in values])
-        scores = np.nan_to_num([score for score, _ in values])
+    for name, rated in pairs.items():
+        weights = np.array([count for _, count in rated])
+        scores = np.nan_to_num([score for score, _ in rated])
         metrics[f"{name} ROC-AUC within rings"] = float((scores * weights).sum() / weights.sum())
     return {**metrics, "photos with boxes": len(chosen)}
 
@@ -204,7 +203,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    watch, found = Watcher(load(options.weights, options.spec)), {}
+    watch = Watcher(load(options.weights, options.spec))
+    found: dict[str, float] = {}
     if options.osie:
         found |= score_gaze(watch, options.osie, options.limit)
     if options.stanford40:

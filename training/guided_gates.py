@@ -11,6 +11,7 @@ All are departures from the paper (arXiv 1807.06514), which trains the gates thr
   above that each is free. Without it the sign of an early gate is decided by chance in the first steps.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -91,12 +92,15 @@ class GuidedGates(nn.Module):
         spread, smooth, guide = self.weights
         flat = torch.stack([shortfall(g, self.spread) for g in gates]).sum()
         rough = torch.stack([roughness(g) for g in gates]).sum()
-        apart = torch.stack([disagreement(a, b) for a, b in zip(spatials, spatials[1:], strict=False)]).sum()
+        apart = torch.stack([disagreement(a, b) for a, b in itertools.pairwise(spatials)]).sum()
         return self.demand * (spread * flat + guide * apart) + smooth * rough
 
 
 def shortfall(gate: Tensor, spread: float) -> Tensor:
-    """By how much gates (B, 1, H, W) vary too little, their mean over the batch aside: mean of max(0, spread - std)²."""
+    """By how much gates (B, 1, H, W) vary too little within a picture: mean of max(0, spread - std)².
+
+    Their mean over the batch is taken away first.
+    """
     own = gate - gate.mean(0, keepdim=True)
     std = (own.var(dim=(1, 2, 3), correction=0) + 1e-6).sqrt()  # a constant map has a gradient too
     return functional.relu(spread - std).square().mean()

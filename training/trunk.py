@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
+
 HALF_OPEN = 1.5  # what a gate of one half multiplies by
 
 
@@ -23,6 +24,13 @@ def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
             yield name, conv, norm
 
 
+def statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance of a norm that keeps them."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
 @torch.no_grad()
 def load_folded(net: ResNetTrunk, file: Path) -> None:
     """Take trunk and classifier from a file of folded weights; every norm adds the bias and does nothing else.
@@ -34,14 +42,13 @@ def load_folded(net: ResNetTrunk, file: Path) -> None:
     given = load_file(file)
     for name, conv, norm in pairs(net):
         conv.weight.copy_(given[f"{name}.weight"])
-        assert norm.running_mean is not None and norm.running_var is not None
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1 - norm.eps)
+        mean, var = statistics(norm)
+        mean.zero_()
+        var.fill_(1 - norm.eps)
         norm.weight.fill_(1)
         norm.bias.copy_(given[f"{name}.bias"])
-    fc = net.get_submodule("fc")
-    fc.weight.copy_(given["fc.weight"])  # type: ignore[operator, union-attr]
-    fc.bias.copy_(given["fc.bias"])  # type: ignore[operator, union-attr]
+    for name in ("fc.weight", "fc.bias"):
+        net.get_parameter(name).copy_(given[name])
 
 
 @torch.no_grad()
@@ -71,19 +78,18 @@ def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
             handle.remove()
     for name, (_, norm) in norms.items():
         mean, square = torch.stack(totals[name]).mean(0)
-        assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        shift = norm.bias - scale * norm.running_mean
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_((square - mean.square()).clamp_(min=0))
-        norm.weight.copy_(scale * (norm.running_var + norm.eps).sqrt())
+        kept_mean, kept_var = statistics(norm)
+        scale = norm.weight / (kept_var + norm.eps).sqrt()
+        shift = norm.bias - scale * kept_mean
+        kept_mean.copy_(mean)
+        kept_var.copy_((square - mean.square()).clamp_(min=0))
+        norm.weight.copy_(scale * (kept_var + norm.eps).sqrt())
         norm.bias.copy_(shift + scale * mean)
 
 
 @torch.no_grad()
 def take_gain_out(net: BamResNet) -> None:
     """Divide what follows each BAM by the gain of a half-open gate: the network starts as the trunk was."""
-    for stage in (net.layer2, net.layer3, net.layer4):
-        first = stage[0]
-        for conv in (first.conv1, first.downsample[0]):  # type: ignore[union-attr, index]
-            conv.weight.div_(HALF_OPEN)  # type: ignore[operator, union-attr]
+    for stage in (2, 3, 4):
+        for conv in ("conv1", "downsample.0"):
+            net.get_parameter(f"layer{stage}.0.{conv}.weight").div_(HALF_OPEN)
