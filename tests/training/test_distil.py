@@ -9,9 +9,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from attnviz.models.build import build_model
-from training import distil, gauges, gaze, label
+from training import distil, flattening, gauges, gaze, label, sheet
 from training.guided_gates import disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
+from training.run_state import save_result
 from training.shards import LabelledViews
 from training.trunk import calibrate_norms, load_folded, pairs, take_gain_out
 
@@ -282,3 +283,27 @@ def test_gaze_of_a_network(raw, tmp_path, monkeypatch, capsys):
     assert found["photos with fixations"] == found["photos with boxes"] == 1
     assert found["centre ROC-AUC within rings"] == 0.5
     assert "Grad-CAM gaze NSS" in found
+
+
+def test_flattening_costs_are_counted_with_their_errors(raw, photos, teacher, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gauges, "IMAGENETTE", {"left": 0, "right": 1})
+    where = ["--photos", str(tmp_path / "data"), "--imagenette", str(raw / "mine"), "--out", str(tmp_path / "gauges")]
+    gauges.main([*where, "--count", "6"])
+    net = build_model(small_spec("bam"))
+    save_result(net, tmp_path)
+    options = ["--weights", str(tmp_path / "average.safetensors"), "--spec", str(tmp_path / "spec.json")]
+    flattening.main([*options, "--gauges", str(tmp_path / "gauges"), "--out", str(tmp_path / "costs.json")])
+    found = json.loads((tmp_path / "costs.json").read_text())
+    assert len(found) == 2 + 4 * 2 * 2 * 2
+
+
+def test_a_sheet_shows_every_photo(raw, tmp_path):
+    net = build_model(small_spec("bam"))
+    save_result(net, tmp_path)
+    options = ["--weights", str(tmp_path / "average.safetensors"), "--spec", str(tmp_path / "spec.json")]
+    (tmp_path / "look").mkdir()
+    for number in (0, 2, 4):
+        (raw / f"mine/right/{number}.png").rename(tmp_path / "look" / f"{number}.png")
+    sheet.main([*options, "--photos", str(tmp_path / "look"), "--out", str(tmp_path / "sheet.png")])
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        assert drawn.size == (2 * 5 * (165 + sheet.GAP), 2 * (sheet.HEIGHT + sheet.GAP))
