@@ -23,6 +23,7 @@ from PIL import Image
 from tqdm import tqdm
 
 LONGEST_SHORT_SIDE = 320  # a view is at most 224 px: more is decoded in vain
+COPIES = "near_copies.txt"  # names of photos that are copies of photos to measure on
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 SQUASHED_ASPECTS = (0.8, 1.45)  # width over height that squashed photos are stretched back to, at random
 
@@ -75,7 +76,8 @@ class Photos:
         starts: int64 (N + 1,), where each photo's JPEG file begins.
         chance: float32 (N,), to be drawn in a pass.
         squashed: bool (N,).
-        held_out: bool (N,), never drawn.
+        held_out: bool (N,), to measure on, never drawn.
+        copied: bool (N,), copies of photos to measure on, never drawn either.
         names: str (N,), source and path.
     """
 
@@ -84,6 +86,7 @@ class Photos:
     chance: NDArray[np.float32]
     squashed: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
+    copied: NDArray[np.bool_]
     names: NDArray[np.str_]
 
     def __len__(self) -> int:
@@ -97,10 +100,12 @@ class Photos:
 
 
 def load_photos(folder: Path) -> Photos:
-    """Read what this module packed."""
+    """Read what this module packed, and which photos `training.near_copies` leaves out, if it was asked."""
     with np.load(folder / "photos.npz") as fields:
         rest = {name: fields[name] for name in ("starts", "chance", "squashed", "held_out", "names")}
-    return Photos(data=np.memmap(folder / "photos.bin", np.uint8, "r"), **rest)
+    listed = (folder / COPIES).read_text().splitlines() if (folder / COPIES).exists() else []
+    copied = np.isin(rest["names"], np.array(listed, dtype=str))
+    return Photos(data=np.memmap(folder / "photos.bin", np.uint8, "r"), copied=copied, **rest)
 
 
 def as_rgb(path: Path) -> Image.Image:
@@ -174,7 +179,7 @@ def views(photos: Photos, number: int, smallest: float) -> Iterator[View]:
     """Views of one pass over the photos, in random order: a function of the photos and the pass's number.
 
     Args:
-        photos: Those held out are left out; each other one is drawn at most once, with its own chance.
+        photos: Those held out and their copies are left out; each other one is drawn at most once, with its own chance.
         number: Of the pass.
         smallest: Share of the photo's area that a view keeps at least. Its aspect ratio is 3/4 to 4/3.
     """
@@ -185,7 +190,7 @@ def views(photos: Photos, number: int, smallest: float) -> Iterator[View]:
     area, squash = random.uniform(smallest, 1, len(photos)), random.uniform(*SQUASHED_ASPECTS, len(photos))
     x, y, flip = random.random(len(photos)), random.random(len(photos)), random.random(len(photos)) < 0.5
     for i in order:
-        if not drawn[i] or photos.held_out[i]:
+        if not drawn[i] or photos.held_out[i] or photos.copied[i]:
             continue
         aspect = squash[i] if photos.squashed[i] else 1.0
         width, height = min(1.0, (area[i] * ratio[i] / aspect) ** 0.5), min(1.0, (area[i] * aspect / ratio[i]) ** 0.5)

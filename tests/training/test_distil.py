@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from attnviz.models.build import build_model
-from training import distil, flattening, gauges, gaze, label, sheet
+from training import distil, flattening, gauges, gaze, label, near_copies, sheet
 from training.guided_gates import disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
@@ -307,3 +307,17 @@ def test_a_sheet_shows_every_photo(raw, tmp_path):
     sheet.main([*options, "--photos", str(tmp_path / "look"), "--out", str(tmp_path / "sheet.png")])
     with Image.open(tmp_path / "sheet.png") as drawn:
         assert drawn.size == (2 * 5 * (165 + sheet.GAP), 2 * (sheet.HEIGHT + sheet.GAP))
+
+
+def test_copies_of_photos_to_measure_on_are_never_drawn(raw, photos, tmp_path):
+    random = np.random.default_rng(1)
+    other = Image.fromarray(random.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+    drawn = next(i for i in range(len(photos)) if not photos.held_out[i])
+    (tmp_path / "measure").mkdir()
+    other.save(tmp_path / "measure" / "other.png")
+    photos.photo(drawn).resize((45, 45)).save(tmp_path / "measure" / "copy.png")
+    near_copies.main(["--photos", str(tmp_path / "data"), "--of", str(tmp_path / "measure")])
+    again = load_photos(tmp_path / "data")
+    assert again.copied[drawn]
+    assert drawn not in {view.photo for view in views(again, 0, 0.25)}
+    assert not (again.copied & again.held_out).any()
