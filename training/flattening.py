@@ -23,7 +23,7 @@ from training.guided_gates import bams_of
 VARIANTS = {"stage 1": (1,), "stage 2": (2,), "stage 3": (3,), "all stages": (1, 2, 3)}
 
 
-def with_flat_gates(net: BamResNet, stages: Sequence[int], views: np.ndarray, batch: int) -> Tensor:  # type: ignore[type-arg]
+def with_flat_gates(net: BamResNet, stages: Sequence[int], views: np.ndarray, batch: int) -> Tensor:
     """Logits float32 (N, K) of views uint8 (N, S, S, 3) while the gates of some stages are flat."""
     with ExitStack() as stack:
         for stage in stages:

@@ -76,7 +76,7 @@ def on_grid(values: Floats, shape: tuple[int, int]) -> Floats:
     """Resize a map, bilinear."""
     given = torch.from_numpy(np.ascontiguousarray(values))[None, None].float()
     resized = functional.interpolate(given, size=shape, mode="bilinear", align_corners=False)
-    return np.asarray(resized[0, 0])
+    return resized[0, 0].numpy()
 
 
 def gaze_scores(values: Floats, fixations: Floats) -> tuple[float, float]:
@@ -102,7 +102,8 @@ def sides(values: Floats) -> Floats:
     total = mass.sum() + 1e-12
     parts = (mass[0].sum(), mass[-1].sum(), mass[:, 0].sum(), mass[:, -1].sum())
     height, width = values.shape
-    return np.array(parts) / total * np.array([height, height, width, width])
+    shares: Floats = np.array(parts) / total * np.array([height, height, width, width])
+    return shares
 
 
 def osie(folder: Path) -> Iterator[tuple[Path, list[tuple[float, float]]]]:

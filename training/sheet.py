@@ -25,7 +25,7 @@ HEIGHT, GAP = 110, 4  # pixels of a picture in the sheet, and between pictures
 def painted(values: Floats, size: tuple[int, int]) -> Image.Image:
     """A map in grey, each cell a block, its range in the corner."""
     low, high = float(values.min()), float(values.max())
-    grey: NDArray[np.uint8] = np.uint8(255 * (values - low) / (high - low or 1.0))  # type: ignore[assignment]
+    grey: NDArray[np.uint8] = np.uint8(255 * (values - low) / (high - low or 1.0))
     image = Image.fromarray(grey).convert("RGB").resize(size, Image.Resampling.NEAREST)
     ImageDraw.Draw(image).text((2, size[1] - 12), f"{low:.2f} to {high:.2f}", fill="yellow")
     return image
