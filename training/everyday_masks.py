@@ -117,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
-    train, val = [], []
+    train: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+    val: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for name, labelled in tqdm(msrc(options.msrc), desc="msrc"):
         (val if zlib.crc32(name.encode()) % HELD_OUT == 0 else train).append(fitted(*labelled))
     for read, folder in ((camvid, options.camvid), (pets, options.pets), (people, options.people)):
