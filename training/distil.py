@@ -45,6 +45,7 @@ NOT_OF_THE_RUN = (
     "gauge_every",
     "stop_after",
     "frozen_front",
+    "end",
 )
 
 
@@ -140,11 +141,21 @@ def prepare(options: argparse.Namespace, views: LabelledViews) -> tuple[Run, dic
 
 
 def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> None:
-    """Take the first weights: of a folded trunk, or of a trained network, whose parts in `--fresh` are left out."""
+    """Take the first weights: of a folded trunk, or of a trained network, whose parts in `--fresh` are left out.
+
+    Stage 4 and the classifier may come from elsewhere (`--end`): a trunk that was trained on meanwhile.
+    """
     if options.folded:
         load_folded(net, options.folded)  # type: ignore[arg-type]
     if options.start:
         take_weights(net, load_file(options.start), set(options.fresh))
+    if options.end:
+        end = load_file(options.end)
+        for name, value in net.state_dict().items():
+            if name.startswith(("layer4.", "fc.")):
+                value.copy_(end[name])
+        if isinstance(net, BamResNet):
+            take_gain_out(net, [4])
     if isinstance(net, BamResNet):
         quiet_start(net, fresh_stages(options))
         if len(fresh_stages(options)) == len(STAGES):
@@ -185,6 +196,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folded", type=Path, help="safetensors of a trunk whose norms are folded in")
     parser.add_argument("--start", type=Path, help="safetensors of a network with norms")
     parser.add_argument("--fresh", nargs="*", default=[], help="modules not taken from --start: bam, bam2, sge, ...")
+    parser.add_argument("--end", type=Path, help="safetensors of a trunk: stage 4 and classifier are its")
     parser.add_argument("--rates", nargs="+", required=True, help="PART=RATE; other parts are frozen")
     parser.add_argument(
         "--frozen-front", action="store_true", help="stage 4 and fc alone are trained: run the rest fast"

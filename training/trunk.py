@@ -1,6 +1,6 @@
 """Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -88,8 +88,13 @@ def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def take_gain_out(net: BamResNet) -> None:
-    """Divide what follows each BAM by the gain of a half-open gate: the network starts as the trunk was."""
-    for stage in (2, 3, 4):
+def take_gain_out(net: BamResNet, stages: Sequence[int] = (2, 3, 4)) -> None:
+    """Divide what follows each BAM by the gain of a half-open gate: the network starts as the trunk was.
+
+    Args:
+        net: Changed in place.
+        stages: Those whose first convolutions still expect the trunk's features.
+    """
+    for stage in stages:
         for conv in ("conv1", "downsample.0"):
             net.get_parameter(f"layer{stage}.0.{conv}.weight").div_(HALF_OPEN)

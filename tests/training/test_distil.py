@@ -201,6 +201,22 @@ def test_half_open_gates_leave_the_network_as_it_was():
         assert torch.allclose(net(x), plain(x), atol=1e-4 * float(plain(x).abs().max()))
 
 
+def test_the_end_can_come_from_a_trunk_that_was_trained_on(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(distil, "spec_of", small_spec)
+    bam, trunk = (build_model(small_spec(family)) for family in ("bam", "none"))
+    for name, net in (("bam", bam), ("trunk", trunk)):
+        save_file(net.state_dict(), tmp_path / f"{name}.safetensors")
+    options = ["--shards", str(shards), "--folder", str(tmp_path), "--steps", "1", "--rates", "fc=0.001"]
+    files = ["--start", str(tmp_path / "bam.safetensors"), "--end", str(tmp_path / "trunk.safetensors")]
+    mine = build_model(small_spec("bam"))
+    distil.start(mine, distil.parse([*options, *files, "--calibrate", "1"]), LabelledViews(shards, 4, 0))
+    assert torch.equal(mine.bam1.channel_att.gate_c.gate_c_fc_0.weight, bam.bam1.channel_att.gate_c.gate_c_fc_0.weight)
+    assert torch.equal(mine.layer3[0].conv1.weight, bam.layer3[0].conv1.weight)
+    assert torch.allclose(mine.layer4[0].conv1.weight * 1.5, trunk.layer4[0].conv1.weight)
+    assert torch.equal(mine.layer4[1].conv1.weight, trunk.layer4[1].conv1.weight)
+    assert torch.equal(mine.fc.weight, trunk.fc.weight)
+
+
 def test_one_bam_can_start_afresh():
     first, second = (build_model(small_spec("bam")) for _ in range(2))
     kept = second.state_dict()["bam2.spatial_att.gate_s.gate_s_conv_reduce0.weight"].clone()
