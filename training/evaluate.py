@@ -43,8 +43,8 @@ from training.measures import (
     rings,
     roc_auc,
 )
-from training.pack import CAMVID_CATEGORIES, IGNORED, TINY_SIZE, read_square
-from training.segmentation import CLASSES
+from training.pack import IGNORED, TINY_SIZE, read_square
+from training.segmentation import SETS
 from training.street_crops import labels_on_grid, whole_street
 
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
@@ -297,7 +297,7 @@ def watch_danet(
             full = functional.interpolate(
                 logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=net.align_corners
             )
-            found = confusion(labels.cpu().numpy().ravel(), full.argmax(1).cpu().numpy().ravel(), CLASSES)
+            found = confusion(labels.cpu().numpy().ravel(), full.argmax(1).cpu().numpy().ravel(), full.shape[1])
             counts[name] = counts.get(name, 0) + found
         chosen = torch.randperm(query[0].numel(), generator=seeded(0, i))[:queries].to(device)
         watched.append(row_metrics(query, key, labels[0], chosen))
@@ -305,29 +305,34 @@ def watch_danet(
 
 
 def evaluate_segmentation(
-    net: DANet, data: Path, device: torch.device, rows: int, limit: int | None, *, bf16: bool
+    net: DANet, data: Path, device: torch.device, rows: int, limit: int | None, *, bf16: bool, name: str = "camvid"
 ) -> Metrics:
-    """Mean IoU on test, the cost of each gamma, and what the rows of the position attention look at."""
-    test = load_pictures(data, "camvid_test", device)
+    """Mean IoU on held-out pictures, the cost of each gamma, and what the rows of the position attention look at.
+
+    Of CamVid they are its test pictures, of the everyday things the fifth of MSRC that is held out.
+    """
+    test = load_pictures(data, {"camvid": "camvid_test", "everyday": "everyday_val"}[name], device)
+    called = {"camvid": "CamVid test", "everyday": "held-out MSRC"}[name]
     if limit:
         test = Pictures(test.images[:limit], test.labels[:limit])
-    on = f"{len(test)} CamVid test pictures seen at {rows} x {rows * 4 // 3}" + (", bf16" if bf16 else "")
+    columns = whole_street(test.images[:1], rows).shape[3]
+    on = f"{len(test)} {called} pictures seen at {rows} x {columns}" + (", bf16" if bf16 else "")
     counts, watched = watch_danet(net, test, rows, bf16=bf16)
     each = intersection_over_union(counts["none"])
     mean = {name: 100 * float(np.nanmean(intersection_over_union(c))) for name, c in counts.items()}
     found: Metrics = {
-        f"mean IoU (%), 11 classes, {on}": mean["none"],
+        f"mean IoU (%), {len(SETS[name])} classes, {on}": mean["none"],
         f"pixels right (%), {on}": 100 * float(np.trace(counts["none"]) / counts["none"].sum()),
         "gamma of the position attention": net.gammas["position"],
         "gamma of the channel attention": net.gammas["channel"],
     }
-    for name in ("position", "channel", "both"):
-        found[f"gamma = 0 ({name}) costs (points of mean IoU), {on}"] = mean["none"] - mean[name]
+    for which in ("position", "channel", "both"):
+        found[f"gamma = 0 ({which}) costs (points of mean IoU), {on}"] = mean["none"] - mean[which]
     ratio, distance = np.nanmean(np.array(watched), axis=0)
     found[f"mass of a row on its own class over that class's share (x), {on}"] = float(ratio)
     found[f"total variation between rows, mean (0 to 1), {on}"] = float(distance)
-    for name, value in zip(CAMVID_CATEGORIES, each, strict=True):
-        found[f"IoU of {name} (%), {on}"] = 100 * float(value)
+    for category, value in zip(SETS[name], each, strict=True):
+        found[f"IoU of {category} (%), {on}"] = 100 * float(value)
     return found
 
 
@@ -343,6 +348,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Measure a trained network on held-out data.")
     parser.add_argument("task", choices=("classifier", "segmentation"))
+    parser.add_argument("--set", choices=sorted(SETS), default="camvid", help="of a segmentation")
     parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--spec", type=Path, required=True, help="JSON with the spec, or a card that holds one")
@@ -370,7 +376,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             name = "photos that are none of Imagenette's categories but are called one (%)"
             found[f"{name}, {len(photos)} photos, {preprocessing.size} px"] = 100 * share
     elif args.task == "segmentation" and isinstance(net, DANet):
-        found = evaluate_segmentation(net, args.data, device, preprocessing.size, args.limit, bf16=args.bf16)
+        where = (net, args.data, device, preprocessing.size, args.limit)
+        found = evaluate_segmentation(*where, bf16=args.bf16, name=args.set)
     else:
         parser.error(f"expected a network for {args.task}, got {type(net).__name__}")
     args.out.write_text(json.dumps({k: round(v, 3) for k, v in found.items()}, indent=1))

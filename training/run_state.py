@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 
+LONGEST_STEP = 60.0  # seconds: what a step took beyond it, the process was stopped
+
 
 @dataclass
 class Budget:
@@ -212,7 +214,8 @@ def train(
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         now = time.monotonic()
-        seconds, last = together(run.model, now - last), now  # the exchange counts for the next step
+        taken, last = min(now - last, LONGEST_STEP), now  # the exchange counts for the next step
+        seconds = together(run.model, taken)
         run.optimizer.step()
         run.average.update(run.model)
         run.budget.advance(seconds)

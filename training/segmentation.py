@@ -1,4 +1,4 @@
-"""Train DANet on CamVid, its trunk started from the classifier's.
+"""Train DANet on CamVid or on everyday things, its trunk started from the classifier's.
 
     python -m training.segmentation --data PACKED --folder FOLDER --minutes 45 --trunk classifier.safetensors
 
@@ -23,6 +23,7 @@ from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Draw, Pictures, load_pictures, seeded, take
 from training.classifier import place_in_run, start_from
+from training.everyday_masks import CLASSES as EVERYDAY_CATEGORIES
 from training.measures import confusion, intersection_over_union
 from training.pack import CAMVID_CATEGORIES, IGNORED
 from training.progress import ProgressBar
@@ -31,7 +32,7 @@ from training.street_crops import labels_on_grid, random_street_crops, whole_str
 
 log = logging.getLogger(__name__)
 
-CLASSES = len(CAMVID_CATEGORIES)
+SETS = {"camvid": CAMVID_CATEGORIES, "everyday": EVERYDAY_CATEGORIES}
 QUERY_AND_KEY = ("head.sa.query_conv", "head.sa.key_conv")
 QUERIES = 64  # per picture, of which the auxiliary loss looks at the rows
 NOT_OF_THE_RUN = (
@@ -88,7 +89,7 @@ def segmentation_spec(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "architecture": "DANet",
         "trunk": {"depth": options.depth, "width": options.width, "output_stride": 8},
-        "num_classes": CLASSES,
+        "num_classes": len(SETS[options.set]),
         "head_channels": options.head_channels,
         "query_channels": options.query_channels,
         "align_corners": False,
@@ -152,9 +153,9 @@ def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return 1 - each[size > 0].mean() if bool((size > 0).any()) else each.sum() * 0
 
 
-def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Weight rare classes: (median share / share) ** power, float32 (CLASSES,); 1 for those that do not occur."""
-    counts = torch.bincount(labels.flatten().long(), minlength=IGNORED + 1)[:CLASSES].float()
+def class_weights(labels: Tensor, power: float, classes: int) -> Tensor:
+    """Weight rare classes: (median share / share) ** power, float32 (classes,); 1 for those that do not occur."""
+    counts = torch.bincount(labels.flatten(), minlength=IGNORED + 1)[:classes].float()
     share = torch.where(counts > 0, counts, torch.nan) / counts.sum()
     return torch.nan_to_num((share.nanmedian() / share) ** power, nan=1.0)
 
@@ -177,7 +178,7 @@ def make_loss(
     """Return (step, progress) -> loss of the batch that belongs to the step."""
     rank, world = place_in_run()
     draw = Draw(len(pictures), options.batch, options.seed, rank=rank, world=world)
-    weights = class_weights(pictures.labels, options.balance).to(device)
+    weights = class_weights(pictures.labels, options.balance, len(SETS[options.set])).to(device)
 
     def compute(step: int, progress: float) -> Tensor:
         height, generator = phase_at(progress, options.phases), seeded(options.seed, 1, step, rank)
@@ -207,20 +208,22 @@ def make_loss(
 def score(net: nn.Module, pictures: Pictures, rows: int) -> tuple[float, float, np.ndarray[Any, Any]]:
     """Mean IoU, share of pixels right, and IoU per class, on whole pictures seen at so many rows, in float32."""
     net.eval()
-    counts = np.zeros((CLASSES, CLASSES), dtype=np.int64)
+    classes = net.spec["num_classes"]  # type: ignore[index]
+    counts = np.zeros((classes, classes), dtype=np.int64)
     for index in torch.arange(len(pictures)).split(4):
         images, labels = take(pictures, index)
         logits = net(whole_street(images, rows))
         full = functional.interpolate(logits, labels.shape[1:], mode="bilinear", align_corners=False)
         predicted = full.argmax(1)
-        counts += confusion(labels.cpu().numpy().ravel(), predicted.cpu().numpy().ravel(), CLASSES)
+        counts += confusion(labels.cpu().numpy().ravel(), predicted.cpu().numpy().ravel(), classes)
     each = intersection_over_union(counts)
     return float(np.nanmean(each)), float(np.trace(counts) / counts.sum()), each
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Train DANet on CamVid.")
+    parser = argparse.ArgumentParser(description="Train DANet on CamVid or on everyday things.")
+    parser.add_argument("--set", choices=sorted(SETS), default="camvid")
     parser.add_argument("--data", type=Path, required=True, help="folder written by training.pack")
     parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--minutes", type=float, default=0, help="budget in minutes of training")
@@ -302,7 +305,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
     rank, _ = place_in_run()
     options.folder.mkdir(parents=True, exist_ok=True)
-    pictures, held_out = (load_pictures(options.data, f"camvid_{s}", device) for s in ("train", "val"))
+    pictures, held_out = (load_pictures(options.data, f"{options.set}_{s}", device) for s in ("train", "val"))
     run, spec = prepare(options, device)
     with ProgressBar(hidden=rank > 0, keep=0.95) as bar:
 

@@ -31,6 +31,11 @@ def packed(tmp_path):
         np.save(tmp_path / f"{name}.npy", images)
         np.save(tmp_path / f"{name}_labels.npy", labels.astype(np.int64))
     np.save(tmp_path / "tiny_val_boxes.npy", np.tile(np.array([[16, 16, 31, 31]]), (8, 1)))
+    for split, count in (("train", 6), ("val", 2)):
+        images = rng.integers(0, 60, (count, 48, 48, 3), dtype=np.uint8)
+        labels = np.full((count, 48, 48), 21, dtype=np.uint8)
+        np.save(tmp_path / f"everyday_{split}.npy", images)
+        np.save(tmp_path / f"everyday_{split}_labels.npy", labels)
     for split, count in (("train", 6), ("val", 2), ("test", 2)):
         labels = np.zeros((count, 48, 64), dtype=np.uint8)
         labels[:, :, 32:] = 3

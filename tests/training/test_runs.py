@@ -111,6 +111,17 @@ def test_other_networks_are_trained_by_the_same_recipe(packed, tmp_path, attenti
     assert len(trained.sites()) == {"cbam": 24, "sge": 8, "se": 8, "none": 0}[attention]
 
 
+def test_everyday_things_are_segmented_too(packed, tmp_path):
+    folder = tmp_path / "run"
+    segmentation.main(["--data", str(packed), "--folder", str(folder), "--set", "everyday", *SEGMENTATION])
+    spec = json.loads((folder / "spec.json").read_text())
+    net = evaluate.load_trained(folder / "average.safetensors", spec, torch.device("cpu"))
+    assert spec["num_classes"] == 22
+    found = evaluate.evaluate_segmentation(net, packed, torch.device("cpu"), 48, None, bf16=False, name="everyday")
+    assert "mean IoU (%), 22 classes, 2 held-out MSRC pictures seen at 48 x 48" in found
+    assert "IoU of person (%), 2 held-out MSRC pictures seen at 48 x 48" in found
+
+
 def test_segmentation_is_evaluated_and_left_as_it_was(packed, tmp_path):
     folder = tmp_path / "run"
     segmentation.main(["--data", str(packed), "--folder", str(folder), *SEGMENTATION])

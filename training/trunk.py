@@ -1,0 +1,100 @@
+"""Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from attnviz.models.bam_resnet import BamResNet
+from attnviz.models.resnet import ResNetTrunk
+
+HALF_OPEN = 1.5  # what a gate of one half multiplies by
+
+
+def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
+    """Each convolution of a trunk, by name, with the norm behind it: conv1 with bn1, downsample.0 with downsample.1."""
+    modules = dict(net.named_modules())
+    for name, conv in modules.items():
+        before, _, last = name.rpartition(".")
+        after = {"conv": f"bn{last[4:]}", "0": "1"}.get("conv" if last.startswith("conv") else last, "")
+        norm = modules.get(f"{before}.{after}".lstrip("."))
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and "_att" not in name:
+            yield name, conv, norm
+
+
+def statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance of a norm that keeps them."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
+@torch.no_grad()
+def load_folded(net: ResNetTrunk, file: Path) -> None:
+    """Take trunk and classifier from a file of folded weights; every norm adds the bias and does nothing else.
+
+    Args:
+        net: Norms beyond those of convolutions (of modules put in) stay as they are.
+        file: Safetensors, torchvision's names, ``.weight`` and ``.bias`` of each convolution and of ``fc``.
+    """
+    given = load_file(file)
+    for name, conv, norm in pairs(net):
+        conv.weight.copy_(given[f"{name}.weight"])
+        mean, var = statistics(norm)
+        mean.zero_()
+        var.fill_(1 - norm.eps)
+        norm.weight.fill_(1)
+        norm.bias.copy_(given[f"{name}.bias"])
+    for name in ("fc.weight", "fc.bias"):
+        net.get_parameter(name).copy_(given[name])
+
+
+@torch.no_grad()
+def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
+    """Give every norm of the trunk the statistics of its convolution; what the network computes stays the same.
+
+    Args:
+        net: In evaluation mode.
+        batches: float32 (B, 3, H, W), mean and std removed; some thousand pictures in all.
+    """
+    norms = {name: (conv, norm) for name, conv, norm in pairs(net)}
+    totals: dict[str, list[Tensor]] = {name: [] for name in norms}
+
+    def note(name: str, output: Tensor) -> None:
+        values = output.float()
+        totals[name].append(torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]))
+
+    handles = [
+        conv.register_forward_hook(lambda _m, _i, output, name=name: note(name, output))
+        for name, (conv, _) in norms.items()
+    ]
+    try:
+        for batch in batches:
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name, (_, norm) in norms.items():
+        mean, square = torch.stack(totals[name]).mean(0)
+        kept_mean, kept_var = statistics(norm)
+        scale = norm.weight / (kept_var + norm.eps).sqrt()
+        shift = norm.bias - scale * kept_mean
+        kept_mean.copy_(mean)
+        kept_var.copy_((square - mean.square()).clamp_(min=0))
+        norm.weight.copy_(scale * (kept_var + norm.eps).sqrt())
+        norm.bias.copy_(shift + scale * mean)
+
+
+@torch.no_grad()
+def take_gain_out(net: BamResNet, stages: Sequence[int] = (2, 3, 4)) -> None:
+    """Divide what follows each BAM by the gain of a half-open gate: the network starts as the trunk was.
+
+    Args:
+        net: Changed in place.
+        stages: Those whose first convolutions still expect the trunk's features.
+    """
+    for stage in stages:
+        for conv in ("conv1", "downsample.0"):
+            net.get_parameter(f"layer{stage}.0.{conv}.weight").div_(HALF_OPEN)
