@@ -71,7 +71,7 @@ def read_folder(folder: Path, side: int) -> tuple[Pictures, Pictures, list[str]]
 
 def with_new_classifier(card: dict[str, Any], weights: Path, categories: int) -> nn.Module:
     """The network of a card with its weights, but for the classifier, which starts at zero for other categories."""
-    net = build_model({**card["spec"], "num_classes": categories})
+    net = build_model({**card["config"], "num_classes": categories})
     given = {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()}
     fresh = {"fc.weight": torch.zeros_like(net.fc.weight), "fc.bias": torch.zeros(categories)}  # type: ignore[arg-type, union-attr]
     net.load_state_dict({**given, **fresh}, strict=True)
@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = {f"top-1 (%), {len(held_out)} photos held out, {size} px": round(accuracy(net, held_out, size), 2)}
     finish(
         weights=work / "average.safetensors",
-        spec=net.spec,  # type: ignore[arg-type]
+        spec=net.config,  # type: ignore[arg-type]
         metrics=found if len(held_out) else {},
         about=describe(card, names, len(learned)),
         name=name,

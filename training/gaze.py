@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from attnviz.models.bam import effective_gain
+from attnviz.models.attention.bam import effective_gain
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.augment import standardise, to_float

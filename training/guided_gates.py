@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attnviz.models.bam import BAM
+from attnviz.models.attention.bam import BAM
 from attnviz.models.bam_resnet import BamResNet
 from training.gate_heads import gate_pooled
 

@@ -208,7 +208,7 @@ def make_loss(
 def score(net: nn.Module, pictures: Pictures, rows: int) -> tuple[float, float, np.ndarray[Any, Any]]:
     """Mean IoU, share of pixels right, and IoU per class, on whole pictures seen at so many rows, in float32."""
     net.eval()
-    classes = net.spec["num_classes"]  # type: ignore[index]
+    classes = net.config["num_classes"]  # type: ignore[index]
     counts = np.zeros((classes, classes), dtype=np.int64)
     for index in torch.arange(len(pictures)).split(4):
         images, labels = take(pictures, index)

@@ -289,7 +289,7 @@ def test_mass_along_each_side_is_one_for_an_even_map():
 def test_gaze_of_a_network(raw, tmp_path, monkeypatch, capsys):
     net = build_model(small_spec("bam"))
     save_file(net.state_dict(), tmp_path / "w.safetensors")
-    (tmp_path / "spec.json").write_text(json.dumps(net.spec))
+    (tmp_path / "spec.json").write_text(json.dumps(net.config))
     photo = raw / "mine/left/1.png"
     monkeypatch.setattr(gaze, "osie", lambda _: [(photo, [(0.2, 0.5), (0.5, 0.5)])])
     monkeypatch.setattr(gaze, "persons", lambda _: [(photo, (0.1, 0.3, 0.4, 0.7))])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from attnviz.models.build import build_model
-from attnviz.models.checkpoint import load_checkpoint
+from attnviz.models.weights.checkpoint import load_checkpoint
 from training import finetune
 from training.finish import WRITTEN_BY_PEOPLE, finish
 from training.run_state import save_result
@@ -23,7 +23,7 @@ def shipped(tmp_path):
     (tmp_path / "run").mkdir()
     save_result(net, tmp_path / "run")
     where = {"weights": tmp_path / "run" / "average.safetensors", "name": "shipped", "out": tmp_path}
-    return finish(**where, spec=net.spec, metrics={}, about=about)
+    return finish(**where, spec=net.config, metrics={}, about=about)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_two_colours_are_learned_and_the_card_says_so(shipped, folder, tmp_path)
     card = json.loads((tmp_path / "out" / "fruit_bam.json").read_text())
     assert card["categories"] == ["apples", "pears"]
     assert card["title"] == "BAM · 2 categories of your own"
-    assert card["spec"]["num_classes"] == 2
+    assert card["config"]["num_classes"] == 2
     ((name, value),) = ((k, v) for k, v in card["metrics"].items() if "held out" in k)
     assert value == 100, name
     net = load_checkpoint(tmp_path / "out" / card["file"])
