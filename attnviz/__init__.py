@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attnviz.models.build import build_model
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
+    from attnviz.observe.discover import find_attention
     from attnviz.observe.recorder import Recording, record
     from attnviz.pipeline import explain
     from attnviz.results import AttentionMap, Explanation
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "build_model",
     "explain",
+    "find_attention",
     "list_models",
     "load_checkpoint",
     "load_model",
@@ -45,6 +47,7 @@ _HOME = {
     "build_model": "attnviz.models.build",
     "list_models": "attnviz.models.weights.registry",
     "explain": "attnviz.pipeline",
+    "find_attention": "attnviz.observe.discover",
     "load_checkpoint": "attnviz.models.weights.checkpoint",
     "load_model": "attnviz.models.weights.registry",
     "record": "attnviz.observe.recorder",

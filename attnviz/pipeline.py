@@ -12,11 +12,13 @@ from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
+from attnviz.models.sites import names_sites
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, shared_model, was_trained
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
-from attnviz.observe.recorder import record
-from attnviz.results import ByteArray, Explanation, ModelInfo
+from attnviz.observe.discover import record_found
+from attnviz.observe.recorder import Recording, record
+from attnviz.results import ByteArray, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
 _throughput = Throughput()  # of all runs of this process
@@ -57,7 +59,8 @@ def explain(
 
     Args:
         image: A path, the bytes of an image file, a Pillow image, or an array: uint8 or uint16 HW or HWC.
-        model: A name from `attnviz.list_models`, the path of a checkpoint, a network, or from `attnviz.load_model`.
+        model: A name from `attnviz.list_models`, the path of a checkpoint, or from `attnviz.load_model`; or
+            any network: the attention of one that names no sites is found as by `attnviz.find_attention`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
         resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
@@ -132,7 +135,7 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     with _timed(seconds, "preprocess"):
         x, network_image, geometry = preprocess(ready.photo, ready.preprocessing, min_size=card.min_size)
     with _timed(seconds, "forward"):
-        recording = record(loaded.net, x)
+        recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
     collect.check_finite(recording, card.name)
     with _timed(seconds, "collect"):
@@ -148,7 +151,7 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
             geometry=geometry,
             preprocessing=ready.preprocessing,
             model=_info(loaded),
-            predictions=() if segmentation else collect.predictions(recording.output, card.categories, top),
+            predictions=() if segmentation else _predictions(recording, card.categories, top),
             stages=collect.stages(recording),
             positions=collect.position_attentions(recording),
             channel=collect.channel_attention(recording),
@@ -162,6 +165,11 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
 def _check_top(top: int) -> None:
     if top < 1:
         raise OptionError(f"expected at least 1 prediction, got top={top}")
+
+
+def _predictions(recording: Recording, categories: tuple[str, ...], top: int) -> tuple[Prediction, ...]:
+    logits = collect.logits_of(recording.output)
+    return () if logits is None else collect.predictions(logits, categories, top)
 
 
 def _loaded(model: Model, device: str) -> LoadedModel:

@@ -67,6 +67,11 @@ def views_of(sites: Sequence[Site]) -> tuple[View, ...]:
     return tuple(view for view in VIEWS if kinds & _SHOWN_IN[view])
 
 
+def names_sites(net: nn.Module) -> bool:
+    """Whether a network names its sites itself."""
+    return callable(getattr(net, "sites", None))
+
+
 def sites_of(net: nn.Module) -> tuple[Site, ...]:
     """The sites that a network names itself.
 

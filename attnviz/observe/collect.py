@@ -1,5 +1,7 @@
 """From a recording to results, by kind of site: predictions, stages, attentions, segmentations, as plain arrays."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ from attnviz.results import (
     StageAttention,
 )
 
+_MEAN_OF = {"group_gate": " (mean of groups)", "gate": " (mean of channels)"}
+
 
 def check_finite(recording: Recording, name: str) -> None:
     """Refuse a recording with numbers that are none.
@@ -26,10 +30,20 @@ def check_finite(recording: Recording, name: str) -> None:
         ModelError: The output or a site holds NaN or infinity.
     """
     for label, tensor in {"output": recording.output, **recording.sites}.items():
-        if not bool(torch.isfinite(tensor).all()):
+        if isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all()):
             raise ModelError(
                 f"expected finite numbers at {label} of {name}, got NaN or infinity; are its weights whole?"
             )
+
+
+def logits_of(output: object) -> Tensor | None:
+    """Logits (B, classes) in what a classifier gave: itself, its first part, its ``logits`` or ``out``; else None."""
+    if isinstance(output, (tuple, list)) and output and not hasattr(output, "_fields"):
+        output = output[0]
+    for name in ("logits", "out"):
+        found = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
+        output = found if isinstance(found, Tensor) else output
+    return output if isinstance(output, Tensor) and output.ndim == 2 and output.is_floating_point() else None
 
 
 def predictions(logits: Tensor, categories: tuple[str, ...], top: int) -> tuple[Prediction, ...]:
@@ -114,11 +128,15 @@ def channel_gates(recording: Recording) -> dict[str, ChannelGate]:
 
 
 def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
-    """Spatial gates of other attention modules (CBAM, SGE): one map per site, the mean where it has several."""
+    """Spatial gates of other attention modules (CBAM, SGE): one map per site, the mean where it has several.
+
+    A gate for every channel and location is one of them, but not that of a BAM, whose gain says the same.
+    """
+    single = _of_kind(recording, "spatial_gate", "group_gate", "gate")
     return tuple(
         AttentionMap(
             label=site.label,
-            title=f"{site.label} (mean of groups)" if site.kind == "group_gate" else site.label,
+            title=site.label + _MEAN_OF.get(site.kind, ""),
             kind=site.kind,
             values=as_numpy(recording.sites[site.label][0].mean(dim=0)),
             unit="gate",
@@ -126,7 +144,8 @@ def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
             stage=site.stage,
             stride=site.stride,
         )
-        for site in _of_kind(recording, "spatial_gate", "group_gate")
+        for site in single
+        if site.kind != "gate" or f"{site.group}.gain" not in recording.sites
     )
 
 

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from attnviz.errors import DeviceError
 from attnviz.models.attention.dual_attention import PositionAttention
-from attnviz.models.sites import sites_of
+from attnviz.models.sites import names_sites, sites_of
 from attnviz.position_attention import QUERIES_PER_CHUNK
 
 _FLOAT = 4  # bytes
@@ -83,7 +83,8 @@ def estimate(
     """What one explanation will take; the network itself is there already and is not counted.
 
     Args:
-        net: The network; a copy of it without numbers is walked.
+        net: The network; a copy of it without numbers is walked. Of one that names no sites and cannot be walked, only
+            the photo is counted.
         network_size: (height, width) of the input, pixels.
         photo_size: (height, width) of the photo, pixels.
         device: Where the network runs.
@@ -148,8 +149,16 @@ def _walked(net: nn.Module, size: tuple[int, int]) -> _Walk:
         if size not in known:
             if len(known) >= _MOST_SIZES:
                 known.clear()
-            known[size] = _walk(net, size)
+            known[size] = _walk(net, size) if names_sites(net) else _walk_of_unknown(net, size)
         return known[size]
+
+
+def _walk_of_unknown(net: nn.Module, size: tuple[int, int]) -> _Walk:
+    """The walk of somebody's own network; nothing where it cannot be copied or run without numbers."""
+    try:
+        return _walk(net, size)
+    except Exception:
+        return _Walk(0, 0, 0)
 
 
 def _walk(net: nn.Module, size: tuple[int, int]) -> _Walk:
@@ -158,7 +167,7 @@ def _walk(net: nn.Module, size: tuple[int, int]) -> _Walk:
     shapes.eval()
     tally = _Tally()
     handles = [module.register_forward_hook(tally.count) for module in shapes.modules()]
-    watched = {site.path for site in sites_of(net) if site.kind != "gamma"}
+    watched = {site.path for site in (sites_of(net) if names_sites(net) else ()) if site.kind != "gamma"}
     handles += [shapes.get_submodule(path).register_forward_hook(tally.keep) for path in watched]
     first = next(shapes.parameters(), torch.empty(0))
     counter = FlopCounterMode(display=False)
