@@ -21,6 +21,7 @@ from tests.observe.own_networks import (
     Vit,
     resnet_with_cbam,
     seeded,
+    vit_of_cut_patches,
 )
 
 NETS = {
@@ -33,6 +34,7 @@ NETS = {
     "vit scaled before": lambda: Vit("before"),
     "vit scaled after": lambda: Vit("after"),
     "vit registers": lambda: Vit("sdpa", prefix=5),
+    "vit of cut patches": vit_of_cut_patches,
     "encoder": lambda: Encoder(),
     "encoder, batch second": lambda: Encoder(batch_first=False),
 }
@@ -141,6 +143,17 @@ def test_a_bias_between_product_and_softmax_is_refused_with_a_reason():
     (found,) = find_attention(seeded(Vit, "bias"), random_input())
     assert found.reason == "add stands between product and softmax"
     assert not record_found(seeded(Vit, "bias"), random_input()).sites
+
+
+class Shuffled(SelfSimilar):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(2).flip(2).view(x.shape))
+
+
+def test_places_that_were_moved_have_no_grid():
+    found = find_attention(seeded(lambda: Trunk(Shuffled())), random_input())
+    assert [f.grid for f in found] == [None, None]
+    assert found[0].reason == "no grid of the picture was found in it"
 
 
 class Gating(nn.Module):
