@@ -140,13 +140,18 @@ def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
             kind=site.kind,
             values=as_numpy(recording.sites[site.label][0].mean(dim=0)),
             unit="gate",
-            bounds=(0.0, 1.0),
+            bounds=_gate_bounds(recording.sites[site.label][0]),
             stage=site.stage,
             stride=site.stride,
         )
         for site in single
         if site.kind != "gate" or f"{site.group}.gain" not in recording.sites
     )
+
+
+def _gate_bounds(gate: Tensor) -> tuple[float | None, float | None]:
+    """(0, 1), but for a gate made of a tanh, which may be anything."""
+    return (0.0, 1.0) if 0.0 <= float(gate.min()) and float(gate.max()) <= 1.0 else (None, None)
 
 
 def segmentation(

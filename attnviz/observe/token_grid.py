@@ -16,6 +16,10 @@ FRESH = {  # what computes a new (B, C, h, w) from another
     *("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
     *("interpolate", "upsample", "pixel_shuffle", "grid_sample", "pad"),
 }
+_SHUFFLES = {  # what gives a tensor of the same shape with its places elsewhere, or is not followed
+    *("roll", "flip", "fliplr", "flipud", "rot90", "gather", "index_select", "take_along_dim", "sort", "movedim"),
+    *("moveaxis", "repeat_interleave", "unfold", "fold", "rearrange"),
+}
 _TRANSPOSES = {"transpose", "swapaxes", "swapdims"}
 
 
@@ -29,6 +33,7 @@ class Tokens:
         grid: (h, w).
         before: Other tokens that stand before them (CLS, registers).
         after: Other tokens that stand after them.
+        apart: From the dimension of rows to that of columns; more than 1 while pictures are cut into patches.
     """
 
     dim: int
@@ -36,6 +41,7 @@ class Tokens:
     grid: tuple[int, int]
     before: int = 0
     after: int = 0
+    apart: int = 1
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -54,6 +60,10 @@ def followed(tokens: Tokens, name: str, args: Sequence[Any], kwargs: dict[str, A
     order = permutation(name, args, kwargs)
     if order is not None:
         return _permuted(tokens, order)
+    if name in _SHUFFLES:
+        return None
+    if tokens.apart > 1:
+        return tokens if out.shape == source.shape else None
     if name == "getitem":
         return _indexed(tokens, args[1], source)
     if name == "unbind":
@@ -100,9 +110,10 @@ def permutation(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> list[
 
 def _permuted(tokens: Tokens, order: list[int]) -> Tokens | None:
     dim = order.index(tokens.dim)
-    if not tokens.flat and order[dim + 1 : dim + 2] != [tokens.dim + 1]:
-        return None  # rows and columns are apart or swapped
-    return replace(tokens, dim=dim)
+    if tokens.flat:
+        return replace(tokens, dim=dim)
+    apart = order.index(tokens.dim + tokens.apart) - dim
+    return replace(tokens, dim=dim, apart=apart) if apart > 0 else None  # else columns stand before rows
 
 
 def _viewed(tokens: Tokens, source: Tensor, out: Tensor) -> Tokens | None:
@@ -119,6 +130,10 @@ def _viewed(tokens: Tokens, source: Tensor, out: Tensor) -> Tokens | None:
                 return replace(shape, dim=dim)
         if tokens.flat and not tokens.before and not tokens.after and tuple(new[dim : dim + 2]) == tokens.grid:
             return replace(tokens, dim=dim, flat=False)
+        if not tokens.flat and len(new) > dim + 3:
+            rows, high, columns, wide = new[dim : dim + 4]
+            if (rows * high, columns * wide) == tokens.grid:  # cut into patches of high x wide
+                return replace(tokens, dim=dim, grid=(rows, columns), apart=2)
     return None
 
 

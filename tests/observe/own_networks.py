@@ -108,6 +108,25 @@ class Vit(nn.Module):
         return self.head(x[:, 0])
 
 
+class Patches(nn.Module):
+    """Cuts a picture into 16 x 16 patches by views, as einops does."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.embed = nn.Linear(3 * 16 * 16, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        patches = x.reshape(b, c, h // 16, 16, w // 16, 16).permute(0, 2, 4, 3, 5, 1)
+        return self.embed(patches.reshape(b, (h // 16) * (w // 16), 16 * 16 * c)).transpose(1, 2)
+
+
+def vit_of_cut_patches() -> nn.Module:
+    net = Vit("after")
+    net.patch = Patches()
+    return net
+
+
 class Encoder(nn.Module):
     def __init__(self, batch_first: bool = True) -> None:
         super().__init__()

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 import attnviz
 from attnviz.errors import RecordError
+from attnviz.models.build import build_model
 from attnviz.observe.collect import channel_gates, other_maps, position_attentions
 from attnviz.observe.discover import find_attention, record_found
+from attnviz.observe.recorder import record
 from tests.observe.own_networks import (
     Encoder,
     NonLocal,
@@ -21,6 +23,7 @@ from tests.observe.own_networks import (
     Vit,
     resnet_with_cbam,
     seeded,
+    vit_of_cut_patches,
 )
 
 NETS = {
@@ -33,6 +36,7 @@ NETS = {
     "vit scaled before": lambda: Vit("before"),
     "vit scaled after": lambda: Vit("after"),
     "vit registers": lambda: Vit("sdpa", prefix=5),
+    "vit of cut patches": vit_of_cut_patches,
     "encoder": lambda: Encoder(),
     "encoder, batch second": lambda: Encoder(batch_first=False),
 }
@@ -143,6 +147,17 @@ def test_a_bias_between_product_and_softmax_is_refused_with_a_reason():
     assert not record_found(seeded(Vit, "bias"), random_input()).sites
 
 
+class Shuffled(SelfSimilar):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(2).flip(2).view(x.shape))
+
+
+def test_places_that_were_moved_have_no_grid():
+    found = find_attention(seeded(lambda: Trunk(Shuffled())), random_input())
+    assert [f.grid for f in found] == [None, None]
+    assert found[0].reason == "no grid of the picture was found in it"
+
+
 class Gating(nn.Module):
     def __init__(self, gate) -> None:
         super().__init__()
@@ -217,6 +232,26 @@ def test_nothing_holds_the_network_or_its_tensors():
 def test_an_input_of_another_shape_is_refused():
     with pytest.raises(RecordError, match=r"got \(3, 8, 8\)"):
         find_attention(seeded(Vit, "sdpa"), torch.zeros(3, 8, 8))
+
+
+@pytest.mark.parametrize("kind", ["cbam", "se", "sge"])
+def test_what_is_found_equals_what_named_sites_give(kind):
+    trunk = {"depth": 18, "width": 8, "attention": {"kind": kind, "groups": 4}}
+    net = seeded(build_model, {"architecture": "AttentionResNet", "trunk": trunk, "num_classes": 4})
+    gates = {"spatial_gate", "channel_gate", "group_gate"}
+    named, found = (
+        [(s.kind, s.stride, r.sites[s.label]) for s in r.watched if s.kind in gates]
+        for r in (record(net, random_input()), record_found(net, random_input()))
+    )
+    assert [part[:2] for part in found] == [part[:2] for part in named]
+    assert all(torch.equal(own[2], other[2]) for own, other in zip(found, named, strict=True))
+
+
+def test_a_gate_of_a_tanh_has_no_bounds_of_a_sigmoid():
+    net = seeded(lambda: Trunk(Gating(lambda x: x * torch.tanh(5 * x.mean(1, keepdim=True)))))
+    (gate,) = other_maps(record_found(net, random_input()))
+    assert gate.raw_range[0] < 0
+    assert gate.bounds == (None, None)
 
 
 class Wrapped(nn.Module):
