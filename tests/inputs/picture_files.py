@@ -111,3 +111,22 @@ def good_files() -> dict[str, bytes]:
     if "AVIF" in Image.SAVE:
         files["avif"] = encoded(rgb, "AVIF", quality=95)
     return files
+
+
+def assert_picture(array):
+    assert array.dtype == np.uint8
+    assert array.ndim == 3
+    assert array.shape[2] == 3
+    assert array.flags.c_contiguous
+    assert array.flags.owndata
+    assert array.flags.writeable
+
+
+def difference(a, b):
+    return np.abs(a.astype(np.int16) - b.astype(np.int16)).mean()
+
+
+def on_white(colors, alpha):
+    """Alpha compositing by its definition."""
+    a = alpha[..., None] / 255.0
+    return np.rint(colors * a + 255.0 * (1.0 - a)).astype(np.uint8)

@@ -14,28 +14,10 @@ from PIL import Image, ImageFile
 from attnviz.errors import ImageError
 from attnviz.inputs.decode import decode
 from tests.inputs import picture_files as files
+from tests.inputs.picture_files import assert_picture, difference
 
 GOOD = sorted(files.good_files())
 LOSSLESS = ["png", "webp-lossless", "bmp", "tiff", "tiff-tiff_lzw", "tiff-tiff_adobe_deflate", "tiff-packbits", "ppm"]
-
-
-def assert_picture(array):
-    assert array.dtype == np.uint8
-    assert array.ndim == 3
-    assert array.shape[2] == 3
-    assert array.flags.c_contiguous
-    assert array.flags.owndata
-    assert array.flags.writeable
-
-
-def difference(a, b):
-    return np.abs(a.astype(np.int16) - b.astype(np.int16)).mean()
-
-
-def on_white(colors, alpha):
-    """Alpha compositing by its definition."""
-    a = alpha[..., None] / 255.0
-    return np.rint(colors * a + 255.0 * (1.0 - a)).astype(np.uint8)
 
 
 # --- formats ------------------------------------------------------------------------------------------------------
