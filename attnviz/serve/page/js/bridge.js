@@ -80,10 +80,16 @@ function openFirstThatApplies(payload) {
   if (visible && lacking(visible, payload) && payload.views.length) open(payload.views[0]);
 }
 
-/** Takes the main explanation; null where there is none any more. */
+let lastId = null;
+
+/**
+ * Takes the main explanation; null where there is none any more. Gradio sends the last one again when its event ends,
+ * which can be after the photo was removed: what was shown once is not shown a second time.
+ */
 export function receive(value) {
   const payload = value && value.model ? value : null;
-  if (payload && latest.main && payload.id === latest.main.id) return;
+  if (payload && payload.id === lastId) return;
+  if (payload) lastId = payload.id;
   latest.main = payload;
   for (const view of singles()) show(view, payload);
   latest.compare = null; // it was beside another photo
