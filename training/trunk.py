@@ -1,5 +1,6 @@
 """Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,10 +8,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
 
-HALF_OPEN = 1.5  # what a gate of one half multiplies by
+HALF_OPEN = 1.5  # what a BAM's gate of one half multiplies by
+FRESH_GATE = {"sge": 1 / (1 + math.exp(-1)), "se": 0.5, "cbam": 0.25}  # what the others multiply by at first
+    "sge": torch.sigmoid(torch.tensor(1.0)).item(),
+    "se": 0.5,
+    "cbam": 0.25,
+}  # what others multiply by at first
 
 
 def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
@@ -98,3 +105,25 @@ def take_gain_out(net: BamResNet, stages: Sequence[int] = (2, 3, 4)) -> None:
     for stage in stages:
         for conv in ("conv1", "downsample.0"):
             net.get_parameter(f"layer{stage}.0.{conv}.weight").div_(HALF_OPEN)
+
+
+@torch.no_grad()
+def take_block_gain_out(net: AttentionResNet) -> None:
+    """Let fresh attention in the blocks begin as constant gates, and multiply what enters it by as much as it takes.
+
+    The network then starts as the trunk was.
+
+    Args:
+        net: Changed in place.
+    """
+    if net.options.attention is None:
+        return
+    kind = net.options.attention.kind
+    for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+        for block in stage:
+            layers = [part for part in block.get_submodule(kind).modules() if isinstance(part, nn.Linear)]
+            if layers:
+                layers[-1].weight.zero_()
+                layers[-1].bias.zero_()
+            for name in ("weight", "bias"):
+                block.get_parameter(f"bn2.{name}").div_(FRESH_GATE[kind])
