@@ -14,10 +14,6 @@ from attnviz.models.resnet import ResNetTrunk
 
 HALF_OPEN = 1.5  # what a BAM's gate of one half multiplies by
 FRESH_GATE = {"sge": 1 / (1 + math.exp(-1)), "se": 0.5, "cbam": 0.25}  # what the others multiply by at first
-    "sge": torch.sigmoid(torch.tensor(1.0)).item(),
-    "se": 0.5,
-    "cbam": 0.25,
-}  # what others multiply by at first
 
 
 def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
