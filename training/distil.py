@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.classifier import averaged_net, train_unfrozen
@@ -30,7 +31,7 @@ from training.guided_gates import STAGES, GuidedGates, quiet_start, set_contrast
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, save_result, train
 from training.shards import LabelledViews
-from training.trunk import calibrate_norms, load_folded, take_gain_out
+from training.trunk import calibrate_norms, load_folded, take_block_gain_out, take_gain_out
 
 log = logging.getLogger(__name__)
 FAMILIES = ("none", "bam", "sge", "cbam", "se")
@@ -162,6 +163,8 @@ def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> 
             take_gain_out(net)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
+        if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
+            take_block_gain_out(net)
 
 
 def fresh_stages(options: argparse.Namespace) -> list[int]:

@@ -1,5 +1,7 @@
 """Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,20 +9,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
 
-HALF_OPEN = 1.5  # what a gate of one half multiplies by
+OF_TRUNK = re.compile(r"(layer\d\.\d+\.)?(conv\d|downsample\.0)")
+HALF_OPEN = 1.5  # what a BAM's gate of one half multiplies by
+FRESH_GATE = {"sge": 1 / (1 + math.exp(-1)), "se": 0.5, "cbam": 0.25}  # what the others multiply by at first
 
 
 def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
     """Each convolution of a trunk, by name, with the norm behind it: conv1 with bn1, downsample.0 with downsample.1."""
     modules = dict(net.named_modules())
     for name, conv in modules.items():
-        before, _, last = name.rpartition(".")
-        after = {"conv": f"bn{last[4:]}", "0": "1"}.get("conv" if last.startswith("conv") else last, "")
-        norm = modules.get(f"{before}.{after}".lstrip("."))
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and "_att" not in name:
+        if OF_TRUNK.fullmatch(name):
+            norm = modules[name.replace("conv", "bn").replace("downsample.0", "downsample.1")]
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
             yield name, conv, norm
 
 
@@ -98,3 +103,25 @@ def take_gain_out(net: BamResNet, stages: Sequence[int] = (2, 3, 4)) -> None:
     for stage in stages:
         for conv in ("conv1", "downsample.0"):
             net.get_parameter(f"layer{stage}.0.{conv}.weight").div_(HALF_OPEN)
+
+
+@torch.no_grad()
+def take_block_gain_out(net: AttentionResNet) -> None:
+    """Let fresh attention in the blocks begin as constant gates, and multiply what enters it by as much as it takes.
+
+    The network then starts as the trunk was.
+
+    Args:
+        net: Changed in place.
+    """
+    if net.options.attention is None:
+        return
+    kind = net.options.attention.kind
+    for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+        for block in stage:
+            layers = [part for part in block.get_submodule(kind).modules() if isinstance(part, nn.Linear)]
+            if layers:
+                layers[-1].weight.zero_()
+                layers[-1].bias.zero_()
+            for name in ("weight", "bias"):
+                block.get_parameter(f"bn2.{name}").div_(FRESH_GATE[kind])

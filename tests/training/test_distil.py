@@ -14,7 +14,7 @@ from training.guided_gates import disagreement, roughness, set_contrast, shortfa
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
 from training.shards import LabelledViews
-from training.trunk import calibrate_norms, load_folded, pairs, take_gain_out
+from training.trunk import calibrate_norms, load_folded, pairs, take_block_gain_out, take_gain_out
 
 SMALL = {"depth": 18, "width": 4}
 BAM = {"fusion": "sum", "hidden": 2, "dilation": 1, "padding_mode": "reflect"}
@@ -168,6 +168,13 @@ def test_the_frozen_front_answers_as_the_network_does(shards):
         assert torch.allclose(FrozenFront(net, 1)(x)[0], net(x), atol=0.05)
 
 
+@pytest.mark.parametrize("family", ["none", "bam", "sge", "se", "cbam"])
+def test_every_norm_of_the_trunk_is_found_and_none_of_the_attention(family):
+    names = [name for name, _, _ in pairs(build_model(small_spec(family)))]
+    assert len(names) == 20  # 17 convolutions, 3 shortcuts
+    assert names == [name for name, _, _ in pairs(build_model(small_spec("none")))]
+
+
 def test_folded_norms_come_back(tmp_path):
     torch.manual_seed(0)
     net, folded = build_model(small_spec("none")).eval(), {}
@@ -196,6 +203,16 @@ def test_half_open_gates_leave_the_network_as_it_was():
     for bam in (net.bam1, net.bam2, net.bam3):
         torch.nn.init.zeros_(bam.channel_att.gate_c.gate_c_bn_final.weight)
     set_contrast(net, {1: 0.0, 2: 0.0, 3: 0.0})
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(net(x), plain(x), atol=1e-4 * float(plain(x).abs().max()))
+
+
+@pytest.mark.parametrize("family", ["sge", "se", "cbam"])
+def test_attention_in_the_blocks_starts_as_the_trunk_was(family):
+    plain, net = (build_model(small_spec(kind)).eval() for kind in ("none", family))
+    distil.take_weights(net, plain.state_dict(), {family})
+    take_block_gain_out(net)
     x = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.allclose(net(x), plain(x), atol=1e-4 * float(plain(x).abs().max()))
