@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from attnviz.models.build import build_model
 from training import distil, flattening, gauges, gaze, label, near_copies, sheet
-from training.guided_gates import disagreement, roughness, set_contrast, shortfall
+from training.guided_gates import GuidedGates, disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
 from training.shards import LabelledViews
@@ -276,6 +276,14 @@ def test_a_lattice_is_rough_and_a_turned_gate_disagrees():
     fine = torch.arange(8.0).expand(1, 1, 8, 8)
     assert float(disagreement(fine, ramp)) == 0
     assert float(disagreement(-fine, ramp)) > 1.4
+
+
+def test_a_gate_open_everywhere_is_crowded():
+    net = build_model(small_spec("bam"))
+    crowded, without = (GuidedGates(net, 0.0, (0, 0, 0), crowding=weight) for weight in (1.0, 0.0))
+    spatials = [torch.full((2, 1, 4, 4), 9.0), torch.full((2, 1, 4, 4), -9.0), torch.zeros(2, 1, 4, 4)]
+    assert float(crowded.penalty(spatials)) == pytest.approx((2 / 3) ** 2 + (1 / 6) ** 2, rel=0.01)
+    assert float(without.penalty(spatials)) == 0
 
 
 def test_gauges_are_percentages(raw, photos, teacher, tmp_path, monkeypatch):
