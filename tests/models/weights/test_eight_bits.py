@@ -7,13 +7,18 @@ from attnviz.models.build import build_model
 from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
 from attnviz.models.weights.eight_bits import pack, unpack
 
-CONFIG = {"architecture": "AttentionResNet", "trunk": {"depth": 18, "width": 8, "attention": {"kind": "se"}}, "num_classes": 5}
+CONFIG = {
+    "architecture": "AttentionResNet",
+    "trunk": {"depth": 18, "width": 8, "attention": {"kind": "se"}},
+    "num_classes": 5,
+}
 
 
 def test_a_weight_is_off_by_half_a_step_of_its_channel_at_most():
-    weight = torch.randn(6, 3, 3, 3, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 6)[
-        :, None, None, None
-    ]
+    weight = (
+        torch.randn(6, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+        * torch.logspace(-6, 3, 6)[:, None, None, None]
+    )
     back = unpack(pack({"weight": weight}), "a file")["weight"]
     largest = weight.abs().amax((1, 2, 3))
     assert ((back - weight).abs().amax((1, 2, 3)) <= 0.5001 * largest / 127).all()
