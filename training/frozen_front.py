@@ -1,4 +1,4 @@
-"""Stem and stages 1 to 3 that are not trained (with BAM, if there is any), run by OpenVINO: four times as fast as torch."""
+"""Stem and stages 1 to 3 that are not trained, with BAM if there is any, run by OpenVINO: four times as fast."""
 
 from importlib import import_module
 
