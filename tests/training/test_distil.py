@@ -158,11 +158,12 @@ def test_a_run_goes_on_after_an_interruption(shards, tmp_path, monkeypatch, fami
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # OpenVINO traces with it
-def test_the_frozen_front_answers_as_the_network_does(shards):
+@pytest.mark.parametrize("family", ["none", "bam"])
+def test_the_frozen_front_answers_as_the_network_does(shards, family):
     pytest.importorskip("openvino")
     from training.frozen_front import FrozenFront
 
-    net = build_model(small_spec("none")).eval()
+    net = build_model(small_spec(family)).eval()
     x, _ = LabelledViews(shards, batch=4, seed=0)(0)
     with torch.no_grad():
         assert torch.allclose(FrozenFront(net, 1)(x)[0], net(x), atol=0.05)
