@@ -13,6 +13,7 @@ from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
 from attnviz.models.sites import names_sites
+from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, shared_model, was_trained
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
@@ -51,7 +52,7 @@ def explain(
     *,
     device: str = "auto",
     size: int | None = None,
-    resize_mode: ResizeMode = "keep",
+    resize_mode: ResizeMode | None = None,
     preprocessing: Preprocessing | None = None,
     top: int = 5,
 ) -> Explanation:
@@ -64,7 +65,7 @@ def explain(
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
         resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
-            ``"center_crop"``: the central square only.
+            ``"center_crop"``: the central square only; None: ``"keep"``, or what the model needs.
         preprocessing: All of it, instead of the model's own with `size` and `resize_mode`.
         top: How many predictions to keep.
 
@@ -94,7 +95,7 @@ def forecast(
     *,
     device: str = "auto",
     size: int | None = None,
-    resize_mode: ResizeMode = "keep",
+    resize_mode: ResizeMode | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> Forecast:
     """Everything up to the forward pass: arguments and errors as for `explain`; `run` does the rest."""
@@ -103,11 +104,7 @@ def forecast(
         photo = decode(image)
     with _timed(seconds, "load"):
         loaded = _loaded(model, device)
-    options = preprocessing or replace(
-        loaded.card.preprocessing,
-        size=loaded.card.preprocessing.size if size is None else size,
-        resize_mode=resize_mode,
-    )
+    options = preprocessing or _prepared(loaded.card, size, resize_mode)
     photo_size = (photo.shape[0], photo.shape[1])
     with _timed(seconds, "plan"):
         geometry = plan(photo_size, options, min_size=loaded.card.min_size)
@@ -160,6 +157,26 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
             other_maps=collect.other_maps(recording),
             seconds=seconds,
         )
+
+
+def _prepared(card: ModelCard, size: int | None, resize_mode: ResizeMode | None) -> Preprocessing:
+    """The model's own preprocessing with what was chosen instead.
+
+    Raises:
+        OptionError: The network takes squares of one size only, and something else was chosen.
+    """
+    own = card.preprocessing
+    chosen = replace(
+        own,
+        size=own.size if size is None else size,
+        resize_mode=own.resize_mode if resize_mode is None else resize_mode,
+    )
+    if card.one_size and (chosen.size != own.size or chosen.resize_mode == "keep"):
+        raise OptionError(
+            f"expected stretch or center_crop and size {own.size} for {card.name}, which takes squares of that size "
+            f"only, got {chosen.resize_mode} and {chosen.size}"
+        )
+    return chosen
 
 
 def _check_top(top: int) -> None:

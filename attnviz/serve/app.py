@@ -1,10 +1,12 @@
 """The page, put together: controls on the left, pictures on the right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 
 from attnviz.models.sites import VIEWS
+from attnviz.models.weights.registry import LoadedModel
+from attnviz.serve import requests
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -26,8 +28,17 @@ __all__ = ["build_ui", "launch_options", "serve"]
 TABS = (*VIEWS, "compare", "batch", "export", "about")
 
 
-def build_ui() -> gr.Blocks:
-    """The page, ready for ``.launch(**launch_options())``."""
+def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
+    """The page, ready for ``.launch(**launch_options())``.
+
+    Args:
+        networks: To offer in the menu of models before those of the registry, chosen by the names on their cards; the
+            first is chosen when the page opens. They are those of the page that was built last in this process.
+
+    Raises:
+        OptionError: Two networks, or a network and known weights, have the same name.
+    """
+    requests.offer(networks)
     sessions, stops = SessionStore(), batch_tab.Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",

@@ -167,6 +167,7 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
         views=views_of(sites),
         categories=tuple(f"class {i}" for i in range(int(config.get("num_classes", 0)))),
         source="given as a network or a file",
+        status="own",
     )
     return LoadedModel(card, net.to(place), place, trained)
 

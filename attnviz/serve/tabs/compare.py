@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from attnviz.errors import ImageError, OptionError, quoted
-from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
@@ -104,7 +103,6 @@ def _compared(left: Explanation, way: str, choice: requests.Choice, photo: str |
 
 def _other_model() -> str:
     """The model to offer first: one that is here and not the rail's first."""
-    ready = [
-        entry.name for entry in list_models().values() if entry.status != "available" and entry.name != DEFAULT_MODEL
-    ]
-    return ready[0] if ready else DEFAULT_MODEL
+    first = requests.first_model()
+    known = requests.known_models().values()
+    return next((entry.name for entry in known if entry.status != "available" and entry.name != first), first)

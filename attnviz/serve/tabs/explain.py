@@ -11,7 +11,6 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from attnviz.errors import ImageError, quoted
-from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
@@ -95,7 +94,7 @@ def build_rail() -> Rail:
     """Lay the controls out."""
     photo = photo_input("Photo", "page-photo")
     strip = samples_part(samples())
-    model = model_select("Model", "page-model", requests.model_groups(), DEFAULT_MODEL)
+    model = model_select("Model", "page-model", requests.model_groups(), requests.first_model())
     with gr.Accordion("How the photo is given to the network", open=False, elem_id="page-options"):
         resize_mode = segments("Fit", "page-fit", list(requests.RESIZE_MODES.items()), "keep")
         size = select(
