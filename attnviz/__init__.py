@@ -1,7 +1,7 @@
 """attnviz: see what the attention of vision models does.
 
     import attnviz
-    explanation = attnviz.explain("photo.jpg", model="bam_resnet18_w64")
+    explanation = attnviz.explain("photo.jpg", model="bam_resnet18")
     explanation.maps["stage3.gain"].values      # float32, one number per location
     explanation.save("figures")                 # the figure, the raw maps, and the recipe of both
 

@@ -21,7 +21,7 @@ from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 ROOT = Path(__file__).resolve().parent.parent
 FIGURE = ROOT / "assets" / "figure.png"
 SCREENSHOTS = ROOT / "docs" / "images"
-PHOTO = ROOT / "assets" / "coffee.jpg"
+PHOTO = ROOT / "assets" / "beagle.jpg"
 PORT = 7877
 PANELS = ("photo", "stage1.gain", "stage2.gain", "stage3.gain")
 SEGMENTING = "danet_resnet18_w32_camvid"
@@ -63,9 +63,9 @@ def photograph(page: Page, address: str, file: Path) -> None:
 
 
 def _show_position_attention(page: Page) -> None:
-    """DANet on the photo with a man, a lawn and houses; one location pinned on the man and one on the lawn."""
-    page.locator("[data-sample=photographer]").click()
-    expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("photographer"), timeout=SLOW)
+    """DANet on the photo of a street; one location pinned on a taxi and one on a house."""
+    page.locator("[data-sample=street]").click()
+    expect(page.locator("#page-photo img")).to_have_attribute("src", re.compile("street"), timeout=SLOW)
     page.get_by_label("Model", exact=True).select_option(SEGMENTING)
     page.get_by_role("tab", name="Position attention").click()
     _drawn(page, "position")
@@ -73,7 +73,7 @@ def _show_position_attention(page: Page) -> None:
     box = photo.bounding_box()
     if box is None:
         raise RuntimeError("expected the photo of the position view on the page, got none")
-    for across, down in ((0.8, 0.75), (0.25, 0.5)):
+    for across, down in ((0.55, 0.75), (0.2, 0.35)):
         photo.click(position={"x": across * box["width"], "y": down * box["height"]})
 
 

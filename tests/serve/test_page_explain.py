@@ -45,9 +45,9 @@ def test_upload_draws_stages_of_the_new_photo(opened: Page, tmp_path):
 
 
 def test_sample_click_explains_it(opened: Page):
-    opened.locator("[data-sample=rocket]").click()
-    expect(opened.locator("[data-sample=rocket]")).to_have_attribute("aria-pressed", "true")
-    expect(opened.locator("#page-photo img")).to_have_attribute("src", re.compile("rocket"), timeout=SLOW)
+    opened.locator("[data-sample=bakery]").click()
+    expect(opened.locator("[data-sample=bakery]")).to_have_attribute("aria-pressed", "true")
+    expect(opened.locator("#page-photo img")).to_have_attribute("src", re.compile("bakery"), timeout=SLOW)
     done(opened)
     drawn(opened, "stages")
 

@@ -20,7 +20,7 @@ from attnviz.models.weights.checkpoint import load_checkpoint
 from attnviz.models.weights.file_hash import file_hash
 from attnviz.models.weights.published import PUBLISHED
 
-DEFAULT_MODEL = "bam_resnet18_w64"
+DEFAULT_MODEL = "bam_resnet18"
 _PACKAGE = Path(__file__).resolve().parents[2]
 _FOLDERS = (_PACKAGE / "_weights", _PACKAGE.parent / "weights")  # in a wheel; in a checkout
 
@@ -54,7 +54,7 @@ def list_models() -> dict[str, ModelCard]:
     Example:
         >>> import attnviz
         >>> [name for name, card in attnviz.list_models().items() if card.status == "shipped"]
-        ['bam_resnet18_w32', 'bam_resnet18_w64', 'danet_resnet18_w32_camvid']
+        ['bam_resnet18', 'bam_resnet18_w32', 'danet_resnet18_w32_camvid']
     """
     found: dict[str, ModelCard] = {}
     for path in _shipped_cards():

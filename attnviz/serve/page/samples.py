@@ -15,10 +15,12 @@ _DESCRIPTIONS = {
     "cat": "A tabby cat",
     "astronaut": "An astronaut before a flag",
     "coffee": "A cup of espresso on a table",
-    "rocket": "A rocket at lift-off",
-    "photographer": "A man with a camera on a lawn, in grey",
+    "bakery": "Loaves and pastries in the window of a bakery",
+    "beagle": "A young beagle on a bench",
+    "embrace": "A woman with a Great Dane in her arms, on a field",
+    "street": "Yellow taxis in a street of tall houses",
 }
-_FIRST = ("street", "coffee", "cat", "astronaut", "rocket", "photographer")
+_FIRST = ("beagle", "street", "embrace", "coffee", "bakery", "cat", "astronaut")
 
 
 @dataclass(frozen=True)
