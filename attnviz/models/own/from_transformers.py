@@ -4,6 +4,7 @@ Code that a repository brings along is never run (``trust_remote_code=False``).
 """
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 from attnviz.errors import DownloadError, UnknownModelError, first_line, one_line
@@ -32,6 +33,8 @@ def from_transformers(name: str, *, random_weights: bool) -> Sourced:
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
         kind = _class_of(transformers, config)
         net = kind._from_config(config) if random_weights else kind.from_pretrained(name, trust_remote_code=False)
+    except UnknownModelError:
+        raise
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         hint = "" if random_weights else " (--random-weights does without the weights)"
         raise DownloadError(
@@ -39,7 +42,8 @@ def from_transformers(name: str, *, random_weights: bool) -> Sourced:
         ) from error
     categories = tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
     trained = not random_weights
-    return Sourced(net.float(), f"hf:{name}", _preprocessing(transformers, name), categories, trained, "transformers")
+    shown = f"hf:{Path(name).name if Path(name).is_dir() else name}"
+    return Sourced(net.float(), shown, _preprocessing(transformers, name), categories, trained, "transformers")
 
 
 def _class_of(transformers: Any, config: Any) -> Any:  # noqa: ANN401 - a library that is not always there
