@@ -114,7 +114,8 @@ def replay_manifest(
     manifest: Annotated[Path, typer.Argument(help="A manifest.json that was written with a figure.")],
     photo: Annotated[Path | None, typer.Option(help="The photo, where it is not where it was.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the new files; else replay/.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint, where its name is not known.")] = None,
+    model: network.Model = None,
+    weights: network.Weights = None,
     device: Annotated[str | None, typer.Option(help="Where to compute; else as then.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -124,7 +125,7 @@ def replay_manifest(
     from attnviz.save.replay import replay
 
     try:
-        report = replay(manifest, photo=photo, out_dir=out, model=model, device=device)
+        report = replay(manifest, photo=photo, out_dir=out, model=model, weights=weights, device=device)
     except AttnvizError as error:
         refuse(error, code=SOME_REFUSED)
     if as_json:
