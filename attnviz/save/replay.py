@@ -21,10 +21,10 @@ from attnviz.errors import (
     quoted,
     reason,
 )
-from attnviz.render.figure import FigurePlan, plan_figure
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, shown, write_files
-from attnviz.save.export import FILES, Format, build_files
+from attnviz.save.export import DRAWN, FILES, Format, build_files
 from attnviz.save.manifest import PhotoSource, array_sha256, raw_arrays, versions
 from attnviz.save.manifest_reader import MapRecord, Recipe, read_manifest
 
@@ -158,7 +158,8 @@ def replay(
     found = _find_photo(recipe, path.parent, None if photo is None else Path(photo))
     explanation = _explain(recipe, found, _Choice(model, weights, device), notes)
     _check_photo(recipe, found, explanation, notes)
-    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo.name)
+    drawn = any(FILES[file_format] in recipe.files for file_format in DRAWN)
+    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo.name, drawn=drawn)
     maps = _compare(recipe, raw_arrays(plan), path.parent / FILES["npz"])
     folder = make_folder(path.parent / "replay" if out_dir is None else Path(out_dir))
     if folder == path.parent.resolve():

@@ -8,6 +8,7 @@ import typer
 
 import attnviz
 from attnviz.errors import AttnvizError, one_line
+from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
 from attnviz.terminal.model_list import print_models
@@ -163,7 +164,8 @@ def serve_page(
     )
     own = network.own_networks(asked)  # first: a library may fetch its weights, and the page fetches nothing
     prepare_environment()  # read when Gradio is imported, with what follows
-    from attnviz.serve.app import build_ui, serve
+    with needs("gradio", "cachetools", "matplotlib", extra="page"):
+        from attnviz.serve.app import build_ui, serve
 
     try:
         serve(build_ui(own), host=host, port=port, open_browser=open_browser)
