@@ -19,8 +19,8 @@ class PositionAttention:
     """Position attention of one or more heads: softmax over keys of q.k, computed row by row on demand.
 
     The energy is not scaled (DANet, paper arXiv 1809.02983, Eq. 1); what another network scales it by is part of the
-    query. Of several heads, a row, a column and what is received are the mean over the heads of each head's own softmax;
-    `head` is one of them alone.
+    query. Of several heads, a row, a column and what is received are the mean over the heads of each head's own
+    softmax; `head` is one of them alone.
 
     Some networks let tokens that are no locations take part: a class token, registers. They count in the softmax, so
     that a row sums to 1 less what falls on them.
@@ -71,8 +71,13 @@ class PositionAttention:
             raise IndexError(f"expected a head from 0 to {self.heads - 1}, got {number}")
         if self.query.ndim == 3:
             return self
-        tensors = {name: getattr(self, name) for name in ("query", "key", "other_query", "other_key")}
-        return replace(self, **{name: None if found is None else found[number] for name, found in tensors.items()})
+        return replace(
+            self,
+            query=self.query[number],
+            key=self.key[number],
+            other_query=None if self.other_query is None else self.other_query[number],
+            other_key=None if self.other_key is None else self.other_key[number],
+        )
 
     def row(self, y: int, x: int) -> FloatArray:
         """Where location (y, x) looks: float32 (h, w), sums to 1 less what falls on other tokens.
@@ -125,9 +130,9 @@ class PositionAttention:
         return self._reductions[1]
 
     def token_matrix(self) -> FloatArray:
-        """The whole attention among all tokens, those that are no locations first: float32 (P + N, P + N), rows sum to 1.
+        """The whole attention among all tokens, those that are no locations first: float32 (P + N, P + N).
 
-        It takes 4 (P + N)² bytes; nothing else here makes it.
+        Rows sum to 1. It takes 4 (P + N)² bytes; nothing else here makes it.
         """
         total = self.others + self.grid[0] * self.grid[1]
         matrix = np.zeros((total, total), dtype=np.float32)
@@ -135,7 +140,8 @@ class PositionAttention:
         for query, key in zip(queries, self._with_others(self.key, self.other_key), strict=True):
             for start, weights, _ in _softmax_in_chunks(query, key):
                 matrix[start : start + len(weights)] += weights
-        return matrix / np.float32(self.heads)
+        matrix /= self.heads
+        return matrix
 
     @cached_property
     def _reductions(self) -> tuple[FloatArray, FloatArray]:
@@ -173,7 +179,7 @@ class PositionAttention:
 
 
 def _softmax_in_chunks(query: FloatArray, key: FloatArray) -> Iterator[tuple[int, FloatArray, FloatArray]]:
-    """Rows of softmax(query^T key) with (c, N) and (c, M), some at a time: start, (n, M), and log of the denominators."""
+    """Rows of softmax(query^T key) of (c, N) and (c, M), some at a time: start, (n, M), log of the denominators."""
     for start in range(0, query.shape[1], QUERIES_PER_CHUNK):
         energy = query[:, start : start + QUERIES_PER_CHUNK].T @ key
         peak = energy.max(axis=1, keepdims=True)

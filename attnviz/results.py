@@ -373,7 +373,8 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{attention_title(label)} · received" + (f" (mean of {position.heads} heads)" if position.heads > 1 else ""),
+        title=f"{attention_title(label)} · received"
+        + (f" (mean of {position.heads} heads)" if position.heads > 1 else ""),
         kind="position_received",
         values=position.received,
         unit="share",

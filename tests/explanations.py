@@ -157,7 +157,9 @@ def untrained(explanation: Explanation) -> Explanation:
     return replace(explanation, model=replace(explanation.model, trained=False, sha256=None))
 
 
-def vit(*, layers: int = 3, heads: int = 2, grid: tuple[int, int] = (4, 5), others: int = 1, **fields: Any) -> Explanation:
+def vit(
+    *, layers: int = 3, heads: int = 2, grid: tuple[int, int] = (4, 5), others: int = 1, **fields: Any
+) -> Explanation:
     """A vision transformer's layers as `find_attention` labels them, with a class token before the locations."""
     rng = np.random.default_rng(0)
 

@@ -1,4 +1,4 @@
-"""Attention rollout: the attention of all layers of a vision transformer, multiplied (paper arXiv 2005.00928, section 3).
+"""Attention rollout: the attention of all layers of a vision transformer, multiplied (arXiv 2005.00928, section 3).
 
 S. Abnar, W. Zuidema, *Quantifying Attention Flow in Transformers*, 2020: with W the mean of a layer's heads and I the
 identity for its residual connection, A = 0.5 W + 0.5 I, and the rollout is A of the last layer times ... times A of the
@@ -49,7 +49,8 @@ class Rollout:
     @property
     def received(self) -> FloatArray:
         """Mean over the locations of their rows: float32 (h, w)."""
-        return self.matrix[self.others :, self.others :].mean(axis=0).reshape(self.grid)
+        places = self.matrix[self.others :, self.others :]
+        return np.asarray(places.mean(axis=0), dtype=np.float32).reshape(self.grid)
 
     def row(self, y: int, x: int) -> FloatArray:
         """Where location (y, x) looks through all layers: float32 (h, w), sums to 1 less what falls on other tokens."""

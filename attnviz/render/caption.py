@@ -21,7 +21,7 @@ _MEANINGS = {
     "even attention would be {even} everywhere.",
     "attention_row": "Where a pin or token looks is its row of the softmax over all {n} locations{others}; "
     "even attention would be {even} everywhere.",
-    "rollout_row": "Attention rollout (arXiv:2005.00928) multiplies the layers' attention, the mean of the heads and half "
+    "rollout_row": "Attention rollout (arXiv:2005.00928) multiplies the layers' attention, the mean of the heads, half "
     "of it the identity: a computation over the layers, not what one of them did.",
     "position_column": "The attention to a location is its column of the {matrix} softmax over keys.",
     "position_received": "The attention received is the mean of the position attention over all {n} queries.",

@@ -213,7 +213,9 @@ def _position_members(explanation: Explanation, pins: int) -> list[str]:
     prefixes = _attentions(explanation)
     layers = layers_of(explanation.positions)
     if layers:
-        prefixes = {prefix: label for prefix, label in prefixes.items() if label == layers[-1]} | {f"{ROLLOUT}.": ROLLOUT}
+        prefixes = {prefix: label for prefix, label in prefixes.items() if label == layers[-1]} | {
+            f"{ROLLOUT}.": ROLLOUT
+        }
     most = (MAX_PANELS - 1 - len(tail)) // (pins + 2)
     found = ["photo"]
     for prefix, label in list(prefixes.items())[-most:]:

@@ -118,8 +118,9 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
         Each two-dimensional map under its label and each further panel of the figure under its name, float32 on the
         network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w),
         or (heads, c, h, w), of each position attention, and ``LABEL.other_query`` and ``LABEL.other_key`` with P in
-        place of h and w where P tokens take part that are no locations: every row follows from them; ``channel.matrix`` float32 (C, C); each channel
-        gate under its label, float32 (C,); ``segmentation.*`` uint8 (H, W), uint16 where there are over 256 classes.
+        place of h and w where P tokens take part that are no locations: every row follows from them;
+        ``channel.matrix`` float32 (C, C); each channel gate under its label, float32 (C,); ``segmentation.*`` uint8
+        (H, W), uint16 where there are over 256 classes.
     """
     explanation = plan.explanation
     found: dict[str, NDArray[Any]] = {label: entry.values for label, entry in explanation.maps.items()}

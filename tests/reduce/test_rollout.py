@@ -100,7 +100,10 @@ def test_attention_beside_the_layers_is_left_out():
 
 
 def test_what_is_no_vision_transformer_has_no_rollout(monkeypatch):
-    blocks = {"layer2.0.nl.attention": layer(0, heads=1, others=0), "layer2.1.nl.attention": layer(1, heads=1, others=0)}
+    blocks = {
+        "layer2.0.nl.attention": layer(0, heads=1, others=0),
+        "layer2.1.nl.attention": layer(1, heads=1, others=0),
+    }
     heads = vit(3, others=0)  # three blocks with heads in a convolutional network
     gap = {label: position for label, position in vit(4).items() if "1" not in label}
     grids = {"blocks.0": layer(0), "blocks.1": layer(0, grid=(4, 6))}

@@ -3,8 +3,8 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
 from attnviz.reduce.rollout import rollout_of
+from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
 from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions, vit
 
 
@@ -186,12 +186,15 @@ def test_heads_tokens_and_the_rollout_are_panels_with_their_own_titles():
             "Pin 1 · who looks at it · blocks.2.attn attention, head 0",
         ),
         f"{LAST}.head1.received": (last.head(1).received, "Received · blocks.2.attn attention, head 1"),
-        f"{LAST}.token:1": (last.token_row(), "Class token · where it looks · blocks.2.attn attention, mean of 2 heads"),
+        f"{LAST}.token:1": (
+            last.token_row(),
+            "Class token · where it looks · blocks.2.attn attention, mean of 2 heads",
+        ),
         "rollout.row:1": (rolled.row(0, 2), "Pin 1 · where it looks · rollout of 3 layers"),
         "rollout.column:1": (rolled.column(0, 2), "Pin 1 · who looks at it · rollout of 3 layers"),
         "rollout.token:1": (rolled.token_row(), "Class token · where it looks · rollout of 3 layers"),
         "rollout.received": (rolled.received, "Received · rollout of 3 layers"),
-        }
+    }
     panels = resolve(explanation, tuple(wanted), pins)
     for panel, (values, title) in zip(panels, wanted.values(), strict=True):
         assert panel.title == title
@@ -223,6 +226,9 @@ def test_every_panel_that_is_listed_can_be_drawn():
 
 
 def test_networks_that_count_no_stages_have_one_for_each_size_of_features():
-    maps = [attention(f"layer{i}.spatial_gate", np.zeros((2, 2)), kind="spatial_gate", stage=None, stride=4 << i // 2) for i in range(5)]
+    maps = [
+        attention(f"layer{i}.spatial_gate", np.zeros((2, 2)), kind="spatial_gate", stage=None, stride=4 << i // 2)
+        for i in range(5)
+    ]
     explanation = bam(stages=(), other_maps=tuple(maps))
     assert names_of(explanation) == ["photo", "layer1.spatial_gate", "layer3.spatial_gate", "layer4.spatial_gate"]
