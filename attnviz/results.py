@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention
@@ -195,7 +196,7 @@ class Explanation:
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
-        positions: Label -> position attention; DANet has one, ``"position"``.
+        positions: Label -> position attention, all its heads in one; DANet has one, ``"position"``.
         channel: Attention between channels; present for DANet.
         channel_gates: Label -> one number per channel (SE, CBAM).
         segmentation: Present for networks that segment.
@@ -236,6 +237,27 @@ class Explanation:
     def position(self) -> PositionAttention | None:
         """The first position attention, or None: a short way to it where there is one."""
         return next(iter(self.positions.values()), None)
+
+    def attention(self, label: str) -> PositionAttention:
+        """A position attention by its label, or with ``.head0``, ``.head1`` ... after it one of its heads alone.
+
+        Raises:
+            OptionError: There is no such attention or head.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "danet_resnet18_w32_camvid", device="cpu", size=64)
+            >>> explanation.attention("position").grid
+            (8, 12)
+        """
+        if label in self.positions:
+            return self.positions[label]
+        whole, _, number = label.rpartition(".head")
+        position = self.positions.get(whole)
+        if position is not None and number.isdecimal() and int(number) < position.heads:
+            return position.head(int(number))
+        known = ", ".join(f"{name} with {found.heads} heads" for name, found in self.positions.items()) or "none"
+        raise OptionError(f"expected a position attention of {known}, got {quoted(label)}")
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -351,7 +373,8 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{label[:1].upper()}{label[1:]} attention · received",
+        title=f"{attention_title(label)} · received"
+        + (f" (mean of {position.heads} heads)" if position.heads > 1 else ""),
         kind="position_received",
         values=position.received,
         unit="share",
@@ -359,3 +382,9 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
         stage=None,
         stride=position.stride,
     )
+
+
+def attention_title(label: str) -> str:
+    """A position attention for people: ``"Position attention"``, ``"blocks.3.attn attention"``."""
+    path = label.removesuffix(".attention")  # of the module that one was found in
+    return f"{path[:1].upper()}{path[1:]} attention" if path == label else f"{path} attention"

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from attnviz.errors import (
     CheckpointError,
@@ -117,7 +118,7 @@ def replay(
     *,
     photo: str | os.PathLike[str] | None = None,
     out_dir: str | os.PathLike[str] | None = None,
-    model: str | None = None,
+    model: str | nn.Module | None = None,
     device: str | None = None,
 ) -> ReplayReport:
     """Make a figure again and compare its maps with the old ones.
@@ -126,7 +127,8 @@ def replay(
         manifest: Path of ``manifest.json``; ``maps.npz`` is looked for beside it.
         photo: The photo's file; None: where the manifest says, or beside the manifest.
         out_dir: Where the new files go; None: ``replay`` beside the manifest.
-        model: Weights to use, for those that are not known by the manifest's name; their hash must be the same.
+        model: Weights to use, for those that are not known by the manifest's name; their hash must be the same. Or the
+            network itself, where it was one's own: whether its weights are those of then, the maps tell.
         device: Where to compute; None: as then, if this machine has it.
 
     Raises:
@@ -140,7 +142,7 @@ def replay(
     if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
             f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or made in a "
-            "program; name a checkpoint with --model"
+            "program; name a checkpoint with --model, or give the network itself as model= in a program"
         )
     notes = [
         f"{name} was {then}, is {versions()[name]}"
@@ -176,9 +178,11 @@ def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
     raise ImageError(f"expected the photo {name} where the manifest says, got no such file; give it with --photo")
 
 
-def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None, notes: list[str]) -> Explanation:
+def _explain(
+    recipe: Recipe, photo: Path, model: str | nn.Module | None, device: str | None, notes: list[str]
+) -> Explanation:
     from attnviz.models.device import pick_device
-    from attnviz.models.weights.registry import list_models, load_model
+    from attnviz.models.weights.registry import from_network, list_models, load_model, was_trained
     from attnviz.pipeline import explain
 
     # A manifest must not make the program open any file it likes.
@@ -194,6 +198,9 @@ def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None,
             raise
         place = "auto"
         notes.append(f"computed on {pick_device(place)}, not on {quoted(recipe.model.device, 40)} as then")
+    if isinstance(model, nn.Module):
+        loaded = from_network(model, name=recipe.model.name, device=place, trained=was_trained(model))
+        return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))
     loaded = load_model(model or recipe.model.name, place)
     if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
