@@ -17,4 +17,5 @@ def intersection_over_union(counts: NDArray[np.int64]) -> Floats:
     """Per class: correct pixels over pixels that are the class or are called so; nan where there are none."""
     correct = np.diag(counts).astype(float)
     union = counts.sum(0) + counts.sum(1) - correct
-    return np.divide(correct, union, out=np.full(len(counts), np.nan), where=union > 0)
+    found: Floats = np.divide(correct, union, out=np.full(len(counts), np.nan), where=union > 0)
+    return found

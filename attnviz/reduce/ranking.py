@@ -77,7 +77,7 @@ def rings(height: int, width: int) -> NDArray[np.int64]:
 def centre_score(height: int, width: int) -> Floats:
     """Minus the distance from the centre, in cells: the map that knows only where pictures' middles are."""
     y, x = np.mgrid[:height, :width]
-    return -np.hypot(y - (height - 1) / 2, x - (width - 1) / 2)
+    return np.asarray(-np.hypot(y - (height - 1) / 2, x - (width - 1) / 2))
 
 
 def centre_prior(height: int, width: int) -> NDArray[np.float32]:
