@@ -16,6 +16,7 @@ ORDER = (
 )
 # An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
 UPWARDS = {
+    ("results", "attnviz.measure.focus_table"),
     ("results", "attnviz.render.figure"),
     ("results", "attnviz.render.figure_options"),
     ("results", "attnviz.render.pictures"),

@@ -147,12 +147,29 @@ def mass_in_box(values: FloatArray, geometry: Geometry, box: Box) -> float:
         InputError: Not such a map.
         OptionError: The box is not finite or empty.
     """
-    _check_box(box)
     mass = checked_mass(values)
+    return mass_in_mask(values, cover_of_box(geometry, box, (mass.shape[0], mass.shape[1])))
+
+
+def cover_of_box(geometry: Geometry, box: Box, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """How much of each cell a box of the photo covers.
+
+    Args:
+        geometry: Of the photo.
+        box: (left, top, right, bottom) in photo pixels.
+        grid: (rows, columns).
+
+    Returns:
+        float64 (rows, columns) in [0, 1].
+
+    Raises:
+        OptionError: The box is not finite or empty.
+    """
+    _check_box(box)
     left, top, right, bottom = geometry.crop
-    rows = _covered(mass.shape[0], top, bottom, (box[1], box[3]))
-    columns = _covered(mass.shape[1], left, right, (box[0], box[2]))
-    return float(min(1.0, rows @ mass @ columns / mass.sum()))
+    rows = _covered(grid[0], top, bottom, (box[1], box[3]))
+    columns = _covered(grid[1], left, right, (box[0], box[2]))
+    return np.outer(rows, columns)
 
 
 def cells_in_box(geometry: Geometry, box: Box, grid: tuple[int, int]) -> NDArray[np.bool_]:
