@@ -53,6 +53,8 @@ class Attention:
         grid: (h, w), or None.
         heads: How many.
         reason: Why it is not shown; empty where it is.
+        other_query: (B, heads, c, P) of the tokens that are no places, those before the places first; None without any.
+        other_key: Likewise.
     """
 
     query: Tensor | None
@@ -60,6 +62,8 @@ class Attention:
     grid: tuple[int, int] | None
     heads: int
     reason: str
+    other_query: Tensor | None = None
+    other_key: Tensor | None = None
 
 
 class AttentionWatch:
@@ -79,6 +83,10 @@ class AttentionWatch:
         if name in PRODUCTS:
             return next((self._softmaxes[a] for a in _tensors(args) if a in self._softmaxes), None)
         return None
+
+    def is_softmax(self, tensor: Tensor) -> bool:
+        """Whether a tensor is the softmax of a position attention that is followed."""
+        return tensor in self._softmaxes
 
     def note(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of tokens, products and their softmaxes."""
@@ -239,17 +247,15 @@ class AttentionWatch:
             return Attention(None, None, None if tokens is None else tokens.grid, heads, reason)
         for scale in product.scales:
             query = query * scale
-        places = slice(tokens.before, tokens.before + math.prod(tokens.grid))
-        kept = [
-            t.detach()
-            .reshape(self._batch, heads, *t.shape[-2:])[:, :, places]
-            .transpose(-1, -2)
-            .float()
-            .reshape(self._batch, heads, t.shape[-1], *tokens.grid)
-            .clone()
-            for t in (query, key)
-        ]
-        return Attention(kept[0], kept[1], tokens.grid, heads, "")
+        kept, others = [], []
+        end = tokens.before + math.prod(tokens.grid)
+        for tensor in (query, key):
+            whole = tensor.detach().reshape(self._batch, heads, *tensor.shape[-2:]).transpose(-1, -2).float()
+            kept.append(whole[..., tokens.before : end].reshape(*whole.shape[:3], *tokens.grid).clone())
+            others.append(torch.cat([whole[..., : tokens.before], whole[..., end:]], dim=-1))
+        if not others[0].shape[-1]:
+            return Attention(kept[0], kept[1], tokens.grid, heads, "")
+        return Attention(kept[0], kept[1], tokens.grid, heads, "", others[0], others[1])
 
 
 def _changed(

@@ -14,6 +14,7 @@ from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     ChannelGate,
+    FloatArray,
     LabelArray,
     Prediction,
     Segmentation,
@@ -88,12 +89,20 @@ def _stage(recording: Recording, site: Site) -> StageAttention:
 
 def position_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
     """Every position attention of one picture of the batch, by the label that its sites share; in order."""
+
+    def tensor(group: str, name: str) -> FloatArray | None:
+        found = recording.sites.get(f"{group}.{name}")
+        return None if found is None else as_numpy(found[batch])
+
     return {
         site.group: PositionAttention(
             query=as_numpy(recording.sites[site.label][batch]),
             key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
             gamma=_gamma(recording, site.group),
             stride=site.stride,
+            other_query=tensor(site.group, "other_query"),
+            other_key=tensor(site.group, "other_key"),
+            class_token=recording.class_token and f"{site.group}.other_query" in recording.sites,
         )
         for site in _of_kind(recording, "query")
     }

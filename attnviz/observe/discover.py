@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from attnviz.observe.gates import GateWatch
 from attnviz.observe.recorder import Recording, evaluating, lock_of
 from attnviz.observe.watch_calls import Calls, CallWatcher, ModulePaths, line_of_user
 
+_CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_(token|embedding|emb)$", re.IGNORECASE)
 _TITLES = ("label", "kind", "grid", "stride", "heads", "where")
 
 
@@ -26,7 +28,7 @@ class FoundAttention:
     """One attention of a network.
 
     Attributes:
-        label: Of its map or position attention in an explanation; heads have ``.head0``, ``.head1`` after it.
+        label: Of its map or position attention in an explanation; ``.head0``, ``.head1`` after it name one head.
         path: Of the module in whose forward pass it is used; ``""`` is the network.
         kind: ``"spatial_gate"``, ``"group_gate"``, ``"channel_gate"``, ``"gate"`` or ``"position"``.
         grid: (h, w) of its locations; None for a channel gate and where it is not shown.
@@ -121,11 +123,11 @@ def record_found(net: nn.Module, x: Tensor) -> Recording:
     sites: dict[Site, Tensor] = {}
     for entry, value in watch.finds:
         if isinstance(value, Attention):
-            sites.update(_sites_of_heads(entry, value))
+            sites.update(_sites_of_attention(entry, value))
         elif not entry.reason:
             sites[Site(entry.label, entry.path, _gate_kind(entry), None, entry.stride or 1)] = value
     detached = output.detach() if isinstance(output, Tensor) else output
-    return Recording(detached, {site.label: tensor for site, tensor in sites.items()}, tuple(sites))
+    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), has_class_token(net))
 
 
 class _Watch(CallWatcher):
@@ -190,14 +192,19 @@ def _has_fast_path(net: nn.Module) -> bool:
     return any(isinstance(module, kinds) for module in net.modules())
 
 
-def _sites_of_heads(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
-    """Query and key of every head; nothing of an attention that is not shown."""
-    if found.query is None or found.key is None:
-        return
-    for head in range(found.heads):
-        label = entry.label if found.heads == 1 else f"{entry.label}.head{head}"
-        yield Site(f"{label}.query", entry.path, "query", None, entry.stride or 1), found.query[:, head]
-        yield Site(f"{label}.key", entry.path, "key", None, entry.stride or 1), found.key[:, head]
+def _sites_of_attention(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
+    """Query and key, with an axis of heads where there are several; nothing of an attention that is not shown."""
+    kinds: tuple[SiteKind, ...] = ("query", "key", "other_query", "other_key")
+    for kind in kinds:
+        tensor: Tensor | None = getattr(found, kind)
+        if tensor is not None and found.query is not None:
+            kept = tensor[:, 0] if found.heads == 1 else tensor
+            yield Site(f"{entry.label}.{kind}", entry.path, kind, None, entry.stride or 1), kept
+
+
+def has_class_token(net: nn.Module) -> bool:
+    """Whether a network has a class token, by the names of its parameters."""
+    return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
 
 
 def _gate_kind(entry: FoundAttention) -> SiteKind:

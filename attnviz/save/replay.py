@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from attnviz.errors import (
     CheckpointError,
@@ -121,7 +122,7 @@ def replay(
     *,
     photo: str | os.PathLike[str] | None = None,
     out_dir: str | os.PathLike[str] | None = None,
-    model: str | None = None,
+    model: str | nn.Module | None = None,
     weights: str | os.PathLike[str] | None = None,
     device: str | None = None,
 ) -> ReplayReport:
@@ -133,7 +134,7 @@ def replay(
         out_dir: Where the new files go; None: ``replay`` beside the manifest.
         model: Weights to use, for those that are not known by the manifest's name; their hash must be the same. For
             networks of one's own, as for `attnviz.load_network`: a Python file is run because it is named here, never
-            because the manifest names it.
+            because the manifest names it. Or the network itself: whether its weights are those of then, the maps tell.
         weights: File of tensors for such a network.
         device: Where to compute; None: as then, if this machine has it.
 
@@ -148,7 +149,7 @@ def replay(
     if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
             f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or of a network "
-            "of one's own; name the network or a checkpoint with --model"
+            "of one's own; name the network or a checkpoint with --model, or give the network itself as model= in a program"
         )
     notes = [
         f"{name} was {then}, is {versions()[name]}"
@@ -189,15 +190,17 @@ def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
 class _Choice:
     """What whoever replays chose instead of what the manifest says."""
 
-    model: str | None
+    model: str | nn.Module | None
     weights: str | os.PathLike[str] | None
     device: str | None
 
     def load(self, recipe: Recipe, device: str) -> "LoadedModel":
         """The network, by the name that was chosen, else by the manifest's, which can only be that of known weights."""
         from attnviz.models.own.load import load_network, names_network
-        from attnviz.models.weights.registry import load_model
+        from attnviz.models.weights.registry import from_network, load_model, was_trained
 
+        if isinstance(self.model, nn.Module):
+            return from_network(self.model, name=recipe.model.name, device=device, trained=was_trained(self.model))
         if self.model is not None and names_network(self.model):
             weights = None if self.weights is None else Path(self.weights)
             return load_network(self.model, weights=weights, size=recipe.preprocessing.size, device=device)
@@ -225,7 +228,8 @@ def _explain(recipe: Recipe, photo: Path, choice: _Choice, notes: list[str]) -> 
         place = "auto"
         notes.append(f"computed on {pick_device(place)}, not on {quoted(recipe.model.device, 40)} as then")
     loaded = choice.load(recipe, place)
-    if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
+    given = isinstance(choice.model, nn.Module)
+    if not given and recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
         raise CheckpointError(f"expected weights with SHA-256 {recipe.model.sha256}, got {got}: they are others now")
     return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))
