@@ -149,7 +149,8 @@ def replay(
     if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
             f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or of a network "
-            "of one's own; name the network or a checkpoint with --model, or give the network itself as model= in a program"
+            "of one's own; name the network or a checkpoint with --model, or give the network itself as model= in a "
+            "program"
         )
     notes = [
         f"{name} was {then}, is {versions()[name]}"
