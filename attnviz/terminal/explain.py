@@ -55,7 +55,7 @@ def run_explain(request: ExplainRequest) -> int:
         The exit code: 0, or 1 where a photo was refused.
 
     Raises:
-        AttnvizError: Nothing can be done at all: wrong usage, weights that cannot be had, or no matplotlib to draw with.
+        AttnvizError: Nothing can be done at all: wrong usage, weights that cannot be had, no matplotlib to draw with.
         typer.Exit: The folder to write to cannot be had.
     """
     from attnviz.render.caption import RANDOM_WEIGHTS
