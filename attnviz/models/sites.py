@@ -15,6 +15,8 @@ SiteKind = Literal[
     "effective_gain",  # (B, 1, H, W): mean over channels of what each location is multiplied by
     "query",  # (B, C', H, W), unbounded
     "key",  # (B, C', H, W), unbounded
+    "token_query",  # (B, C', T), unbounded: queries of tokens that are no locations, such as CLS
+    "cross_query",  # (B, C', H', W') of other locations than the key's, or (B, C', T, 1) of T object queries
     "channel_matrix",  # (B, C, C), rows sum to 1
     "features",  # (B, C, H, W), unbounded: a module's output
     "class_logit",  # (B, classes, H, W), unbounded

@@ -88,15 +88,23 @@ def _stage(recording: Recording, site: Site) -> StageAttention:
 
 def position_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
     """Every position attention of one picture of the batch, by the label that its sites share; in order."""
-    return {
-        site.group: PositionAttention(
-            query=as_numpy(recording.sites[site.label][batch]),
-            key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
-            gamma=_gamma(recording, site.group),
-            stride=site.stride,
-        )
-        for site in _of_kind(recording, "query")
-    }
+    return {site.group: _attention(recording, site, batch) for site in _of_kind(recording, "query")}
+
+
+def cross_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
+    """Those of one picture whose queries are not the places of their keys, by the label that their sites share."""
+    return {site.group: _attention(recording, site, batch) for site in _of_kind(recording, "cross_query")}
+
+
+def _attention(recording: Recording, site: Site, batch: int) -> PositionAttention:
+    tokens = recording.sites.get(f"{site.group}.tokens")
+    return PositionAttention(
+        query=as_numpy(recording.sites[site.label][batch]),
+        key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
+        gamma=_gamma(recording, site.group),
+        stride=site.stride,
+        token_query=None if tokens is None else as_numpy(tokens[batch]),
+    )
 
 
 def channel_attention(recording: Recording) -> ChannelAttention | None:
