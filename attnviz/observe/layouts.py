@@ -44,12 +44,20 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Groups:
-    """Of each row of (G, M): its picture, head, window and cell; -1 where it is no place."""
+    """Of each of G: its picture, head and window."""
 
     picture: Tensor
     head: Tensor
     window: Tensor
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Of each row of (G, M) its cell, -1 where it is no place, on a grid of those places that are used at all."""
+
     cell: Tensor
+    grid: tuple[int, int]
+    used: Tensor  # numbers of the places that are used
 
 
 def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int) -> Layout:
@@ -64,45 +72,38 @@ def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int
     keys = None if key is None else _rows(key)
     queries = None if query is None else _rows(query)
     if key is None or keys is None or not bool(keys.any()):
-        return Layout(_heads_of(query or key, batch), reason="no grid of the picture was found in it")
-    cells = math.prod(key.grid)
-    group = _groups(keys, cells, batch)
+        between = key is not None and keys is None and key.along(-2) is not None
+        reason = "its rows are channels and not places" if between else "no grid of the picture was found in it"
+        return Layout(_heads_of(query or key, batch), reason=reason)
+    group = _groups(keys, math.prod(key.grid), batch)
     if group is None:
         return Layout(max(1, len(keys) // batch), reason="its windows are not the same for every head")
     heads, windows = int(group.head.max()) + 1, int(group.window.max()) + 1
-    key_rows = _scattered(group, group.cell, heads, batch, cells)
-    if key_rows is None:
-        reason = "windowed, and its windows overlap" if windows > 1 else "not every place is in it exactly once"
-        return Layout(heads, reason=reason)
+    seen = _dense(keys, key.grid)
+    key_rows = None if seen is None else _scattered(group, seen, heads, batch)
+    if seen is None or key_rows is None:
+        return Layout(heads, reason="windowed, and its windows overlap" if windows > 1 else "its keys are no grid")
     if query is None or queries is None or not bool(queries.any()):
         if windows > 1 or len(keys) != batch * heads:
             return Layout(heads, reason="its keys are windowed and its queries are no places")
         objects = _objects(group, heads, batch, count)
-        return Layout(heads, (count, 1), key.grid, objects, key_rows, cross=True)
+        return Layout(heads, (count, 1), seen.grid, objects, key_rows, cross=True)
     if queries.shape[0] != keys.shape[0]:
         return Layout(heads, reason="query and key are not of the same number of heads")
-    looking = (queries - 1) % math.prod(query.grid)
-    looking[queries < 1] = -1
-    used = looking[looking >= 0].unique()
-    rows, columns = (used // query.grid[1]).unique(), (used % query.grid[1]).unique()
-    if len(rows) * len(columns) != len(used):
-        return Layout(heads, reason="its queries are no grid of places")
-    dense = torch.searchsorted(used, looking.clamp_min(0))
-    dense[looking < 0] = -1
-    query_rows = _scattered(group, dense, heads, batch, len(used))
-    if query_rows is None:
-        return Layout(heads, reason="its queries are not every place of a grid exactly once")
-    grid = (len(rows), len(columns))
+    looking = _dense(queries, query.grid)
+    query_rows = None if looking is None else _scattered(group, looking, heads, batch)
+    if looking is None or query_rows is None:
+        return Layout(heads, reason="its queries are no grid")
     return Layout(
         heads,
-        grid,
-        key.grid,
+        looking.grid,
+        seen.grid,
         query_rows,
         key_rows,
-        _tokens(group, dense, heads, batch) if windows == 1 else None,
+        _tokens(group, looking.cell, heads, batch) if windows == 1 else None,
         _starts((query_rows, count), (key_rows, keys.shape[1])) if windows == 1 else None,
-        None if windows == 1 else (_windows(group, dense, len(used)), _windows(group, group.cell, cells)),
-        cross=grid != key.grid or query.grid != key.grid,
+        None if windows == 1 else (_windows(group, looking), _windows(group, seen)),
+        cross=query.grid != key.grid or not torch.equal(looking.used, seen.used),
     )
 
 
@@ -146,13 +147,25 @@ def _groups(keys: Tensor, cells: int, batch: int) -> _Groups | None:
         counts[number, name] = head[-1] + 1
     if len(set(counts.values())) != 1 or len({len(w) for w in windows}) != 1:
         return None
-    cell = (keys - 1) % cells
-    cell[keys < 1] = -1
-    return _Groups(*(torch.tensor(numbers, device=keys.device) for numbers in (picture, head, window)), cell)
+    return _Groups(*(torch.tensor(numbers, device=keys.device) for numbers in (picture, head, window)))
 
 
-def _scattered(group: _Groups, cell: Tensor, heads: int, batch: int, cells: int) -> Tensor | None:
+def _dense(rows: Tensor, grid: tuple[int, int]) -> _Cells | None:
+    """The cells of rows that may use every second place alone; None where those are no grid."""
+    cell = (rows - 1) % math.prod(grid)
+    cell[rows < 1] = -1
+    used = cell[cell >= 0].unique()
+    high, wide = len((used // grid[1]).unique()), len((used % grid[1]).unique())
+    if high * wide != len(used):
+        return None
+    dense = torch.searchsorted(used, cell.clamp_min(0))
+    dense[cell < 0] = -1
+    return _Cells(dense, (high, wide), used)
+
+
+def _scattered(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | None:
     """The row of every cell, (B, heads, cells); None where a cell is missing or there twice."""
+    cell, cells = of.cell, len(of.used)
     placed = cell >= 0
     if int(placed.sum()) != batch * heads * cells:
         return None
@@ -183,11 +196,11 @@ def _starts(*rows_of: tuple[Tensor, int]) -> tuple[int, int] | None:
     return starts[0], starts[1]
 
 
-def _windows(group: _Groups, cell: Tensor, cells: int) -> Tensor:
+def _windows(group: _Groups, of: _Cells) -> Tensor:
     """The window of every cell."""
-    found = torch.zeros(cells, dtype=torch.int64, device=cell.device)
-    placed = cell >= 0
-    found[cell[placed]] = group.window.unsqueeze(-1).expand(cell.shape)[placed]
+    found = torch.zeros(len(of.used), dtype=torch.int64, device=of.cell.device)
+    placed = of.cell >= 0
+    found[of.cell[placed]] = group.window.unsqueeze(-1).expand(of.cell.shape)[placed]
     return found
 
 

@@ -182,15 +182,18 @@ class Places:
     def _coarser(self, numbers: Numbers, out: Tensor) -> Numbers | None:
         """Places of tokens that are made of several places each: patches that were cut, cells that were merged."""
         height, width = numbers.grid
-        if bool((numbers.of < 1).any()):
+        placed = numbers.of > 0  # padding is not
+        count = placed.sum(-1)
+        if not bool(count.all()):
             return None
-        index = (numbers.of - 1).double()
+        index = (numbers.of - 1).clamp_min(0).double()
         picture = (index / (height * width)).floor()
         cell = index - picture * height * width
         y = (cell / width).floor()
-        rows, row = y.mean(-1).unique(return_inverse=True)
-        columns, column = (cell - y * width).mean(-1).unique(return_inverse=True)
-        coarse = picture[..., 0] * len(rows) * len(columns) + row * len(columns) + column + 1
+        x = cell - y * width
+        rows, row = ((y * placed).sum(-1) / count).unique(return_inverse=True)
+        columns, column = ((x * placed).sum(-1) / count).unique(return_inverse=True)
+        coarse = picture.amax(-1) * len(rows) * len(columns) + row * len(columns) + column + 1
         if coarse.numel() != self._batch * len(rows) * len(columns) or len(coarse.unique()) != coarse.numel():
             return None
         return Numbers((len(rows), len(columns)), coarse.float().unsqueeze(-1).expand(out.shape))
