@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
     from attnviz.models.build import build_model
+    from attnviz.models.sites import Site
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.discover import find_attention
@@ -28,6 +29,7 @@ __all__ = [
     "AttnvizError",
     "Explanation",
     "Recording",
+    "Site",
     "__version__",
     "build_model",
     "explain",
@@ -43,6 +45,7 @@ _HOME = {
     "AttentionMap": "attnviz.results",
     "AttnvizError": "attnviz.errors",
     "Explanation": "attnviz.results",
+    "Site": "attnviz.models.sites",
     "Recording": "attnviz.observe.recorder",
     "build_model": "attnviz.models.build",
     "list_models": "attnviz.models.weights.registry",

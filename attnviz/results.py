@@ -195,7 +195,9 @@ class Explanation:
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
-        positions: Label -> position attention; DANet has one, ``"position"``.
+        positions: Label -> position attention; DANet has one, ``"position"``; heads are one each.
+        cross_attentions: Label -> position attention whose queries are other places than its keys, or no places at all
+            (object queries of a detector).
         channel: Attention between channels; present for DANet.
         channel_gates: Label -> one number per channel (SE, CBAM).
         segmentation: Present for networks that segment.
@@ -219,6 +221,7 @@ class Explanation:
     predictions: tuple[Prediction, ...] = ()
     stages: tuple[StageAttention, ...] = ()
     positions: Mapping[str, PositionAttention] = field(default_factory=dict)
+    cross_attentions: Mapping[str, PositionAttention] = field(default_factory=dict)
     channel: ChannelAttention | None = None
     channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
     segmentation: Segmentation | None = None
@@ -229,7 +232,10 @@ class Explanation:
     def maps(self) -> dict[str, AttentionMap]:
         """Every two-dimensional map by its label, in order of depth."""
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
-        found += [received_map(label, position) for label, position in self.positions.items()]
+        for label, position in (*self.positions.items(), *self.cross_attentions.items()):
+            found.append(received_map(label, position))
+            if position.tokens:
+                found.append(token_map(label, position))
         return {m.label: m for m in (*found, *self.other_maps)}
 
     @property
@@ -340,6 +346,25 @@ class Explanation:
         from attnviz.render.viewer.page import notebook_html  # only when shown: it brings the colour maps
 
         return notebook_html(self)
+
+
+def token_map(label: str, position: PositionAttention) -> AttentionMap:
+    """Where the first token beside the locations looks among them (CLS in most ViTs), as a map in shares of 1.
+
+    Args:
+        label: Of the position attention.
+        position: The attention; other tokens by its `PositionAttention.token_row`.
+    """
+    return AttentionMap(
+        label=f"{label}.token0",
+        title=f"{label[:1].upper()}{label[1:]} attention · first token (CLS)",
+        kind="position_row",
+        values=position.token_row(0),
+        unit="share",
+        bounds=(0.0, 1.0),
+        stage=None,
+        stride=position.stride,
+    )
 
 
 def received_map(label: str, position: PositionAttention) -> AttentionMap:

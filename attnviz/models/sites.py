@@ -19,6 +19,7 @@ SiteKind = Literal[
     "cross_query",  # (B, C', H', W') of other locations than the key's, or (B, C', T, 1) of T object queries
     "channel_matrix",  # (B, C, C), rows sum to 1
     "features",  # (B, C, H, W), unbounded: a module's output
+    "feature_norm",  # (B, 1, H, W), 0 or more: length of a module's features at each location
     "class_logit",  # (B, classes, H, W), unbounded
     "spatial_gate",  # (B, 1, H, W) in (0, 1)
     "group_gate",  # (B, G, H, W) in (0, 1): one map per group of channels

@@ -104,9 +104,7 @@ class AttentionWatch:
             return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
         return None
 
-    def note(
-        self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
-    ) -> None:
+    def note(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of products and their softmaxes."""
         tensors = tensors_in(args)
         if not tensors or not outs:

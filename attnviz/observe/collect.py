@@ -20,6 +20,7 @@ from attnviz.results import (
     StageAttention,
 )
 
+_UNITS = {"feature_norm": "norm"}
 _MEAN_OF = {"group_gate": " (mean of groups)", "gate": " (mean of channels)"}
 
 
@@ -110,6 +111,8 @@ def _attention(recording: Recording, site: Site, batch: int) -> PositionAttentio
 def channel_attention(recording: Recording) -> ChannelAttention | None:
     """DANet's attention between channels of the first picture; None where the network has none."""
     for site in _of_kind(recording, "channel_matrix"):
+        if not {f"{site.group}.input", f"{site.group}.output"} <= recording.sites.keys():
+            continue
         before, after = (recording.sites[f"{site.group}.{end}"][0] for end in ("input", "output"))
         return ChannelAttention(
             matrix=as_numpy(recording.sites[site.label][0]),
@@ -136,19 +139,19 @@ def channel_gates(recording: Recording) -> dict[str, ChannelGate]:
 
 
 def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
-    """Spatial gates of other attention modules (CBAM, SGE): one map per site, the mean where it has several.
+    """Spatial gates of other attention modules (CBAM, SGE), and feature norms: one map per site, the mean of several.
 
     A gate for every channel and location is one of them, but not that of a BAM, whose gain says the same.
     """
-    single = _of_kind(recording, "spatial_gate", "group_gate", "gate")
+    single = _of_kind(recording, "spatial_gate", "group_gate", "gate", "feature_norm")
     return tuple(
         AttentionMap(
             label=site.label,
             title=site.label + _MEAN_OF.get(site.kind, ""),
             kind=site.kind,
             values=as_numpy(recording.sites[site.label][0].mean(dim=0)),
-            unit="gate",
-            bounds=_gate_bounds(recording.sites[site.label][0]),
+            unit=_UNITS.get(site.kind, "gate"),
+            bounds=(0.0, None) if site.kind == "feature_norm" else _gate_bounds(recording.sites[site.label][0]),
             stage=site.stage,
             stride=site.stride,
         )

@@ -169,7 +169,7 @@ def _sites_of_heads(entry: FoundAttention, found: Attention) -> Iterator[tuple[S
 
 
 def _range_used(value: FoundGate | Attention) -> float | None:
-    """Largest minus smallest value, as a share of the range: of a gate in (0, 1), or (-1, 1), or of weights in (0, 1)."""
+    """Largest minus smallest value, as a share of the range: a gate's is (0, 1) or (-1, 1), that of weights (0, 1)."""
     if isinstance(value, FoundGate):
         low, high = float(value.value.min()), float(value.value.max())
         return (high - low) / (2 if low < 0 else 1)

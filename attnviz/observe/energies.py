@@ -127,4 +127,5 @@ class _Folded:
         scale = self._scale
         if isinstance(scale, Tensor) and scale.ndim:
             scale = scale.flatten()[rows // self._length].unsqueeze(-1)
-        return query.detach().float() * scale
+        scaled: Tensor = query.detach().float() * scale
+        return scaled

@@ -19,7 +19,18 @@ from attnviz.observe.shape_calls import tensors_in
 
 SQUASHING = {"sigmoid", "hardsigmoid", "tanh", "hardtanh", "expit"}
 VIEWS = {
-    *("unsqueeze", "squeeze", "view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "contiguous", "clone"),
+    *(
+        "unsqueeze",
+        "squeeze",
+        "view",
+        "view_as",
+        "reshape",
+        "reshape_as",
+        "flatten",
+        "unflatten",
+        "contiguous",
+        "clone",
+    ),
     *("expand", "expand_as", "repeat", "permute", "transpose", "interpolate", "upsample", "to", "type_as", "float"),
     *("half", "broadcast_to", "detach", "dropout", "movedim", "getitem", "type", "clamp", "chunk", "split", "unbind"),
     *("iter", "tile", "repeat_interleave", "T", "mT", "swapaxes", "select", "narrow", "alpha_dropout", "dropout2d"),
@@ -27,7 +38,20 @@ VIEWS = {
 ARITHMETIC = {
     *("add", "sub", "rsub", "mul", "div", "true_divide", "neg", "pow", "square", "subtract", "multiply", "divide"),
 }
-_POINTWISE = {*ARITHMETIC, *SQUASHING, "softplus", "relu", "relu6", "exp", "log", "erf", "rdiv", "rpow", "clamp", "log1p"}
+_POINTWISE = {
+    *ARITHMETIC,
+    *SQUASHING,
+    "softplus",
+    "relu",
+    "relu6",
+    "exp",
+    "log",
+    "erf",
+    "rdiv",
+    "rpow",
+    "clamp",
+    "log1p",
+}
 _MULTIPLIES = {"mul", "multiply"}
 GateKind = Literal["spatial_gate", "group_gate", "channel_gate", "gate", "row_gate", "column_gate"]
 
@@ -38,7 +62,7 @@ class FoundGate:
 
     Attributes:
         kind: What it is.
-        value: A copy of its numbers, as `attnviz.models.sites.SiteKind` says; of a gate of rows or columns (B, C, h, w).
+        value: A copy of its numbers, as `attnviz.models.sites.SiteKind` says; of rows or columns (B, C, h, w).
         grid: (h, w) of the features that it multiplies or, of a softmax over places, of its places.
         calls: Numbers of the calls that made it.
     """
@@ -178,7 +202,9 @@ class GateWatch:
             kept = kept.expand(-1, -1, *grid)
         elif channels == 1 and count > self._batch and count % self._batch == 0:
             kind, kept = "group_gate", kept.reshape(self._batch, count // self._batch, height, width)
-        return FoundGate(kind, kept, grid if kind == "channel_gate" else (int(kept.shape[2]), int(kept.shape[3])), calls)
+        return FoundGate(
+            kind, kept, grid if kind == "channel_gate" else (int(kept.shape[2]), int(kept.shape[3])), calls
+        )
 
 
 def _without_expanded(gate: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Which numbers of a tensor belong to which place of the picture, whatever views, windows and shifts it went through.
 
 Beside each tensor goes one of the same shape that holds the number of a place instead of a feature; what only moves
-numbers about (views, permutations, rolls, slices) is done to it as well. 0 stands for no place: CLS, registers, padding.
-Where all features of a place hold the same number it is one number in memory.
+numbers about (views, permutations, rolls, slices) is done to it as well. 0 stands for no place: CLS, registers,
+padding. Where all features of a place hold the same number it is one number in memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ FRESH = {  # what computes a new (B, C, h, w) from another
     *("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample", "boolean_dispatch"),
 }
 MOVES = {  # what moves numbers about and computes none
-    *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "expand", "expand_as", "view_as", "reshape_as"),
+    *(
+        "view",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "expand_as",
+        "view_as",
+        "reshape_as",
+    ),
     *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH", "adjoint"),
     *("roll", "flip", "fliplr", "flipud", "rot90", "gather", "index_select", "take_along_dim", "select", "narrow"),
     *("getitem", "chunk", "split", "tensor_split", "unbind", "iter", "repeat", "repeat_interleave", "tile", "unfold"),
@@ -29,7 +40,17 @@ MOVES = {  # what moves numbers about and computes none
 }
 JOINS = {"cat", "concat", "concatenate", "stack"}
 PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum", "rmatmul"}
-_MIXES_PLACES = {"sort", "argsort", "topk", "cumsum", "fold", "flatten_parameters", "scatter", "index_add", "index_copy"}
+_MIXES_PLACES = {
+    "sort",
+    "argsort",
+    "topk",
+    "cumsum",
+    "fold",
+    "flatten_parameters",
+    "scatter",
+    "index_add",
+    "index_copy",
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,12 @@ class Places:
         return self._new(out) if out.shape[0] == self._batch else None
 
     def _joined(
-        self, func: Callable[..., Any], parts: Sequence[Tensor], args: Sequence[Any], kwargs: dict[str, Any], out: Tensor
+        self,
+        func: Callable[..., Any],
+        parts: Sequence[Tensor],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        out: Tensor,
     ) -> Numbers | None:
         known = [self.of(part) for part in parts]
         grids = {numbers.grid for numbers in known if numbers is not None}

@@ -219,12 +219,12 @@ class KnownCalls(TorchFunctionMode):
             if span is None or span.path != path:
                 self._strayed, span = True, Span(path, 0, 0)
             self._number, self._end = span.start, span.end
-            self.__enter__()
+            self.__enter__()  # type: ignore[no-untyped-call]
 
         return on
 
     def _off(self) -> None:
-        self.__exit__(None, None, None)
+        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         self._strayed |= self._number != self._end
 
     def __torch_function__(
@@ -282,9 +282,7 @@ def line_of_user() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _told(
-    watcher: CallWatcher, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any]
-) -> Any:  # noqa: ANN401 - whatever the call gives
+def _told(watcher: CallWatcher, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the call gives
     """What a call gives, its watcher told before and after."""
     told = _in_order(args, kwargs)
     watcher.before(number, name, told, kwargs)

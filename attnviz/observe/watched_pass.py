@@ -1,4 +1,4 @@
-"""One forward pass of any network being watched for attention: the first one whole, later ones by what is known of it."""
+"""One forward pass of any network watched for attention: the first one whole, later ones by what is known of it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ class WatchedPass:
             self._learn(watch, mode)
         elif isinstance(watch, _Known) and isinstance(mode, KnownCalls):
             self.strayed = mode.strayed or len(watch.values) != len(watch.entries)
-            self.finds = [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
+            self.finds = (
+                [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
+            )
             if self.strayed:
                 with _plans_guard:
                     _plans.get(self._net, {}).pop(self._key, None)
@@ -273,11 +275,11 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
     def off() -> None:
         was_on.append(mode in torch.overrides._get_current_function_mode_stack())
         if was_on[-1]:
-            mode.__exit__(None, None, None)
+            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def on() -> None:
         if was_on.pop():
-            mode.__enter__()
+            mode.__enter__()  # type: ignore[no-untyped-call]
 
     with switched(module, off, on):
         yield
@@ -287,4 +289,3 @@ def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:
     """What was known of a find, with today's reason."""
     reason = value.reason if isinstance(value, Attention) else ""
     return replace(entry, reason=reason), value
-

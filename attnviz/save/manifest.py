@@ -117,7 +117,8 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
     Returns:
         Each two-dimensional map under its label and each further panel of the figure under its name, float32 on the
         network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w)
-        of each position attention, from which every row of it follows; ``channel.matrix`` float32 (C, C); each channel
+        of each position attention, from which every row of it follows, and ``LABEL.tokens`` float32 (c, T) of tokens
+        beside the locations; ``channel.matrix`` float32 (C, C); each channel
         gate under its label, float32 (C,); ``segmentation.*`` uint8 (H, W), uint16 where there are over 256 classes.
     """
     explanation = plan.explanation
@@ -127,8 +128,10 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
             found.setdefault(panel.name, panel.values)
     for stage in explanation.stages:
         found[f"stage{stage.stage}.channel_logit"] = stage.channel_logit
-    for label, position in explanation.positions.items():
+    for label, position in (*explanation.positions.items(), *explanation.cross_attentions.items()):
         found |= {f"{label}.query": position.query, f"{label}.key": position.key}
+        if position.token_query is not None:
+            found[f"{label}.tokens"] = position.token_query
     if explanation.channel is not None:
         found |= {"channel.matrix": explanation.channel.matrix, "channel.effect": explanation.channel.effect}
     found |= {label: gate.values for label, gate in explanation.channel_gates.items()}

@@ -313,7 +313,9 @@ def test_any_network_is_explained(wrap, count, photo_path):
 def test_the_heads_of_a_vit_are_explained_each(photo_path):
     explanation = attnviz.explain(photo_path, seeded(Vit, "sdpa"), size=64, device="cpu")
     assert list(explanation.positions) == [f"attn.attention.head{i}" for i in range(3)]
-    assert list(explanation.maps) == [f"attn.attention.head{i}.received" for i in range(3)]
+    assert list(explanation.maps) == [
+        f"attn.attention.head{i}.{what}" for i in range(3) for what in ("received", "token0")
+    ]
     assert abs(explanation.positions["attn.attention.head0"].row(0, 0).sum() - 1) < 1e-5
 
 
