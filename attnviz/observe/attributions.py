@@ -10,12 +10,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 from torch import Tensor, nn
 
 from attnviz.errors import ModelError, OptionError, RecordError
+from attnviz.extras import needs
 from attnviz.observe.recorder import as_numpy, evaluating, lock_of
 from attnviz.results import AttentionMap
+
+with needs("captum", extra="attributions"):
+    from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 
 Method = Literal["grad_cam", "integrated_gradients", "saliency", "occlusion"]
 

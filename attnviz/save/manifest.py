@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from attnviz.errors import ExportError, ImageError, one_line, reason
 from attnviz.models.weights.file_hash import file_hash
-from attnviz.render.figure import FigurePlan
+from attnviz.render.plan import FigurePlan
 from attnviz.results import Explanation
 
 SCHEMA = "attnviz manifest 2"
