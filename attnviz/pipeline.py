@@ -12,13 +12,14 @@ from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
+from attnviz.models.own.load import given_network, names_network, shared_network
 from attnviz.models.sites import names_sites
 from attnviz.models.weights.card import ModelCard
-from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, shared_model, was_trained
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
 from attnviz.observe.discover import record_found
-from attnviz.observe.recorder import Recording, record
+from attnviz.observe.recorder import Recording, lock_of, record
 from attnviz.results import ByteArray, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
@@ -61,7 +62,8 @@ def explain(
     Args:
         image: A path, the bytes of an image file, a Pillow image, or an array: uint8 or uint16 HW or HWC.
         model: A name from `attnviz.list_models`, the path of a checkpoint, or from `attnviz.load_model`; or
-            any network: the attention of one that names no sites is found as by `attnviz.find_attention`.
+            any network: the attention of one that names no sites is found as by `attnviz.find_attention`; or one of a
+            library by name, as for `attnviz.load_network` (``"timm:NAME"``), or what that returns.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
         resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
@@ -103,7 +105,7 @@ def forecast(
     with _timed(seconds, "decode"):
         photo = decode(image)
     with _timed(seconds, "load"):
-        loaded = _loaded(model, device)
+        loaded = _loaded(model, device, size)
     options = preprocessing or _prepared(loaded.card, size, resize_mode)
     photo_size = (photo.shape[0], photo.shape[1])
     with _timed(seconds, "plan"):
@@ -189,12 +191,13 @@ def _predictions(recording: Recording, categories: tuple[str, ...], top: int) ->
     return () if logits is None else collect.predictions(logits, categories, top)
 
 
-def _loaded(model: Model, device: str) -> LoadedModel:
+def _loaded(model: Model, device: str, size: int | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):
-        return from_network(model, device=device, trained=was_trained(model))
-    return shared_model(model, device)
+        with lock_of(model):
+            return given_network(model, device, size)
+    return shared_network(str(model), device) if names_network(model) else shared_model(model, device)
 
 
 def _info(loaded: LoadedModel) -> ModelInfo:

@@ -19,6 +19,7 @@ from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention
 
 if TYPE_CHECKING:
+    from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
 FloatArray = NDArray[np.float32]
@@ -291,6 +292,34 @@ class Explanation:
         from attnviz.render.pictures import map_over_photo
 
         return map_over_photo(self, label, FigureOptions.of(options))
+
+    def focus(
+        self, *, box: tuple[float, float, float, float] | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> "FocusTable":
+        """How focused each map is, beside a map that is the same everywhere and one that knows only the middle.
+
+        Args:
+            box: (left, top, right, bottom) of an object in photo pixels: how well the maps find it is measured too.
+            mask: bool (H, W) of the photo's size, True on the object. Of box and mask one at most.
+
+        Returns:
+            The numbers, by map and name; `attnviz.measure.focus_table.MEASURES` says what each means. It prints as a
+            table.
+
+        Raises:
+            InputError: Both are given, or a mask of another size or dtype.
+            OptionError: The box is not finite or empty.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> stage3 = explanation.focus()[-1]
+            >>> 0 <= stage3.values["half_mass_area"] <= stage3.baselines["uniform"]["half_mass_area"] == 0.5
+            True
+        """
+        from attnviz.measure.focus_table import focus_of
+
+        return focus_of(self, box=box, mask=mask)
 
     def figure(self, *, photo_name: str | None = None, **options: Any) -> "NotebookFigure":
         """The figure with its labelled panels, raw ranges and colour bars, to show, to change or to save.

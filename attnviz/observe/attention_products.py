@@ -84,6 +84,10 @@ class AttentionWatch:
             return next((self._softmaxes[a] for a in _tensors(args) if a in self._softmaxes), None)
         return None
 
+    def is_softmax(self, tensor: Tensor) -> bool:
+        """Whether a tensor is the softmax of a position attention that is followed."""
+        return tensor in self._softmaxes
+
     def note(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of tokens, products and their softmaxes."""
         tensors = _tensors(args)
