@@ -51,7 +51,12 @@ def order_of(values: NDArray[np.floating], seed: int = 0) -> NDArray[np.int64]:
 
 
 def pictures_of(
-    image: Tensor, orders: Sequence[NDArray[np.int64]], jobs: Sequence[Job], noise: float = NOISE
+    image: Tensor,
+    orders: Sequence[NDArray[np.int64]],
+    jobs: Sequence[Job],
+    *,
+    noise: float = NOISE,
+    tolerance: float = TOLERANCE,
 ) -> Tensor:
     """Make the pictures of some jobs.
 
