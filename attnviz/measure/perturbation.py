@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from attnviz.measure.imputation import NOISE, imputed
+from attnviz.measure.imputation import NOISE, TOLERANCE, imputed
 
 Removal = Literal["deletion", "insertion", "road_most", "road_least"]
 _BLUR_SIDE, _BLUR_SPREAD = 11, 5.0  # pixels; RISE's substrate for insertion
