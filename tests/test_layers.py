@@ -25,7 +25,7 @@ UPWARDS = {
     ("results", "attnviz.save.manifest"),
 }
 HOMES = {
-    "captum": ("observe/attributions.py",),
+    "captum": ("observe/attributions.py", "measure/captum_measures.py"),
     "matplotlib": ("render/",),
     "gradio": ("serve/",),
     "typer": ("terminal/",),
