@@ -12,6 +12,10 @@ from typer import Argument, Option
 ColormapName = Literal["viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"]
 
 Photos = Annotated[list[str], Argument(metavar="PHOTO", help="Picture files.", show_default=False)]
+Sources = Annotated[
+    list[str],
+    Argument(metavar="SOURCE", help="Folders, patterns, lists (.txt), tar files, clips, pictures.", show_default=False),
+]
 Model = Annotated[str | None, Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")]
 Out = Annotated[Path, Option("--out", "-o", help="Folder to write to.")]
 Formats = Annotated[
