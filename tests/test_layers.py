@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
 # Rooms and the files at the root, each of which may import from itself and from what stands before it.
 ORDER = (
     *("errors", "inputs", "position_attention", "results", "models", "observe", "pipeline", "reduce", "render"),
-    *("save", "serve", "terminal", "__init__", "__main__"),
+    *("save", "bulk", "serve", "terminal", "__init__", "__main__"),
 )
 # An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
 UPWARDS = {
@@ -23,6 +23,9 @@ UPWARDS = {
     ("results", "attnviz.save.manifest"),
 }
 HOMES = {
+    "av": ("bulk/",),
+    "pyarrow": ("bulk/",),
+    "ray": ("bulk/",),
     "captum": ("observe/attributions.py",),
     "matplotlib": ("render/",),
     "gradio": ("serve/",),

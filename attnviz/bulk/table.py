@@ -109,7 +109,7 @@ def _column(pa: ModuleType, name: str, values: list[Any]) -> Any:  # noqa: ANN40
 
 def _map_column(pa: ModuleType, maps: list[dict[str, Any] | None]) -> Any:  # noqa: ANN401
     """Made from the arrays as they are: PyArrow would look at each number by itself."""
-    empty = {"rows": 0, "columns": 0, "low": 0.0, "high": 0.0, "values": np.zeros(0, np.float16)}
+    empty: dict[str, Any] = {"rows": 0, "columns": 0, "low": 0.0, "high": 0.0, "values": np.zeros(0, np.float16)}
     filled = [entry or empty for entry in maps]
     ends = np.cumsum([0, *(entry["values"].size for entry in filled)]).astype(np.int32)
     numbers = pa.array(np.concatenate([entry["values"].ravel() for entry in filled]))
