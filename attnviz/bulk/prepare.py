@@ -72,7 +72,7 @@ def prepare(
         try:
             if isinstance(source, AttnvizError):
                 raise source
-            sha256 = hashlib.sha256(memoryview(source)).hexdigest()
+            sha256 = hashlib.sha256(source if isinstance(source, bytes) else source.tobytes()).hexdigest()
             photo = decode(source)
             network_image, geometry = resized(photo, preprocessing, min_size=min_size)
             shown = reduced(photo) if draws else network_image

@@ -106,6 +106,7 @@ def export_photos(
     model: options.Model = None,
     formats: Annotated[list[str], typer.Option("--format", "-f", help="Any of parquet, npz, png, webp.")] = ["parquet"],  # noqa: B006
     batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Photos in one pass; else by their size.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Photos in one file of the table.")] = 256,
     device: options.Device = "auto",
     size: options.Size = None,
     resize_mode: options.ResizeMode = "keep",
@@ -118,7 +119,7 @@ def export_photos(
 
     settings = BulkSettings(
         formats=checked_bulk_formats(name.lower() for name in _split(formats)), model=model or DEFAULT_MODEL,
-        device=device, size=size, resize_mode=resize_mode, top=top, batch=batch,
+        device=device, size=size, resize_mode=resize_mode, top=top, batch=batch, part=part,
     )  # fmt: skip
     raise typer.Exit(run_export(sources, out, settings))
 
