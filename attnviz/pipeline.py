@@ -136,6 +136,45 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     with _timed(seconds, "forward"):
         recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
+    return collected(
+        recording,
+        loaded,
+        photo=ready.photo,
+        network_image=network_image,
+        geometry=geometry,
+        preprocessing=ready.preprocessing,
+        top=top,
+        seconds=seconds,
+    )
+
+
+def collected(
+    recording: Recording,
+    loaded: LoadedModel,
+    *,
+    photo: ByteArray,
+    network_image: ByteArray,
+    geometry: Geometry,
+    preprocessing: Preprocessing,
+    top: int,
+    seconds: dict[str, float],
+) -> Explanation:
+    """What a recording of one photo says, as plain data: the end of `run`, and of a run of many photos at once.
+
+    Args:
+        recording: Of one photo.
+        loaded: The network that was recorded.
+        photo: RGB uint8 (H, W, 3), upright.
+        network_image: What the network saw, RGB uint8 (h, w, 3).
+        geometry: Between photo, network pixels and cells.
+        preprocessing: How the photo became the input.
+        top: How many predictions to keep, at least 1.
+        seconds: Stage of the work -> seconds so far; that of collecting is added.
+
+    Raises:
+        ModelError: The network computed something that is not a number.
+    """
+    card = loaded.card
     collect.check_finite(recording, card.name)
     with _timed(seconds, "collect"):
         segmentation = collect.segmentation(
@@ -145,10 +184,10 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
             align_corners=bool(getattr(loaded.net, "align_corners", False)),
         )
         return Explanation(
-            photo=ready.photo,
+            photo=photo,
             network_image=network_image,
             geometry=geometry,
-            preprocessing=ready.preprocessing,
+            preprocessing=preprocessing,
             model=_info(loaded),
             predictions=() if segmentation else _predictions(recording, card.categories, top),
             stages=collect.stages(recording),
