@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
     from attnviz.models.build import build_model
+    from attnviz.models.own.load import load_network
     from attnviz.models.sites import Site
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
@@ -37,6 +38,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "load_model",
+    "load_network",
     "record",
     "save_checkpoint",
 ]
@@ -53,6 +55,7 @@ _HOME = {
     "find_attention": "attnviz.observe.discover",
     "load_checkpoint": "attnviz.models.weights.checkpoint",
     "load_model": "attnviz.models.weights.registry",
+    "load_network": "attnviz.models.own.load",
     "record": "attnviz.observe.recorder",
     "save_checkpoint": "attnviz.models.weights.checkpoint",
 }

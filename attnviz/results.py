@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention
 
 if TYPE_CHECKING:
+    from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
 FloatArray = NDArray[np.float32]
@@ -195,7 +197,7 @@ class Explanation:
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
-        positions: Label -> position attention; DANet has one, ``"position"``; heads are one each.
+        positions: Label -> position attention, all its heads in one; DANet has one, ``"position"``.
         cross_attentions: Label -> position attention whose queries are other places than its keys, or no places at all
             (object queries of a detector).
         channel: Attention between channels; present for DANet.
@@ -232,16 +234,35 @@ class Explanation:
     def maps(self) -> dict[str, AttentionMap]:
         """Every two-dimensional map by its label, in order of depth."""
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
-        for label, position in (*self.positions.items(), *self.cross_attentions.items()):
-            found.append(received_map(label, position))
-            if position.tokens:
-                found.append(token_map(label, position))
+        attentions = {**self.positions, **self.cross_attentions}
+        found += [received_map(label, position) for label, position in attentions.items()]
         return {m.label: m for m in (*found, *self.other_maps)}
 
     @property
     def position(self) -> PositionAttention | None:
         """The first position attention, or None: a short way to it where there is one."""
         return next(iter(self.positions.values()), None)
+
+    def attention(self, label: str) -> PositionAttention:
+        """A position attention by its label, or with ``.head0``, ``.head1`` ... after it one of its heads alone.
+
+        Raises:
+            OptionError: There is no such attention or head.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "danet_resnet18_w32_camvid", device="cpu", size=64)
+            >>> explanation.attention("position").grid
+            (8, 12)
+        """
+        if label in self.positions:
+            return self.positions[label]
+        whole, _, number = label.rpartition(".head")
+        position = self.positions.get(whole)
+        if position is not None and number.isdecimal() and int(number) < position.heads:
+            return position.head(int(number))
+        known = ", ".join(f"{name} with {found.heads} heads" for name, found in self.positions.items()) or "none"
+        raise OptionError(f"expected a position attention of {known}, got {quoted(label)}")
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -275,6 +296,34 @@ class Explanation:
         from attnviz.render.pictures import map_over_photo
 
         return map_over_photo(self, label, FigureOptions.of(options))
+
+    def focus(
+        self, *, box: tuple[float, float, float, float] | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> "FocusTable":
+        """How focused each map is, beside a map that is the same everywhere and one that knows only the middle.
+
+        Args:
+            box: (left, top, right, bottom) of an object in photo pixels: how well the maps find it is measured too.
+            mask: bool (H, W) of the photo's size, True on the object. Of box and mask one at most.
+
+        Returns:
+            The numbers, by map and name; `attnviz.measure.focus_table.MEASURES` says what each means. It prints as a
+            table.
+
+        Raises:
+            InputError: Both are given, or a mask of another size or dtype.
+            OptionError: The box is not finite or empty.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> stage3 = explanation.focus()[-1]
+            >>> 0 <= stage3.values["half_mass_area"] <= stage3.baselines["uniform"]["half_mass_area"] == 0.5
+            True
+        """
+        from attnviz.measure.focus_table import focus_of
+
+        return focus_of(self, box=box, mask=mask)
 
     def figure(self, *, photo_name: str | None = None, **options: Any) -> "NotebookFigure":
         """The figure with its labelled panels, raw ranges and colour bars, to show, to change or to save.
@@ -348,25 +397,6 @@ class Explanation:
         return notebook_html(self)
 
 
-def token_map(label: str, position: PositionAttention) -> AttentionMap:
-    """Where the first token beside the locations looks among them (CLS in most ViTs), as a map in shares of 1.
-
-    Args:
-        label: Of the position attention.
-        position: The attention; other tokens by its `PositionAttention.token_row`.
-    """
-    return AttentionMap(
-        label=f"{label}.token0",
-        title=f"{label[:1].upper()}{label[1:]} attention · first token (CLS)",
-        kind="position_row",
-        values=position.token_row(0),
-        unit="share",
-        bounds=(0.0, 1.0),
-        stage=None,
-        stride=position.stride,
-    )
-
-
 def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """Mean attention received per location, as a map in shares of 1.
 
@@ -376,7 +406,8 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{label[:1].upper()}{label[1:]} attention · received",
+        title=f"{attention_title(label)} · received"
+        + (f" (mean of {position.heads} heads)" if position.heads > 1 else ""),
         kind="position_received",
         values=position.received,
         unit="share",
@@ -384,3 +415,9 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
         stage=None,
         stride=position.stride,
     )
+
+
+def attention_title(label: str) -> str:
+    """A position attention for people: ``"Position attention"``, ``"blocks.3.attn attention"``."""
+    path = label.removesuffix(".attention")  # of the module that one was found in
+    return f"{path[:1].upper()}{path[1:]} attention" if path == label else f"{path} attention"

@@ -34,8 +34,10 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
 
 
 PACKAGE_NEEDS = by_name(PROJECT["dependencies"])
-WHEEL_NEEDS = PACKAGE_NEEDS | by_name(EXTRAS["training"])
-RANGES = WHEEL_NEEDS | by_name(PYPROJECT["build-system"]["requires"])
+BULK_NEEDS = by_name(EXTRAS["export"] + EXTRAS["video"] + EXTRAS["ray"])
+RUN_NEEDS = PACKAGE_NEEDS | by_name(EXTRAS["training"]) | by_name(PYPROJECT["build-system"]["requires"])
+WHEEL_NEEDS = PACKAGE_NEEDS | BULK_NEEDS | by_name(EXTRAS["training"])
+RANGES = RUN_NEEDS | BULK_NEEDS
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CARDS = sorted((ROOT / "weights").glob("*.json"))
 
@@ -66,7 +68,9 @@ def test_every_requirement_is_pinned_to_one_version(pin):
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_dependency_of_the_project_has_one_pin_inside_its_range(python):
     found = pins_for(python)
-    assert set(found) == set(RANGES)
+    assert set(found) == set(RUN_NEEDS)
+    tools = pins_for(python, "requirements-test.txt")
+    found |= {name: tools[name] for name in BULK_NEEDS}
     for name, lines in found.items():
         assert len(lines) == 1, f"{name} is pinned {len(lines)} times on Python {python}"
         version = next(iter(lines[0].specifier)).version
@@ -127,9 +131,13 @@ def distributions(folder: str) -> set[str]:
 def test_the_package_imports_what_it_depends_on_and_nothing_else():
     # The page's server is what Gradio is made of: importing those parts needs no second pin.
     brought_by_gradio = by_name(requires("gradio") or [])
-    used = distributions("attnviz")
+    used = distributions("attnviz") - set(BULK_NEEDS)
     assert used - set(PACKAGE_NEEDS) <= set(brought_by_gradio) & distributions("attnviz/serve")
     assert set(PACKAGE_NEEDS) <= used
+
+
+def test_many_photos_need_what_their_extras_say():
+    assert set(BULK_NEEDS) <= distributions("attnviz/bulk")
 
 
 def test_training_needs_what_its_extra_says():

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.observe.energies import Step, kept
+from attnviz.observe.energies import Kept, Step, kept
 from attnviz.observe.layouts import Layout, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
 from attnviz.observe.shape_calls import permutation, tensors_in
@@ -67,17 +67,13 @@ class Attention:
 
     Attributes:
         layout: Its heads and grids.
-        query: (B, heads, h * w, c), scale, bias and windows folded in; None where it is not shown.
-        key: (B, heads, h * w, c).
-        tokens: (B, heads, T, c), of tokens that are no places; None without any.
+        kept: Its query and key; None where it is not shown.
         reason: Why it is not shown; empty where it is.
         calls: Numbers of the calls that made it.
     """
 
     layout: Layout
-    query: Tensor | None = None
-    key: Tensor | None = None
-    tokens: Tensor | None = None
+    kept: Kept | None = None
     reason: str = ""
     calls: frozenset[int] = field(default=frozenset())
 
@@ -103,6 +99,10 @@ class AttentionWatch:
         if name in PRODUCTS:
             return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
         return None
+
+    def is_softmax(self, tensor: Tensor) -> bool:
+        """Whether a tensor is the softmax of a position attention that is followed."""
+        return tensor in self._softmaxes
 
     def note(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of products and their softmaxes."""
@@ -202,7 +202,7 @@ class AttentionWatch:
             if worst <= (1e-5 if out.dtype == torch.float32 else 1e-2):
                 return found
         what = product.changed or "something"
-        return replace(_hidden(found), reason=f"{what} stands between product and softmax")
+        return replace(found, kept=None, reason=f"{what} stands between product and softmax")
 
     def _at_once(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
@@ -231,12 +231,10 @@ class AttentionWatch:
         layout = self._layouts[at]
         if layout.reason:
             return Attention(layout, reason=layout.reason, calls=product.calls)
-        query, key, tokens, reason = kept(product.query, product.key, product.steps, layout)
-        return Attention(layout, query, key, tokens, reason, product.calls)
-
-
-def _hidden(found: Attention) -> Attention:
-    return replace(found, query=None, key=None, tokens=None)
+        found = kept(product.query, product.key, product.steps, layout)
+        if isinstance(found, str):
+            return Attention(layout, reason=found, calls=product.calls)
+        return Attention(layout, found, calls=product.calls)
 
 
 def _changed(
@@ -277,22 +275,23 @@ def _worst(found: Attention, out: Tensor, every: bool) -> float:
         out: The network's softmax, (..., N, M).
         every: Whether all rows are compared, instead of some.
     """
-    layout = found.layout
-    if found.query is None or found.key is None or layout.query_rows is None or layout.key_rows is None:
+    layout, own = found.layout, found.kept
+    if own is None or layout.query_rows is None or layout.key_rows is None:
         return 0.0
-    query, key = found.query.flatten(0, 1), found.key.flatten(0, 1).transpose(-1, -2)
+    query, key = own.query.flatten(0, 1), own.key.flatten(0, 1)
+    others = 0 if own.other_key is None else own.other_key.shape[2]
+    keys = key if own.other_key is None else torch.cat([own.other_key.flatten(0, 1), key], 1)
     count = query.shape[1]
     rows = torch.arange(count) if every else torch.linspace(0, count - 1, min(count, _ROWS_CHECKED)).long()
     flat = out.reshape(-1, out.shape[-1])
     own_rows, columns = layout.query_rows.flatten(0, 1), layout.key_rows.flatten(0, 1) % out.shape[-1]
     worst = 0.0
     for part in rows.to(out.device).split(256):
-        ours = (query[:, part] @ key).softmax(-1)
+        ours = (query[:, part] @ keys.transpose(-1, -2)).softmax(-1)[..., others:]
         theirs = flat[own_rows[:, part]].float()  # (B * heads, rows, M), of the window that each row is in
-        own = theirs.gather(-1, columns.unsqueeze(1).expand(-1, len(part), -1))
+        shares = theirs.gather(-1, columns.unsqueeze(1).expand(-1, len(part), -1))
         if layout.windows is not None:
             apart = layout.windows[0][part].unsqueeze(-1) != layout.windows[1]
-            own = own.masked_fill(apart, 0.0)
-        shares = own / own.sum(-1, keepdim=True).clamp_min(1e-12)
+            shares = shares.masked_fill(apart, 0.0)
         worst = max(worst, float((ours - shares).abs().max()))
     return worst

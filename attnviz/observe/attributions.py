@@ -6,17 +6,21 @@ differ, which is the point of showing them beside each other.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 from torch import Tensor, nn
 
 from attnviz.errors import ModelError, OptionError, RecordError
+from attnviz.extras import needs
 from attnviz.observe.collect import logits_of
 from attnviz.observe.recorder import as_numpy, evaluating, lock_of
 from attnviz.results import AttentionMap
+
+with needs("captum", extra="attributions"):
+    from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 
 Method = Literal["grad_cam", "integrated_gradients", "saliency", "occlusion"]
 
@@ -24,6 +28,15 @@ _PIXELS_AT_ONCE = 8 * 224 * 224  # of the copies of the input in one forward pas
 _WINDOWS_PER_SIDE = 8  # of the short side that one occluding window covers; they overlap by half
 _LEAST_WINDOW = 8  # pixels
 _STEPS = 32  # of the path integral; captum's default is 50, its sum here is within a few percent of the logit's change
+
+
+@dataclass(frozen=True)
+class _How:
+    """What the methods need beside the input: the network, the path of Grad-CAM's layer, whether to spare passes."""
+
+    net: nn.Module
+    layer: str
+    sparing: bool
 
 
 def attribute(
@@ -34,6 +47,7 @@ def attribute(
     *,
     stage: int = 4,
     layer: str | None = None,
+    sparing: bool = False,
 ) -> AttentionMap:
     """Which locations of the input spoke for a category of a classifier.
 
@@ -63,6 +77,8 @@ def attribute(
         stage: For Grad-CAM: of which stage, from 1, the module ``layer<N>``; later ones are coarser and closer to the
             category.
         layer: For Grad-CAM, instead of a stage: the path of a module that returns (1, C, h, w).
+        sparing: In few forward passes, for many maps in a row: 16 points of the path, windows beside each other, and
+            four times as many copies of the input at once.
 
     Returns:
         A map of float32 values (h, w) with label ``"<method>"``, ``"grad_cam.stage<N>"`` or ``"<layer>.grad_cam"``.
@@ -80,45 +96,44 @@ def attribute(
     parameter = next(net.parameters(), x)
     with lock_of(net), evaluating(net), _gradients_on():
         own = x.detach().to(parameter.device, parameter.dtype, copy=True).requires_grad_()
-        values = attributor(_logits_of(net, target), own, target, net, layer or f"layer{stage}")
+        values = attributor(_logits_of(net, target), own, target, _How(net, layer or f"layer{stage}", sparing))
     return _map(values, method, stage if layer is None else layer, x.shape[2])
 
 
-def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, layer: str) -> Tensor:
+def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     try:
-        module = net.get_submodule(layer)
+        module = how.net.get_submodule(how.layer)
     except AttributeError as error:
-        stage = layer.removeprefix("layer")
-        what = f"a stage of the network, such as 4, got {stage}" if stage != layer else f"a module, got {layer!r}"
+        stage = how.layer.removeprefix("layer")
+        what = f"a stage of the network, such as 4, got {stage}" if stage != how.layer else f"a module, got {stage!r}"
         raise OptionError(f"expected {what}") from error
     attributor: Any = LayerGradCam(logits, module)  # its method is decorated without a type
     try:
         found = attributor.attribute(x, target, relu_attributions=True)
     except AssertionError as error:  # captum's word for a layer that was not reached
-        raise RecordError(f"expected the forward pass to reach {layer}, but it did not") from error
+        raise RecordError(f"expected the forward pass to reach {how.layer}, but it did not") from error
     if not isinstance(found, Tensor) or found.ndim != 4:
-        raise RecordError(f"expected {layer} to return a tensor (1, C, h, w), got another output")
+        raise RecordError(f"expected {how.layer} to return a tensor (1, C, h, w), got another output")
     return found[0, 0]
 
 
-def _integrated_gradients(
-    logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, layer: str
-) -> Tensor:
+def _integrated_gradients(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     attributor: Any = IntegratedGradients(logits)
-    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=_STEPS, internal_batch_size=_at_once(x))
+    steps = _STEPS // 2 if how.sparing else _STEPS
+    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=steps, internal_batch_size=_at_once(x, how))
     return found[0].sum(dim=0)
 
 
-def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, layer: str) -> Tensor:
+def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     attributor: Any = Saliency(logits)
     found: Tensor = attributor.attribute(x, target)
     return found[0].amax(dim=0)
 
 
-def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, layer: str) -> Tensor:
+def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     short = min(x.shape[2:])
     side = min(short, max(_LEAST_WINDOW, round(short / _WINDOWS_PER_SIDE)))
-    step = max(1, side // 2)
+    step = side if how.sparing else max(1, side // 2)
     attributor: Any = Occlusion(logits)
     with torch.no_grad():
         found = attributor.attribute(
@@ -127,15 +142,15 @@ def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: 
             strides=(3, step, step),
             baselines=0.0,
             target=target,
-            perturbations_per_eval=_at_once(x),
+            perturbations_per_eval=_at_once(x, how),
         )
     first_color: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
     return first_color
 
 
-def _at_once(x: Tensor) -> int:
+def _at_once(x: Tensor, how: _How) -> int:
     """How many copies of the input go through the network together."""
-    return max(1, _PIXELS_AT_ONCE // (x.shape[2] * x.shape[3]))
+    return max(1, (4 if how.sparing else 1) * _PIXELS_AT_ONCE // (x.shape[2] * x.shape[3]))
 
 
 def _logits_of(net: nn.Module, target: int) -> Callable[[Tensor], Tensor]:
@@ -183,7 +198,7 @@ def _map(values: Tensor, method: str, where: int | str, height: int) -> Attentio
     )
 
 
-_METHODS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, int, nn.Module, str], Tensor]] = {
+_METHODS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, int, _How], Tensor]] = {
     "grad_cam": _grad_cam,
     "integrated_gradients": _integrated_gradients,
     "saliency": _saliency,

@@ -14,6 +14,7 @@ from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     ChannelGate,
+    FloatArray,
     LabelArray,
     Prediction,
     Segmentation,
@@ -89,30 +90,38 @@ def _stage(recording: Recording, site: Site) -> StageAttention:
 
 def position_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
     """Every position attention of one picture of the batch, by the label that its sites share; in order."""
-    return {site.group: _attention(recording, site, batch) for site in _of_kind(recording, "query")}
+    return _attentions(recording, "query", batch)
 
 
 def cross_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
     """Those of one picture whose queries are not the places of their keys, by the label that their sites share."""
-    return {site.group: _attention(recording, site, batch) for site in _of_kind(recording, "cross_query")}
+    return _attentions(recording, "cross_query", batch)
 
 
-def _attention(recording: Recording, site: Site, batch: int) -> PositionAttention:
-    tokens = recording.sites.get(f"{site.group}.tokens")
-    return PositionAttention(
-        query=as_numpy(recording.sites[site.label][batch]),
-        key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
-        gamma=_gamma(recording, site.group),
-        stride=site.stride,
-        token_query=None if tokens is None else as_numpy(tokens[batch]),
-    )
+def _attentions(recording: Recording, kind: SiteKind, batch: int) -> dict[str, PositionAttention]:
+    def tensor(group: str, name: str) -> FloatArray | None:
+        found = recording.sites.get(f"{group}.{name}")
+        return None if found is None else as_numpy(found[batch])
+
+    return {
+        site.group: PositionAttention(
+            query=as_numpy(recording.sites[site.label][batch]),
+            key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
+            gamma=_gamma(recording, site.group),
+            stride=site.stride,
+            other_query=tensor(site.group, "other_query"),
+            other_key=tensor(site.group, "other_key"),
+            class_token=recording.class_token and f"{site.group}.other_query" in recording.sites,
+        )
+        for site in _of_kind(recording, kind)
+    }
 
 
 def channel_attention(recording: Recording) -> ChannelAttention | None:
     """DANet's attention between channels of the first picture; None where the network has none."""
     for site in _of_kind(recording, "channel_matrix"):
         if not {f"{site.group}.input", f"{site.group}.output"} <= recording.sites.keys():
-            continue
+            continue  # the matrix alone was chosen
         before, after = (recording.sites[f"{site.group}.{end}"][0] for end in ("input", "output"))
         return ChannelAttention(
             matrix=as_numpy(recording.sites[site.label][0]),

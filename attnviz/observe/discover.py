@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from attnviz.observe.gates import FoundGate
 from attnviz.observe.recorder import Recording, evaluating, lock_of
 from attnviz.observe.watched_pass import Find, FoundAttention, WatchedPass, closed
 
+_CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_(token|embedding|emb)$", re.IGNORECASE)
 _TITLES = ("label", "kind", "grid", "stride", "heads", "range used", "where")
 _SITE_KINDS: dict[str, SiteKind] = {
     "spatial_gate": "spatial_gate",
@@ -114,24 +116,25 @@ def record_found(net: nn.Module, x: Tensor) -> Recording:
         RecordError: The input has another shape.
     """
     output, watched = _watched(net, x)
-    return recording_of(output, watched.finds)
+    return recording_of(net, output, watched.finds)
 
 
-def recording_of(output: Any, finds: Sequence[Find]) -> Recording:  # noqa: ANN401 - whatever a network gives
+def recording_of(net: nn.Module, output: Any, finds: Sequence[Find]) -> Recording:  # noqa: ANN401 - whatever a network gives
     """What was found in a forward pass, as a recording.
 
     Args:
-        output: The network's.
+        net: The network.
+        output: Its output.
         finds: From a `WatchedPass`.
     """
     sites: dict[Site, Tensor] = {}
     for entry, value in finds:
         if isinstance(value, Attention):
-            sites.update(_sites_of_heads(entry, value))
+            sites.update(_sites_of_attention(entry, value))
         else:
             sites[Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)] = value.value
     detached = output.detach() if isinstance(output, Tensor) else output
-    return Recording(detached, {site.label: tensor for site, tensor in sites.items()}, tuple(sites))
+    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), has_class_token(net))
 
 
 def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, WatchedPass]:
@@ -151,21 +154,29 @@ def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, Wa
     return output, watched
 
 
-def _sites_of_heads(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
-    """Query and key of every head, and of its tokens; nothing of an attention that is not shown."""
-    layout = found.layout
-    if found.query is None or found.key is None or layout.grid is None or layout.key_grid is None:
+def _sites_of_attention(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
+    """Query and key, with an axis of heads where there are several; nothing of an attention that is not shown."""
+    layout, kept = found.layout, found.kept
+    if kept is None or layout.grid is None or layout.key_grid is None:
         return
-    kind: SiteKind = "cross_query" if entry.kind == "cross" else "query"
-    query = found.query.transpose(-1, -2).unflatten(-1, layout.grid)
-    key = found.key.transpose(-1, -2).unflatten(-1, layout.key_grid)
-    for head in range(layout.heads):
-        label = entry.label if layout.heads == 1 else f"{entry.label}.head{head}"
-        yield Site(f"{label}.query", entry.path, kind, None, entry.stride or 1), query[:, head]
-        yield Site(f"{label}.key", entry.path, "key", None, entry.stride or 1), key[:, head]
-        if found.tokens is not None:
-            tokens = found.tokens[:, head].transpose(-1, -2)
-            yield Site(f"{label}.tokens", entry.path, "token_query", None, entry.stride or 1), tokens
+    query = kept.query.transpose(-1, -2).unflatten(-1, layout.grid)
+    key = kept.key.transpose(-1, -2).unflatten(-1, layout.key_grid)
+    tensors: list[tuple[str, SiteKind, Tensor]] = [
+        ("query", "cross_query" if entry.kind == "cross" else "query", query),
+        ("key", "key", key),
+    ]
+    if kept.other_query is not None and entry.kind != "cross":
+        tensors.append(("other_query", "other_query", kept.other_query.transpose(-1, -2)))
+    if kept.other_key is not None:
+        tensors.append(("other_key", "other_key", kept.other_key.transpose(-1, -2)))
+    for name, kind, tensor in tensors:
+        own = tensor[:, 0] if layout.heads == 1 else tensor
+        yield Site(f"{entry.label}.{name}", entry.path, kind, None, entry.stride or 1), own
+
+
+def has_class_token(net: nn.Module) -> bool:
+    """Whether a network has a class token, by the names of its parameters."""
+    return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
 
 
 def _range_used(value: FoundGate | Attention) -> float | None:
@@ -173,11 +184,14 @@ def _range_used(value: FoundGate | Attention) -> float | None:
     if isinstance(value, FoundGate):
         low, high = float(value.value.min()), float(value.value.max())
         return (high - low) / (2 if low < 0 else 1)
-    if value.query is None or value.key is None:
+    if value.kept is None:
         return None
-    count = value.query.shape[2]
-    rows = value.query[:, :, torch.linspace(0, count - 1, min(count, _ROWS_MEASURED)).long()]
-    weights = (rows @ value.key.transpose(-1, -2)).softmax(-1)
+    query, keys = value.kept.query, value.kept.key
+    if value.kept.other_key is not None:
+        keys = torch.cat([value.kept.other_key, keys], dim=2)
+    count, others = query.shape[2], keys.shape[2] - value.kept.key.shape[2]
+    rows = query[:, :, torch.linspace(0, count - 1, min(count, _ROWS_MEASURED)).long()]
+    weights = (rows @ keys.transpose(-1, -2)).softmax(-1)[..., others:]
     return float(weights.max() - weights.min())
 
 

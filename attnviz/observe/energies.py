@@ -45,10 +45,25 @@ class Step:
         return value.transpose(-1, -2) if self.turned else value
 
 
-def kept(
-    query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout
-) -> tuple[Tensor | None, Tensor | None, Tensor | None, str]:
-    """Query, key and the queries of other tokens, of which q.k is the network's own energy; and why not.
+@dataclass(frozen=True)
+class Kept:
+    """Query and key of which q.k is the network's own energy, in new memory.
+
+    Attributes:
+        query: float32 (B, heads, h * w, c).
+        key: float32 (B, heads, h * w, c).
+        other_query: float32 (B, heads, P, c), of tokens that are no places; None without any.
+        other_key: float32 (B, heads, P, c).
+    """
+
+    query: Tensor
+    key: Tensor
+    other_query: Tensor | None = None
+    other_key: Tensor | None = None
+
+
+def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) -> Kept | str:
+    """What is kept of the tensors of a product, or why nothing is.
 
     A bias adds as many entries to each query as there are keys in its window: the query has its own row of the bias
     there, the key of column m has 1 in the m-th and 0 elsewhere.
@@ -58,13 +73,9 @@ def kept(
         key: (..., M, c).
         steps: What was done to their product, in order.
         layout: Where the places are.
-
-    Returns:
-        Query (B, heads, h * w, c'), key (B, heads, h * w, c'), tokens (B, heads, T, c') or None, in new memory; a
-        reason where they are None.
     """
     if layout.query_rows is None or layout.key_rows is None:
-        return None, None, None, layout.reason
+        return layout.reason
     lead = query.shape[:-2]
     if lead != key.shape[:-2]:
         lead = torch.broadcast_shapes(lead, key.shape[:-2])
@@ -72,25 +83,20 @@ def kept(
     batch, heads, count = layout.query_rows.shape
     folded = _Folded(steps, (batch * heads, query.shape[-2], key.shape[-2]))
     if folded.bias is not None and heads * count * key.shape[-2] > MOST_OF_BIAS:
-        return None, None, None, f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
-    of_query = folded.scaled(_places(query, layout.query_rows, layout.starts and layout.starts[0]), layout.query_rows)
-    of_key = _places(key, layout.key_rows, layout.starts and layout.starts[1]).detach().float()
-    of_key = of_key.clone() if of_key.data_ptr() == key.data_ptr() or layout.starts is not None else of_key
-    tokens = None
-    if layout.token_rows is not None:
-        tokens = folded.scaled(_places(query, layout.token_rows, None), layout.token_rows)
-    if folded.bias is not None:
-        bias = folded.bias.flatten(0, 1)
-        one_hot = functional.one_hot(layout.key_rows % key.shape[-2], key.shape[-2]).float()
-        of_query, of_key = torch.cat([of_query, bias[layout.query_rows]], -1), torch.cat([of_key, one_hot], -1)
-        tokens = None if tokens is None else torch.cat([tokens, bias[layout.token_rows]], -1)
+        return f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
+    start, key_start = layout.starts or (None, None)
+    parts = [
+        folded.query(_places(query, layout.query_rows, start), layout.query_rows),
+        folded.key(_places(key, layout.key_rows, key_start), layout.key_rows),
+    ]
+    if layout.other_rows is not None:
+        of_query, of_key = layout.other_rows
+        parts.append(folded.query(_places(query, of_query, None), of_query))
+        parts.append(folded.key(_places(key, of_key, None), of_key))
     windows = separated(layout)
     if windows is not None:
-        of_query, of_key = (
-            torch.cat([t, w.expand(*t.shape[:2], *w.shape)], -1)
-            for t, w in zip((of_query, of_key), windows, strict=True)
-        )
-    return of_query, of_key, tokens, ""
+        parts = [torch.cat([t, w.expand(*t.shape[:2], *w.shape)], -1) for t, w in zip(parts, windows, strict=False)]
+    return Kept(*parts)
 
 
 def _places(tensor: Tensor, rows: Tensor, start: int | None) -> Tensor:
@@ -112,7 +118,7 @@ class _Folded:
     def __init__(self, steps: tuple[Step, ...], shape: tuple[int, ...]) -> None:
         self._scale: Any = 1.0
         bias: Any = 0
-        self._length = shape[1]
+        self._shape = shape
         for step in steps:
             value = step.spread()
             if step.what == "add":
@@ -122,10 +128,17 @@ class _Folded:
         shared = not isinstance(bias, Tensor) or bias.ndim == 0
         self.bias = None if shared else bias.detach().float().clamp_min(-APART).expand(-1, *shape[1:])
 
-    def scaled(self, query: Tensor, rows: Tensor) -> Tensor:
-        """Queries (B, heads, n, c) of these rows of (G, N), times the scale, float32 and in new memory."""
+    def query(self, query: Tensor, rows: Tensor) -> Tensor:
+        """Queries (B, heads, n, c) of these rows of (G, N): times the scale, their rows of the bias behind them."""
         scale = self._scale
         if isinstance(scale, Tensor) and scale.ndim:
-            scale = scale.flatten()[rows // self._length].unsqueeze(-1)
+            scale = scale.flatten()[rows // self._shape[1]].unsqueeze(-1)
         scaled: Tensor = query.detach().float() * scale
-        return scaled
+        return scaled if self.bias is None else torch.cat([scaled, self.bias.flatten(0, 1)[rows]], -1)
+
+    def key(self, key: Tensor, rows: Tensor) -> Tensor:
+        """Keys (B, heads, n, c) of these rows of (G, M), with 1 at their own column of the bias behind them."""
+        if self.bias is None:
+            return key.detach().to(torch.float32, copy=True)
+        columns = self._shape[2]
+        return torch.cat([key.detach().float(), functional.one_hot(rows % columns, columns).float()], -1)

@@ -127,6 +127,10 @@ class GateWatch:
             return self._classified(value, features, found.calls)
         return None
 
+    def is_gate(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
+        return tensor in self._gates
+
     def note(self, number: int, name: str, args: Sequence[Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of gates and roots."""
         tensors = [a for a in args if isinstance(a, Tensor)]

@@ -23,9 +23,10 @@ class Layout:
         key_grid: (h, w) of the places that are looked at.
         query_rows: int64 (B, heads, h * w), among G * N.
         key_rows: int64 (B, heads, h * w), among G * M.
-        token_rows: int64 (B, heads, T), of tokens that are no places, among G * N.
+        other_rows: int64 (B, heads, P), of queries and of keys that are no places; None without any.
         starts: First row of a query and of a key that is a place, where all others follow it in order; None else.
-        windows: Number of the window of each query and of each key, int64 (h * w,); None without windows.
+        windows: Numbers of the windows of places that look and are looked at, int64 (h * w,), and of other queries and
+            keys, int64 (P,); None without windows.
         cross: Whether queries and keys are of different places.
         reason: Why it is not shown; empty where it is.
     """
@@ -35,9 +36,9 @@ class Layout:
     key_grid: tuple[int, int] | None = None
     query_rows: Tensor | None = None
     key_rows: Tensor | None = None
-    token_rows: Tensor | None = None
+    other_rows: tuple[Tensor, Tensor] | None = None
     starts: tuple[int, int] | None = None
-    windows: tuple[Tensor, Tensor] | None = None
+    windows: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     cross: bool = False
     reason: str = ""
 
@@ -83,42 +84,53 @@ def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int
     key_rows = None if seen is None else _scattered(group, seen, heads, batch)
     if seen is None or key_rows is None:
         return Layout(heads, reason="windowed, and its windows overlap" if windows > 1 else "its keys are no grid")
+    other_keys = _others(group, seen, heads, batch)
     if query is None or queries is None or not bool(queries.any()):
         if windows > 1 or len(keys) != batch * heads:
             return Layout(heads, reason="its keys are windowed and its queries are no places")
         objects = _objects(group, heads, batch, count)
-        return Layout(heads, (count, 1), seen.grid, objects, key_rows, cross=True)
+        others = None if other_keys is None else (objects[..., :0], other_keys)
+        return Layout(heads, (count, 1), seen.grid, objects, key_rows, others, cross=True)
     if queries.shape[0] != keys.shape[0]:
         return Layout(heads, reason="query and key are not of the same number of heads")
     looking = _dense(queries, query.grid)
     query_rows = None if looking is None else _scattered(group, looking, heads, batch)
     if looking is None or query_rows is None:
         return Layout(heads, reason="its queries are no grid")
+    other_queries = _others(group, looking, heads, batch)
+    if other_keys is None and not bool((seen.cell >= 0).all()):
+        return Layout(heads, reason="its heads have not the same tokens beside the places")
+    others = None
+    if other_keys is not None:
+        others = other_keys[..., :0] if other_queries is None else other_queries, other_keys
     return Layout(
         heads,
         looking.grid,
         seen.grid,
         query_rows,
         key_rows,
-        _tokens(group, looking.cell, heads, batch) if windows == 1 else None,
+        others,
         _starts((query_rows, count), (key_rows, keys.shape[1])) if windows == 1 else None,
-        None if windows == 1 else (_windows(group, looking), _windows(group, seen)),
+        None if windows == 1 else _windows(group, (looking, seen), others, (count, keys.shape[1])),
         cross=query.grid != key.grid or not torch.equal(looking.used, seen.used),
     )
 
 
-def separated(layout: Layout) -> tuple[Tensor, Tensor] | None:
-    """What sets windows apart when it stands behind query and key: (h * w, n) each; None without windows.
+def separated(layout: Layout) -> list[Tensor] | None:
+    """What sets windows apart when it stands behind query and key: (n, digits) for each of `windows`; None without.
 
     Each binary digit of a window's number is two entries. Their products are 0 within a window, so that its rows stay
     as they are to the bit, and `-APART` for every digit in which two windows differ.
     """
     if layout.windows is None:
         return None
-    query, key = layout.windows
-    digits = max(1, int(max(query.max(), key.max())).bit_length())
-    of_query, of_key = ((w.unsqueeze(-1) >> torch.arange(digits, device=w.device)) & 1 for w in (query, key))
-    return torch.cat([of_query - 1, -of_query], -1) * APART, torch.cat([of_key, 1 - of_key], -1).float()
+    digits = max(1, max(int(numbers.max()) for numbers in layout.windows[:2]).bit_length())
+    found = []
+    for number, windows in enumerate(layout.windows):
+        bits = (windows.unsqueeze(-1) >> torch.arange(digits, device=windows.device)) & 1
+        of_keys = number % 2
+        found.append(torch.cat([bits, 1 - bits] if of_keys else [(bits - 1) * APART, -bits * APART], -1).float())
+    return found
 
 
 def _rows(numbers: Numbers) -> Tensor | None:
@@ -175,13 +187,14 @@ def _scattered(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | N
     return found.view(batch, heads, cells) if int(found.min()) >= 0 else None
 
 
-def _tokens(group: _Groups, cell: Tensor, heads: int, batch: int) -> Tensor | None:
-    count = int((cell[0] < 0).sum())
-    if not count or not bool(((cell < 0).sum(1) == count).all()):
-        return None
-    rows = torch.arange(cell.numel(), device=cell.device).view(cell.shape)[cell < 0].view(-1, count)
-    order = (group.picture * heads + group.head).argsort()
-    return rows[order].view(batch, heads, count)
+def _others(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | None:
+    """The rows that are no places, (B, heads, P); None where there are none, or not as many for each head."""
+    placed = of.cell >= 0
+    rows = torch.arange(of.cell.numel(), device=of.cell.device).view(of.cell.shape)
+    owner = group.picture * heads + group.head
+    found = [rows[owner == number][~placed[owner == number]] for number in range(batch * heads)]
+    counts = {len(part) for part in found}
+    return torch.stack(found).view(batch, heads, -1) if len(counts) == 1 and counts != {0} else None
 
 
 def _starts(*rows_of: tuple[Tensor, int]) -> tuple[int, int] | None:
@@ -196,12 +209,20 @@ def _starts(*rows_of: tuple[Tensor, int]) -> tuple[int, int] | None:
     return starts[0], starts[1]
 
 
-def _windows(group: _Groups, of: _Cells) -> Tensor:
-    """The window of every cell."""
-    found = torch.zeros(len(of.used), dtype=torch.int64, device=of.cell.device)
-    placed = of.cell >= 0
-    found[of.cell[placed]] = group.window.unsqueeze(-1).expand(of.cell.shape)[placed]
-    return found
+def _windows(
+    group: _Groups, of: tuple[_Cells, _Cells], others: tuple[Tensor, Tensor] | None, lengths: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The windows of all places, and of all others."""
+    found = []
+    for cells in of:
+        windows = torch.zeros(len(cells.used), dtype=torch.int64, device=cells.cell.device)
+        placed = cells.cell >= 0
+        windows[cells.cell[placed]] = group.window.unsqueeze(-1).expand(cells.cell.shape)[placed]
+        found.append(windows)
+    for rows, length in zip(others or (), lengths, strict=False):
+        found.append(group.window[rows[0, 0] // length])
+    found += [found[0][:0]] * (4 - len(found))
+    return found[0], found[1], found[2], found[3]
 
 
 def _objects(group: _Groups, heads: int, batch: int, count: int) -> Tensor:

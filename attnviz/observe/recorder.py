@@ -28,6 +28,7 @@ class Recording:
         output: The network's output.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
+        class_token: Whether the first token before the picture's places is the network's class token.
 
     Example:
         >>> import attnviz, torch
@@ -40,6 +41,7 @@ class Recording:
     output: Tensor
     sites: dict[str, Tensor]
     watched: tuple[Site, ...]
+    class_token: bool = False
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:

@@ -39,7 +39,7 @@ class FoundAttention:
     """One attention of a network.
 
     Attributes:
-        label: Of its map or position attention in an explanation; heads have ``.head0``, ``.head1`` after it.
+        label: Of its map or position attention in an explanation; ``.head0``, ``.head1`` after it name one head.
         path: Of the module in whose forward pass it is used; ``""`` is the network.
         kind: ``"spatial_gate"``, ``"group_gate"``, ``"channel_gate"``, ``"row_gate"``, ``"column_gate"``, ``"gate"``,
             ``"position"``, or ``"cross"``: a position attention whose queries are not the places of its keys.

@@ -6,33 +6,31 @@ into a PDF, whether SVG text stays text), so that a lock keeps two figures from 
 
 import io
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
-
 from attnviz.errors import OptionError
-from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.extras import needs
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
-from attnviz.render.figure_options import FigureOptions
-from attnviz.render.layout import Bar, Page, Picture, Swatch, Text, Words, lay_out
-from attnviz.render.panels import Panel, Pins, default_pins, pin_cell, resolve
+from attnviz.render.layout import Bar, Page, Picture, Swatch, Text
+from attnviz.render.panels import Panel, pin_cell
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
-from attnviz.render.scales import Scale, find_scales
-from attnviz.render.typesetting import FONT, printable
-from attnviz.results import ByteArray, Explanation
+from attnviz.render.plan import FigurePlan, fonts, plan_figure
+from attnviz.render.typesetting import FONT
+from attnviz.results import ByteArray
+
+with needs("matplotlib", extra="figures"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Circle, Rectangle
+
+__all__ = ["FigureFormat", "FigurePlan", "NotebookFigure", "build_figure", "plan_figure", "render_figure"]
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
 _HAIR = 1e-5  # pixels
-
-_drawing = threading.RLock()
 
 _SETTINGS = {
     "font.family": ["sans-serif"],
@@ -68,75 +66,6 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"Creator": "attnviz", "Producer": "matplotlib", "CreationDate": None},
     "svg": {"Creator": "attnviz", "Date": None},
 }
-
-
-@dataclass(frozen=True, eq=False)
-class FigurePlan:
-    """All that is decided about a figure before it is drawn.
-
-    Attributes:
-        explanation: What it shows.
-        options: As given, with `panels` and `pins` filled in.
-        panels: In reading order.
-        scales: Ranges and who shares them.
-        page: Where everything goes, in pixels.
-        caption: Ready for a paper.
-    """
-
-    explanation: Explanation
-    options: FigureOptions
-    panels: tuple[Panel, ...]
-    scales: tuple[Scale, ...]
-    page: Page
-    caption: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels of the figure as a PNG."""
-        return self.page.height, self.page.width
-
-
-def plan_figure(
-    explanation: Explanation, options: FigureOptions | None = None, *, photo_name: str | None = None
-) -> FigurePlan:
-    """Decide what a figure shows and where.
-
-    Args:
-        explanation: What to show.
-        options: How; None: the defaults.
-        photo_name: Name of the photo's file, for heading and caption; any characters.
-
-    Raises:
-        OptionError: A panel does not exist, a pin lies where the network saw nothing, or the panels do not fit.
-    """
-    given = options or FigureOptions()
-    pins: Pins = given.pins or default_pins(explanation)
-    panels = resolve(explanation, given.panels, pins)
-    given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
-    scales = find_scales(panels, given.scaling)
-    text = caption(explanation, panels, given, photo_name=photo_name)
-    height, width = explanation.photo.shape[:2]
-    with _drawing:  # measuring text uses matplotlib's fonts
-        page = lay_out(
-            panels,
-            scales,
-            given,
-            aspect=height / width,
-            words=_words(explanation, given, text, photo_name),
-            legend={number: printable(name, 80) for number, name in legend(explanation, panels).items()},
-        )
-    return FigurePlan(explanation, given, panels, scales, page, text)
-
-
-def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
-    untrained = not explanation.model.trained
-    name = printable(explanation.model.name, 120)
-    return Words(
-        notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
-        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
-        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
-        caption=printable(text, 4000) if options.caption else "",
-    )
 
 
 class NotebookFigure(Figure):
@@ -177,7 +106,7 @@ def _encoded(figure: Figure, file_format: FigureFormat) -> bytes:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    with _drawing, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
+    with fonts, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         yield
 
 
