@@ -130,7 +130,7 @@ def export_photos(
 
     settings = BulkSettings(
         formats=checked_bulk_formats(name.lower() for name in _split(formats)), model=model or DEFAULT_MODEL,
-        device=device, size=size, resize_mode=resize_mode, top=top, batch=batch, part=part,
+        device=device, size=size, resize_mode=resize_mode or "keep", top=top, batch=batch, part=part,
     )  # fmt: skip
     raise typer.Exit(run_export(sources, out, settings))
 
