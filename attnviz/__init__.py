@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
     from attnviz.models.build import build_model
     from attnviz.models.own.load import load_network
+    from attnviz.models.sites import Site
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.discover import find_attention
@@ -29,6 +30,7 @@ __all__ = [
     "AttnvizError",
     "Explanation",
     "Recording",
+    "Site",
     "__version__",
     "build_model",
     "explain",
@@ -45,6 +47,7 @@ _HOME = {
     "AttentionMap": "attnviz.results",
     "AttnvizError": "attnviz.errors",
     "Explanation": "attnviz.results",
+    "Site": "attnviz.models.sites",
     "Recording": "attnviz.observe.recorder",
     "build_model": "attnviz.models.build",
     "list_models": "attnviz.models.weights.registry",

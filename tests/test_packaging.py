@@ -35,11 +35,12 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
 
 
 PACKAGE_NEEDS = by_name(PROJECT["dependencies"])
+BULK_NEEDS = by_name(EXTRAS["export"] + EXTRAS["video"] + EXTRAS["ray"])
 PARTS = [extra for extra in EXTRAS if extra not in ("all", "training")]
 EXTRAS_NEED = by_name([line for extra in PARTS for line in EXTRAS[extra]])
 WHEEL_NEEDS = PACKAGE_NEEDS | EXTRAS_NEED | by_name(EXTRAS["training"])
 RANGES = WHEEL_NEEDS | by_name(PYPROJECT["build-system"]["requires"])
-PINNED_FOR_TESTS = {canonicalize_name(name) for name in ("timm", "transformers")}
+PINNED_FOR_TESTS = {*BULK_NEEDS, *(canonicalize_name(name) for name in ("timm", "transformers"))}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CARDS = sorted((ROOT / "weights").glob("*.json"))
 
@@ -165,6 +166,10 @@ def test_the_package_imports_what_it_depends_on_and_nothing_else():
     needs = set(PACKAGE_NEEDS | EXTRAS_NEED)
     assert used - needs <= set(brought_by_gradio) & distributions("attnviz/serve")
     assert needs <= used
+
+
+def test_many_photos_need_what_their_extras_say():
+    assert set(BULK_NEEDS) <= distributions("attnviz/bulk")
 
 
 def test_training_needs_what_its_extra_says():

@@ -110,6 +110,31 @@ def _pin(text: str) -> tuple[float, float]:
     return x, y
 
 
+@app.command("export")
+def export_photos(
+    sources: options.Sources,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; a second run goes on there.")],
+    model: network.Model = None,
+    formats: Annotated[list[str], typer.Option("--format", "-f", help="Any of parquet, npz, png, webp.")] = ["parquet"],  # noqa: B006
+    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Photos in one pass; else by their size.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Photos in one file of the table.")] = 256,
+    device: options.Device = "auto",
+    size: network.Size = None,
+    resize_mode: options.ResizeMode = "keep",
+    top: options.Top = 5,
+) -> None:
+    """Explain the photos of folders, lists, tar files and clips: one table, or files of each photo."""
+    from attnviz.bulk.settings import BulkSettings, checked_bulk_formats
+    from attnviz.models.weights.registry import DEFAULT_MODEL
+    from attnviz.terminal.export import run_export
+
+    settings = BulkSettings(
+        formats=checked_bulk_formats(name.lower() for name in _split(formats)), model=model or DEFAULT_MODEL,
+        device=device, size=size, resize_mode=resize_mode or "keep", top=top, batch=batch, part=part,
+    )  # fmt: skip
+    raise typer.Exit(run_export(sources, out, settings))
+
+
 @app.command("replay")
 def replay_manifest(
     manifest: Annotated[Path, typer.Argument(help="A manifest.json that was written with a figure.")],

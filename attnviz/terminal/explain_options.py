@@ -12,6 +12,10 @@ from typer import Argument, Option
 ColormapName = Literal["viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"]
 
 Photos = Annotated[list[str], Argument(metavar="PHOTO", help="Picture files.", show_default=False)]
+Sources = Annotated[
+    list[str],
+    Argument(metavar="SOURCE", help="Folders, patterns, lists (.txt), tar files, clips, pictures.", show_default=False),
+]
 Out = Annotated[Path, Option("--out", "-o", help="Folder to write to.")]
 Formats = Annotated[
     list[str], Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")

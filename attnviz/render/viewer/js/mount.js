@@ -121,7 +121,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = "attention maps along its trunk";
-  const what = { stages: maps, position: "position attention", channel: "channel attention", sites: "more than a dozen sites", compare: maps }[view];
+  const what = { stages: maps, position: "position attention", channel: "channel attention", sites: "attention", compare: maps }[view];
   return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
 }
 

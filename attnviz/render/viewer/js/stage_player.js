@@ -66,6 +66,7 @@ export function createStagePlayer(context, gates, beside) {
   }
   const choice = segmented({ label: "Quantity", options: choices, value: quantity.value, onChange: (value) => choose(value), signal });
   const find = (label) => {
+    if (!label) return false; // a gate has none
     for (const { value, maps } of choices) {
       const index = maps().findIndex((map) => map.label === label);
       if (index < 0) continue;
