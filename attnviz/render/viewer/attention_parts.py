@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError, quoted
-from attnviz.position_attention import PositionAttention
+from attnviz.position_attention import PositionAttention, attention_title
 from attnviz.reduce.rollout import LABEL as ROLLOUT
 from attnviz.reduce.rollout import layers_of, rollout_of
-from attnviz.results import Explanation, attention_title, received_map
+from attnviz.results import Explanation, received_map
 
 JSON = dict[str, Any]
 FloatType = Literal["float32", "float16"]
