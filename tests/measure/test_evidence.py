@@ -54,7 +54,7 @@ def test_evidence_on_one_photo(tiny_net, photo, architecture):
         assert found.faithfulness is None
         assert found.category is None
         assert found.positions[0].compactness_before is not None
-        assert "ignores" in found.positions[0].verdict  # gamma starts at 0
+        assert found.positions[0].gamma == 0.5
     assert len(found.verdict) == (3 if architecture == "BamResNet" else len(found.verdict))
 
 
