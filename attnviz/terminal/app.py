@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import attnviz
-from attnviz.errors import AttnvizError, one_line
+from attnviz.errors import AttnvizError, OptionError, one_line
 from attnviz.terminal import explain_options as options
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
@@ -136,6 +136,9 @@ def serve_page(
     ),
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 7860,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    allow_frame: Annotated[
+        list[str], typer.Option(metavar="ORIGIN", help="Let that site show the page in a frame; may be repeated.")
+    ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Serve the page."""
     from attnviz.serve.environment import prepare_environment
@@ -144,7 +147,9 @@ def serve_page(
     from attnviz.serve.app import build_ui, serve
 
     try:
-        serve(build_ui(), host=host, port=port, open_browser=open_browser)
+        serve(build_ui(), host=host, port=port, open_browser=open_browser, frames=allow_frame)
+    except OptionError as error:
+        raise typer.BadParameter(str(error), param_hint="--allow-frame") from error
     except OSError as error:
         problem = "a port that is taken: choose another with --port" if "empty port" in str(error) else str(error)
         warn(f"expected to be able to listen on {host} port {port}, got {problem}")
