@@ -1,11 +1,13 @@
 """Position attention without its N x N matrix: query and key are kept, rows and columns are made when asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from attnviz.errors import OptionError, quoted
 
 FloatArray = NDArray[np.float32]
 
@@ -128,13 +130,13 @@ class PositionAttention:
     @cached_property
     def received(self) -> FloatArray:
         """Mean attention each location receives over all locations' queries: float32 (h, w); sums as a row does."""
-        per_head = self.received_by_head
-        return per_head[0] if len(per_head) == 1 else np.asarray(per_head.mean(axis=0), dtype=np.float32)
+        received = self._reductions[1]
+        return received if received.ndim == 2 else np.asarray(received.mean(axis=0), dtype=np.float32)
 
     @property
     def received_by_head(self) -> FloatArray:
         """What each location receives in each head: float32 (heads, h, w)."""
-        return self._reductions[1]
+        return self._reductions[1].reshape(self.heads, *self.key_grid)
 
     def token_matrix(self) -> FloatArray:
         """The whole attention among all tokens, those that are no locations first: float32 (P + N, P + N).
@@ -161,7 +163,8 @@ class PositionAttention:
                 lse[head, start : start + len(weights)] = logs
                 received[head] += weights[:, self.others :].sum(axis=0)
         shape = self.grid if self.query.ndim == 3 else (self.heads, *self.grid)
-        return lse.reshape(shape), np.asarray(received / count, dtype=np.float32).reshape(self.heads, *self.key_grid)
+        mean = np.asarray(received / count, dtype=np.float32)
+        return lse.reshape(shape), mean.reshape(*shape[:-2], *self.key_grid)
 
     def _mean_row(self, queries: FloatArray) -> FloatArray:
         """Where queries (heads, c) look on average over the heads."""
@@ -184,6 +187,27 @@ class PositionAttention:
         height, width = grid
         if not (0 <= y < height and 0 <= x < width):
             raise IndexError(f"expected a location within {height} x {width} (rows x columns), got ({y}, {x})")
+
+
+def attention_named(positions: Mapping[str, PositionAttention], label: str) -> PositionAttention:
+    """A position attention by its label, or with ``.head0``, ``.head1`` ... after it one of its heads alone.
+
+    Raises:
+        OptionError: There is no such attention or head.
+    """
+    if label in positions:
+        return positions[label]
+    whole, _, number = label.rpartition(".head")
+    if whole in positions and number.isdecimal() and int(number) < positions[whole].heads:
+        return positions[whole].head(int(number))
+    known = ", ".join(f"{name} with {found.heads} heads" for name, found in positions.items()) or "none"
+    raise OptionError(f"expected a position attention of {known}, got {quoted(label)}")
+
+
+def attention_title(label: str) -> str:
+    """A position attention for people: ``"Position attention"``, ``"blocks.3.attn attention"``."""
+    path = label.removesuffix(".attention")  # of the module that one was found in
+    return f"{path[:1].upper()}{path[1:]} attention" if path == label else f"{path} attention"
 
 
 def _softmax_in_chunks(query: FloatArray, key: FloatArray) -> Iterator[tuple[int, FloatArray, FloatArray]]:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
-from attnviz.position_attention import PositionAttention
+from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
     from attnviz.measure.focus_table import FocusTable
@@ -255,14 +254,7 @@ class Explanation:
             >>> explanation.attention("position").grid
             (8, 12)
         """
-        if label in self.positions:
-            return self.positions[label]
-        whole, _, number = label.rpartition(".head")
-        position = self.positions.get(whole)
-        if position is not None and number.isdecimal() and int(number) < position.heads:
-            return position.head(int(number))
-        known = ", ".join(f"{name} with {found.heads} heads" for name, found in self.positions.items()) or "none"
-        raise OptionError(f"expected a position attention of {known}, got {quoted(label)}")
+        return attention_named(self.positions, label)
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -398,16 +390,11 @@ class Explanation:
 
 
 def received_map(label: str, position: PositionAttention) -> AttentionMap:
-    """Mean attention received per location, as a map in shares of 1.
-
-    Args:
-        label: Of the position attention.
-        position: The attention.
-    """
+    """Mean attention received per location, as a map in shares of 1, of the position attention with that label."""
+    heads = f" (mean of {position.heads} heads)" if position.heads > 1 else ""
     return AttentionMap(
         label=f"{label}.received",
-        title=f"{attention_title(label)} · received"
-        + (f" (mean of {position.heads} heads)" if position.heads > 1 else ""),
+        title=f"{attention_title(label)} · received{heads}",
         kind="position_received",
         values=position.received,
         unit="share",
@@ -415,9 +402,3 @@ def received_map(label: str, position: PositionAttention) -> AttentionMap:
         stage=None,
         stride=position.stride,
     )
-
-
-def attention_title(label: str) -> str:
-    """A position attention for people: ``"Position attention"``, ``"blocks.3.attn attention"``."""
-    path = label.removesuffix(".attention")  # of the module that one was found in
-    return f"{path[:1].upper()}{path[1:]} attention" if path == label else f"{path} attention"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from captum.metrics import infidelity, infidelity_perturb_func_decorator, sensitivity_max
 from torch import Tensor
 
-Remembered = Callable[[Tensor], Tensor]
+_T = TypeVar("_T")
 SQUARES = 16  # random squares by which infidelity is measured
 NEIGHBOURS = 4  # noisy copies of the input by which sensitivity is measured
 RADIUS = 0.02  # of the noise, standard deviations of the colours; captum's default
@@ -67,11 +67,11 @@ def sensitivity(maps_of: Callable[[Tensor], Tensor], x: Tensor) -> float:
     return float(found.max())
 
 
-def remembering(function: Callable[[Tensor], Tensor]) -> Remembered:
+def remembering(function: Callable[[Tensor], _T]) -> Callable[..., _T]:
     """A function of tensors that is not asked twice about the same numbers."""
-    known: dict[tuple[Sequence[int], int], Tensor] = {}
+    known: dict[tuple[Sequence[int], int], _T] = {}
 
-    def remembered(x: Tensor, *_: Any) -> Tensor:
+    def remembered(x: Tensor, *_: Any) -> _T:
         key = (tuple(x.shape), hash(x.detach().cpu().contiguous().numpy().tobytes()))
         if key not in known:
             known[key] = function(x)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
-from attnviz.position_attention import PositionAttention
+from attnviz.position_attention import PositionAttention, attention_title
 from attnviz.reduce.rollout import LABEL as ROLLOUT
 from attnviz.reduce.rollout import Rollout, layers_of, rollout_of
 from attnviz.render.figure_options import MAX_PANELS
@@ -18,7 +18,6 @@ from attnviz.results import (
     Explanation,
     FloatArray,
     LabelArray,
-    attention_title,
 )
 
 Pins = tuple[tuple[float, float], ...]

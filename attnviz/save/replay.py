@@ -229,9 +229,8 @@ def _explain(recipe: Recipe, photo: Path, choice: _Choice, notes: list[str]) -> 
         place = "auto"
         notes.append(f"computed on {pick_device(place)}, not on {quoted(recipe.model.device, 40)} as then")
     loaded = choice.load(recipe, place)
-    if isinstance(choice.model, nn.Module):
-        return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))
-    if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
+    given = isinstance(choice.model, nn.Module)
+    if not given and recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
         raise CheckpointError(f"expected weights with SHA-256 {recipe.model.sha256}, got {got}: they are others now")
     return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))

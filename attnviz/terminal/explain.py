@@ -55,7 +55,7 @@ def run_explain(request: ExplainRequest) -> int:
         The exit code: 0, or 1 where a photo was refused.
 
     Raises:
-        AttnvizError: Nothing can be done at all: wrong usage, or weights that cannot be had.
+        AttnvizError: Nothing can be done at all: wrong usage, weights that cannot be had, no matplotlib to draw with.
         typer.Exit: The folder to write to cannot be had.
     """
     from attnviz.render.caption import RANDOM_WEIGHTS
@@ -63,6 +63,8 @@ def run_explain(request: ExplainRequest) -> int:
     from attnviz.save.export import checked_formats
 
     formats = checked_formats(request.formats)
+    if set(formats) != {"npz"}:
+        import attnviz.render.figure  # noqa: F401 - what it lacks is said before the first photo
     looks = FigureOptions(**request.figure)
     loaded = requested_network(request.network)
     _check_views(loaded, looks, formats)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError, quoted
-from attnviz.position_attention import PositionAttention
+from attnviz.position_attention import PositionAttention, attention_title
 from attnviz.reduce.rollout import LABEL as ROLLOUT
 from attnviz.reduce.rollout import layers_of, rollout_of
-from attnviz.results import Explanation, attention_title, received_map
+from attnviz.results import Explanation, received_map
 
 JSON = dict[str, Any]
 FloatType = Literal["float32", "float16"]
@@ -38,15 +38,14 @@ def position_parts(explanation: Explanation, *, on_demand: bool) -> tuple[list[J
         carried = _within(positions, sorted(positions, key=lambda label: label != first))
         parts = [position_part(explanation, label, whole=label in carried) for label in positions]
         return parts + ([_rollout(explanation, stack, whole=False)] if stack else []), first, ""
-    room = FILE_BYTES
-    rolled = (
-        [_rollout(explanation, stack, whole=True)] if stack and _square(explanation, stack) <= FILE_BYTES // 4 else []
-    )
-    room -= _square(explanation, stack) if rolled else 0
+    square = _square(explanation, stack)
+    rolled = [_rollout(explanation, stack, whole=True)] if stack and square <= FILE_BYTES // 4 else []
+    room = FILE_BYTES - (square if rolled else 0)
     dtype: FloatType = "float32" if sum(map(_bytes_of, positions.values())) <= room else "float16"
     kept = list(positions) if dtype == "float32" else _spread(positions, room)
     parts = [position_part(explanation, label, dtype=dtype) for label in kept]
-    return parts + rolled, first if first in kept else next(iter(kept), ""), _note(len(kept), len(positions), dtype)
+    note = _note(len(kept), len(positions), dtype, without="" if rolled or not stack else " and without the rollout")
+    return parts + rolled, first if first in kept else next(iter(kept), ""), note
 
 
 def position_part(explanation: Explanation, label: str, *, whole: bool = True, dtype: FloatType = "float32") -> JSON:
@@ -136,13 +135,14 @@ def _spread(positions: Mapping[str, PositionAttention], room: int) -> list[str]:
     return [labels[index] for index in sorted({int(index) for index in chosen})]
 
 
-def _note(kept: int, total: int, dtype: FloatType) -> str:
-    if not total or (kept == total and dtype == "float32"):
+def _note(kept: int, total: int, dtype: FloatType, *, without: str) -> str:
+    if (kept == total and dtype == "float32") and not without:
         return ""
     layers = f"all {total} layers" if kept == total else f"{kept} of {total} layers"
+    precision = "in half precision" if dtype == "float16" else "in single precision"
     return (
-        f"This file holds {layers} of position attention with all their heads, in half precision, to stay within "
-        f"{FILE_BYTES // 1_000_000} MB; the page and the NPZ file have the rest and single precision."
+        f"This file holds {layers} of position attention with all their heads, {precision}{without}, to stay within "
+        f"{FILE_BYTES / 1e6:.0f} MB; the page and the NPZ file have everything in single precision."
     )
 
 

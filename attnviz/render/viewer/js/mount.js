@@ -46,7 +46,7 @@ export function mount(element, payload, options = {}) {
     delete element.dataset.ready;
     element.classList.add("attnviz");
     const tell = (name, detail) => element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
-    const context = { options, settings, tell, load: options.load || alone, signal: life.signal, id: freshId("viewer") };
+    const context = { host: element, options, settings, tell, load: options.load || alone, signal: life.signal, id: freshId("viewer") };
     try {
       element.replaceChildren(...content(next, context, shown, (view) => { shown = view; }));
     } catch (error) {
@@ -159,9 +159,7 @@ function tabs(views, context, shown, onView) {
     signal: context.signal,
   });
   const root = el("div", {}, list.root, el("div", {}, [...panels.values()]));
-  root.addEventListener("attnviz-site", ({ detail }) => {
-    list.open(detail.tab);
-  }, { signal: context.signal });
+  context.host.addEventListener("attnviz-site", ({ detail }) => list.open(detail.tab), { signal: context.signal });
   list.open(panels.has(shown) ? shown : views[0].name);
   return root;
 }

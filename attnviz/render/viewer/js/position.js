@@ -178,6 +178,7 @@ function createStage(context, query) {
       paintMap(canvas, values, query.grid, scale, table);
       bar.paint(scale, table, "share");
       placeBox(cursor, query.grid, query.cell);
+      cursor.hidden = query.mode === "token"; // it does not depend on the location
       marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));
     },
   };

@@ -43,13 +43,13 @@ export function everySite(data) {
   return [...maps, ...gates, ...attentions].sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true }));
 }
 
-/** Those in which every word of a search occurs, in label, kind, size or stride. */
+/** Those in which every word of a search occurs, in label, kind or size; "stride 16" is one word. */
 export function matching(sites, search) {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = search.toLowerCase().match(/stride \d+(?!\S)|\S+/g) || [];
   if (!words.length) return sites;
   return sites.filter(({ label, kind, size, stride }) => {
-    const text = `${label} ${kind} ${size} stride ${stride}`.toLowerCase();
-    return words.every((word) => text.includes(word));
+    const text = `${label} ${kind} ${size} stride`.toLowerCase();
+    return words.every((word) => (word.startsWith("stride ") ? word === `stride ${stride}` : text.includes(word)));
   });
 }
 
