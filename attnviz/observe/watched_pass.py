@@ -128,7 +128,9 @@ class WatchedPass:
                 self._mode = KnownCalls(self._watch, self._plan.known)
                 stack.enter_context(self._mode.followed(self._net))
             for path in filter(None, self._closed):
-                stack.enter_context(_without(self._mode, self._net.get_submodule(path)))
+                module = self._net.get_submodule(path)
+                if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
+                    stack.enter_context(_without(self._mode, module))
             self._stack = stack.pop_all()
         return self
 
