@@ -20,7 +20,7 @@ def log(
     step: int | None = None,
     name: str = "attnviz",
     maps: str = "*",
-    **options: Any,  # noqa: ANN401 - of several kinds
+    **options: Any,
 ) -> None:
     """Write the maps of an explanation, laid over the photo, and how focused they are, to the log of a training.
 
@@ -75,4 +75,3 @@ def _to_wandb(to: Any, pictures: dict[str, ByteArray], numbers: dict[str, float]
     with needs("wandb", extra="wandb"):
         import wandb
     to.log({tag: wandb.Image(picture) for tag, picture in pictures.items()} | numbers, step=step)
-

@@ -116,16 +116,20 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
         [(f"attend.{way}_gate", f"{way}_gate", (16, 24), 1, "") for way in ("column", "row")],
     ),
     "gc-net": (
-        lambda: timm("gcresnet50t", layers=(1, 1, 1, 1)),
+        lambda: timm("gcresnet50t"),
         (64, 64),
-        [(f"stages.{i}.0.attn.spatial_gate", "spatial_gate", (16 >> i,) * 2, 1, "") for i in range(4)],
+        [
+            (f"stages.{stage}.{block}.attn.spatial_gate", "spatial_gate", (16 >> stage,) * 2, 1, "")
+            for stage, blocks in enumerate((3, 4, 6, 3))
+            for block in range(blocks)
+        ],
     ),
     "non-local": (lambda: on_trunk(NonLocal(16)), (32, 48), rows_of("position", ["attend"], [(8, 12)], [1])),
     "danet by hand": (lambda: on_trunk(real.DaModule()), (32, 48), rows_of("position", ["attend"], [(8, 12)], [1])),
     "criss-cross": (
         lambda: on_trunk(real.CrissCross()),
         (32, 48),
-        [("attend.attention", "position", None, 1, HIDDEN), ("attend.attention2", "position", None, 1, HIDDEN)],
+        [("attend.attention", "position", (8, 12), 1, HIDDEN), ("attend.attention2", "position", (8, 12), 1, HIDDEN)],
     ),
     "detr": (
         real.Detr,
@@ -184,11 +188,11 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
         rows_of("position", TV_SWIN, [(14, 14)] * 2 + [(7, 7)] * 2, [3, 3, 6, 6]),
     ),
     "maxvit": (
-        lambda: timm("maxvit_pico_rw_256", img_size=64, depths=(1,), embed_dim=(32,), window_size=4),
-        (64, 64),
+        lambda: timm("maxvit_pico_rw_256", img_size=128, depths=(1,), embed_dim=(32,)),
+        (128, 128),
         [
             ("stages.0.blocks.0.conv.se.channel_gate", "channel_gate", None, 1, ""),
-            *rows_of("position", MAXVIT, [(16, 16)] * 2, [1, 1]),
+            *rows_of("position", MAXVIT, [(32, 32)] * 2, [1, 1]),
         ],
     ),
     "coatnet": (
@@ -197,7 +201,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
         [
             (SE_BLOCK.format(0, ""), "channel_gate", None, 1, ""),
             (SE_BLOCK.format(1, ""), "channel_gate", None, 1, ""),
-            *rows_of("position", [f"stages.{i}.blocks.0.attn" for i in (2, 3)], [(4, 4), (2, 2)], [2, 2]),
+            *rows_of("position", [f"stages.{i}.blocks.0.attn" for i in (2, 3)], [(4, 4), (2, 2)], [1, 2]),
         ],
     ),
     "levit": (
@@ -365,7 +369,7 @@ ROWS: dict[str, list[Tensor]] = {
     "torchvision vit": [whole(4, 4, 1)] * 2,
     "swin": [swin_windows(14, 7, 0), swin_windows(14, 7, 3), whole(7, 7), whole(7, 7)],
     "torchvision swin": [swin_windows(14, 7, 0), swin_windows(14, 7, 3), whole(7, 7), whole(7, 7)],
-    "maxvit": [maxvit_parts(16, 4, "window"), maxvit_parts(16, 4, "grid")],
+    "maxvit": [maxvit_parts(32, 4, "window"), maxvit_parts(32, 4, "grid")],
     "coatnet": [whole(4, 4), whole(2, 2)],
 }
 
@@ -457,6 +461,7 @@ def test_real_networks_are_explained(name, predicted, photo_path):
     assert len(found.predictions) == predicted
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("how", ["script", "compile"])
 @pytest.mark.parametrize("whole_net", [False, True])
 def test_what_is_compiled_is_said_in_one_sentence(how, whole_net):
