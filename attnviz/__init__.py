@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
+    from attnviz.measure.evidence import Evidence, evidence
     from attnviz.models.build import build_model
     from attnviz.models.own.load import load_network
+    from attnviz.models.sites import Site
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.discover import find_attention
@@ -27,10 +29,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AttentionMap",
     "AttnvizError",
+    "Evidence",
     "Explanation",
     "Recording",
+    "Site",
     "__version__",
     "build_model",
+    "evidence",
     "explain",
     "find_attention",
     "list_models",
@@ -44,10 +49,13 @@ __all__ = [
 _HOME = {
     "AttentionMap": "attnviz.results",
     "AttnvizError": "attnviz.errors",
+    "Evidence": "attnviz.measure.evidence",
     "Explanation": "attnviz.results",
+    "Site": "attnviz.models.sites",
     "Recording": "attnviz.observe.recorder",
     "build_model": "attnviz.models.build",
     "list_models": "attnviz.models.weights.registry",
+    "evidence": "attnviz.measure.evidence",
     "explain": "attnviz.pipeline",
     "find_attention": "attnviz.observe.discover",
     "load_checkpoint": "attnviz.models.weights.checkpoint",

@@ -7,20 +7,21 @@ from attnviz.errors import MissingExtraError
 
 
 @contextmanager
-def needs(package: str, extra: str) -> Iterator[None]:
+def needs(*packages: str, extra: str) -> Iterator[None]:
     """Imports inside it that fail for want of a package say which extra of attnviz brings it.
 
     Args:
-        package: Name of the package as it is imported.
-        extra: The extra in pyproject.toml that has it.
+        *packages: Names of packages as they are imported.
+        extra: The extra in pyproject.toml that has them.
 
     Raises:
-        MissingExtraError: The package is not there.
+        MissingExtraError: One of them is not there.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != package:
+        package = (error.name or "").partition(".")[0]
+        if package not in packages:
             raise
         raise MissingExtraError(
             f"expected the package {package}, which this needs, got none: run `pip install 'attnviz[{extra}]'`"

@@ -28,8 +28,10 @@ class PositionAttention:
     that a row sums to 1 less what falls on them.
 
     Attributes:
-        query: float32 (c, h, w), or (heads, c, h, w).
-        key: float32, of the same shape.
+        query: float32 (c, h, w), or (heads, c, h, w); of a cross attention with another h and w, or (c, T, 1)
+            of T object queries that are no locations. Biases of the energy, and windows within which it is made, are
+            part of query and key.
+        key: float32, of the same shape but for h and w of a cross attention.
         gamma: Weight of the module's output in the residual sum; 0 means the network ignores it.
         stride: Input pixels per location.
         other_query: float32 (c, P) or (heads, c, P), of P tokens that are no locations; None: there are none.
@@ -49,6 +51,11 @@ class PositionAttention:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of locations."""
         return int(self.query.shape[-2]), int(self.query.shape[-1])
+
+    @property
+    def key_grid(self) -> tuple[int, int]:
+        """Rows and columns of locations that are looked at; another grid than `grid` in a cross attention alone."""
+        return int(self.key.shape[-2]), int(self.key.shape[-1])
 
     @property
     def heads(self) -> int:
@@ -82,12 +89,12 @@ class PositionAttention:
         )
 
     def row(self, y: int, x: int) -> FloatArray:
-        """Where location (y, x) looks: float32 (h, w), sums to 1 less what falls on other tokens.
+        """Where location (y, x) looks: float32 (h, w) of the key's grid, sums to 1 less what falls on other tokens.
 
         Raises:
             IndexError: (y, x) is not a location of the grid.
         """
-        self._check(y, x)
+        self._check(y, x, self.grid)
         return self._mean_row(self._places(self.query)[:, :, y * self.grid[1] + x])
 
     def token_row(self, token: int = 0) -> FloatArray:
@@ -104,14 +111,14 @@ class PositionAttention:
         return self._mean_row(self.other_query.reshape(self.heads, -1, self.others)[:, :, token])
 
     def column(self, y: int, x: int) -> FloatArray:
-        """Who looks at location (y, x): float32 (h, w), each in [0, 1]; sums to anything up to h*w.
+        """Who looks at location (y, x) of the key's grid: float32 (h, w), each in [0, 1]; sums to anything up to h*w.
 
         Raises:
             IndexError: (y, x) is not a location of the grid.
         """
-        self._check(y, x)
+        self._check(y, x, self.key_grid)
         pairs = zip(self._places(self.query), self._places(self.key), strict=True)
-        energy = np.stack([key[:, y * self.grid[1] + x] @ query for query, key in pairs])
+        energy = np.stack([key[:, y * self.key_grid[1] + x] @ query for query, key in pairs])
         weights = np.exp(energy - self.log_sum_exp.reshape(energy.shape))
         return np.asarray(weights.mean(axis=0), dtype=np.float32).reshape(self.grid)
 
@@ -129,7 +136,7 @@ class PositionAttention:
     @property
     def received_by_head(self) -> FloatArray:
         """What each location receives in each head: float32 (heads, h, w)."""
-        return self._reductions[1].reshape(self.heads, *self.grid)
+        return self._reductions[1].reshape(self.heads, *self.key_grid)
 
     def token_matrix(self) -> FloatArray:
         """The whole attention among all tokens, those that are no locations first: float32 (P + N, P + N).
@@ -149,21 +156,22 @@ class PositionAttention:
     def _reductions(self) -> tuple[FloatArray, FloatArray]:
         count = self.grid[0] * self.grid[1]
         lse = np.empty((self.heads, count), dtype=np.float32)
-        received = np.zeros((self.heads, count), dtype=np.float64)
+        received = np.zeros((self.heads, self.key_grid[0] * self.key_grid[1]), dtype=np.float64)
         keys = self._with_others(self.key, self.other_key)
         for head, (query, key) in enumerate(zip(self._places(self.query), keys, strict=True)):
             for start, weights, logs in _softmax_in_chunks(query, key):
                 lse[head, start : start + len(weights)] = logs
                 received[head] += weights[:, self.others :].sum(axis=0)
         shape = self.grid if self.query.ndim == 3 else (self.heads, *self.grid)
-        return lse.reshape(shape), np.asarray(received / count, dtype=np.float32).reshape(shape)
+        mean = np.asarray(received / count, dtype=np.float32)
+        return lse.reshape(shape), mean.reshape(*shape[:-2], *self.key_grid)
 
     def _mean_row(self, queries: FloatArray) -> FloatArray:
         """Where queries (heads, c) look on average over the heads."""
         energy = np.stack([q @ k for q, k in zip(queries, self._with_others(self.key, self.other_key), strict=True)])
         weights = np.exp(energy - energy.max(axis=1, keepdims=True))
         weights = weights / weights.sum(axis=1, keepdims=True)
-        return np.asarray(weights.mean(axis=0)[self.others :], dtype=np.float32).reshape(self.grid)
+        return np.asarray(weights.mean(axis=0)[self.others :], dtype=np.float32).reshape(self.key_grid)
 
     def _with_others(self, places: FloatArray, others: FloatArray | None) -> FloatArray:
         """All tokens as (heads, c, P + N)."""
@@ -172,10 +180,11 @@ class PositionAttention:
 
     def _places(self, tensor: FloatArray) -> FloatArray:
         """The locations as (heads, c, N)."""
-        return tensor.reshape(self.heads, -1, self.grid[0] * self.grid[1])
+        return tensor.reshape(self.heads, -1, tensor.shape[-2] * tensor.shape[-1])
 
-    def _check(self, y: int, x: int) -> None:
-        height, width = self.grid
+    @staticmethod
+    def _check(y: int, x: int, grid: tuple[int, int]) -> None:
+        height, width = grid
         if not (0 <= y < height and 0 <= x < width):
             raise IndexError(f"expected a location within {height} x {width} (rows x columns), got ({y}, {x})")
 

@@ -197,6 +197,8 @@ class Explanation:
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
         positions: Label -> position attention, all its heads in one; DANet has one, ``"position"``.
+        cross_attentions: Label -> position attention whose queries are other places than its keys, or no places at all
+            (object queries of a detector).
         channel: Attention between channels; present for DANet.
         channel_gates: Label -> one number per channel (SE, CBAM).
         segmentation: Present for networks that segment.
@@ -220,6 +222,7 @@ class Explanation:
     predictions: tuple[Prediction, ...] = ()
     stages: tuple[StageAttention, ...] = ()
     positions: Mapping[str, PositionAttention] = field(default_factory=dict)
+    cross_attentions: Mapping[str, PositionAttention] = field(default_factory=dict)
     channel: ChannelAttention | None = None
     channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
     segmentation: Segmentation | None = None
@@ -230,7 +233,8 @@ class Explanation:
     def maps(self) -> dict[str, AttentionMap]:
         """Every two-dimensional map by its label, in order of depth."""
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
-        found += [received_map(label, position) for label, position in self.positions.items()]
+        attentions = {**self.positions, **self.cross_attentions}
+        found += [received_map(label, position) for label, position in attentions.items()]
         return {m.label: m for m in (*found, *self.other_maps)}
 
     @property

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
 ORDER = (
     *("errors", "extras", "inputs", "position_attention", "results", "models", "observe", "pipeline"),
     *("reduce", "measure", "render"),
-    *("save", "serve", "terminal", "__init__", "__main__"),
+    *("save", "bulk", "serve", "terminal", "__init__", "__main__"),
 )
 # An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
 UPWARDS = {
@@ -25,7 +25,10 @@ UPWARDS = {
     ("results", "attnviz.save.manifest"),
 }
 HOMES = {
-    "captum": ("observe/attributions.py",),
+    "av": ("bulk/",),
+    "pyarrow": ("bulk/",),
+    "ray": ("bulk/",),
+    "captum": ("observe/attributions.py", "measure/captum_measures.py"),
     "matplotlib": ("render/",),
     "gradio": ("serve/",),
     "typer": ("terminal/",),

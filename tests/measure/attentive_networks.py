@@ -22,7 +22,7 @@ class Gated(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         light = x.mean(dim=1, keepdim=True)
         gate = self.gate(4 * light)
-        scale = self.channel(torch.zeros(x.shape[0], 1, 1, 1))
+        scale = self.channel(x.new_zeros(x.shape[0], 1, 1, 1))
         seen = (torch.ones_like(light) if self.only else torch.zeros_like(light)) * gate * scale
         seen = seen if self.only else seen + light
         middle = seen.shape[3] // 2

@@ -149,10 +149,27 @@ def test_gates_equal_what_a_reference_hook_sees(monkeypatch):
     assert abs(spatial.values - own[1][0, 0].numpy()).max() < 1e-5
 
 
-def test_a_bias_between_product_and_softmax_is_refused_with_a_reason():
+def test_a_bias_between_product_and_softmax_is_part_of_the_rows(monkeypatch):
+    net = seeded(Vit, "bias")
+    own = softmaxes(net, monkeypatch)[0][0, :, 1:, 1:]
+    (attention,) = position_attentions(record_found(net, random_input())).values()
+    for head in range(3):
+        expected = own[head, 13].reshape(4, 6).numpy()
+        assert abs(attention.head(head).row(2, 1) - expected).max() < 1e-5
+
+
+def test_a_bias_that_is_too_large_to_keep_is_refused(monkeypatch):
+    monkeypatch.setattr("attnviz.observe.energies.MOST_OF_BIAS", 1000)
     (found,) = find_attention(seeded(Vit, "bias"), random_input())
-    assert found.reason == "add stands between product and softmax"
+    assert found.reason == "its bias of 3 x 25 x 25 is too large to keep"
     assert not record_found(seeded(Vit, "bias"), random_input()).sites
+
+
+def test_another_change_between_product_and_softmax_is_refused_with_a_reason():
+    (found,) = find_attention(seeded(Vit, "talking heads"), random_input())
+    assert found.reason == "einsum stands between product and softmax"
+    (found,) = find_attention(seeded(Vit, "clamped"), random_input())
+    assert found.reason == "clamp stands between product and softmax"
 
 
 class Shuffled(SelfSimilar):
@@ -160,8 +177,19 @@ class Shuffled(SelfSimilar):
         return super().forward(x.flatten(2).flip(2).view(x.shape))
 
 
-def test_places_that_were_moved_have_no_grid():
-    found = find_attention(seeded(lambda: Trunk(Shuffled())), random_input())
+def test_places_that_were_moved_are_put_back():
+    plain, shuffled = (seeded(lambda kind=kind: Trunk(kind())) for kind in (SelfSimilar, Shuffled))
+    (own,), (moved,) = (position_attentions(record_found(n, random_input())).values() for n in (plain, shuffled))
+    assert abs(own.row(3, 5) - moved.row(3, 5)).max() < 1e-6
+
+
+class Sorted(SelfSimilar):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(2).sort(dim=2).values.view(x.shape))
+
+
+def test_places_that_were_lost_have_no_grid():
+    found = find_attention(seeded(lambda: Trunk(Sorted())), random_input())
     assert [f.grid for f in found] == [None, None]
     assert found[0].reason == "no grid of the picture was found in it"
 
@@ -207,13 +235,15 @@ def test_a_network_without_attention_says_so():
     found = find_attention(seeded(resnet50, num_classes=3), random_input())
     assert len(found) == 0
     assert str(found) == (
-        "No attention was found. Modules that could be watched instead: relu, layer1, layer2, layer3, layer4."
+        "No attention was found. Modules that could be watched instead: relu, layer1, layer2, layer3, layer4; "
+        'explain(photo, model=net, sites="layer4") shows the norm of their features, sites="layer4.grad_cam" '
+        "Grad-CAM there."
     )
 
 
 def test_the_table_has_a_line_for_each():
     lines = str(find_attention(seeded(resnet_with_cbam), random_input())).splitlines()
-    assert lines[0].split() == ["label", "kind", "grid", "stride", "heads", "where"]
+    assert lines[0].split() == ["label", "kind", "grid", "stride", "heads", "range", "used", "where"]
     assert lines[2].split()[:6] == ["layer2.1.spatial_gate", "spatial_gate", "8", "x", "12", "8"]
 
 

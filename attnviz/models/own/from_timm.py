@@ -23,9 +23,9 @@ def from_timm(name: str, *, random_weights: bool) -> Sourced:
         UnknownModelError: timm has no such network.
         DownloadError: timm cannot get the weights.
     """
-    with needs("torchvision", "timm"):
+    with needs("torchvision", extra="timm"):
         from attnviz.models import torchvision_ops  # noqa: F401 - before timm, which imports torchvision
-    with needs("timm", "timm"):
+    with needs("timm", extra="timm"):
         import timm
         import timm.data
     library: Any = timm

@@ -21,7 +21,7 @@ def from_torchvision(name: str, *, random_weights: bool) -> Sourced:
         UnknownModelError: torchvision has no such network.
         DownloadError: torchvision cannot get the weights.
     """
-    with needs("torchvision", "torchvision"):
+    with needs("torchvision", extra="torchvision"):
         from attnviz.models.torchvision_ops import torchvision
     models: Any = torchvision.models
     known = models.list_models()

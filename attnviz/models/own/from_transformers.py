@@ -27,7 +27,7 @@ def from_transformers(name: str, *, random_weights: bool) -> Sourced:
     """
     if importlib.util.find_spec("torchvision"):
         from attnviz.models import torchvision_ops  # noqa: F401 - before transformers, which imports torchvision
-    with needs("transformers", "hf"):
+    with needs("transformers", extra="hf"):
         import transformers
     try:
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)

@@ -13,10 +13,10 @@ import gradio as gr
 from attnviz.errors import OptionError, quoted
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
-from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
 from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.panels import Pins, all_panels, default_pins, resolve
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats

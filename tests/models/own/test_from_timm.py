@@ -2,7 +2,6 @@
 
 import sys
 
-import huggingface_hub.constants
 import pytest
 
 import attnviz
@@ -41,7 +40,7 @@ def test_a_name_that_is_nearly_one_is_put_right():
 
 
 def test_without_a_connection_it_says_so_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(
         DownloadError, match=r"expected timm to get the weights of resnet18.*--random-weights"
     ) as caught:

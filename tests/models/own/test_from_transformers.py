@@ -2,7 +2,6 @@
 
 import json
 
-import huggingface_hub.constants
 import pytest
 import torch
 
@@ -80,7 +79,7 @@ def test_code_that_a_repository_brings_is_not_run(folder):
 
 
 def test_without_a_connection_it_says_so_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DownloadError, match="expected transformers to get nobody/nothing, got: ") as caught:
         load_network("hf:nobody/nothing", device="cpu")
     assert "\n" not in str(caught.value)
