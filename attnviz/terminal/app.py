@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import attnviz
-from attnviz.errors import AttnvizError, one_line
+from attnviz.errors import AttnvizError, OptionError, one_line
 from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
@@ -180,6 +180,9 @@ def serve_page(
     mean: network.Mean = None,
     std: network.Std = None,
     size: network.Size = None,
+    allow_frame: Annotated[
+        list[str], typer.Option(metavar="ORIGIN", help="Let that site show the page in a frame; may be repeated.")
+    ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Serve the page, with a network of one's own where one is named."""
     from attnviz.serve.environment import prepare_environment
@@ -193,7 +196,9 @@ def serve_page(
         from attnviz.serve.app import build_ui, serve
 
     try:
-        serve(build_ui(own), host=host, port=port, open_browser=open_browser)
+        serve(build_ui(own), host=host, port=port, open_browser=open_browser, frames=allow_frame)
+    except OptionError as error:
+        raise typer.BadParameter(str(error), param_hint="--allow-frame") from error
     except OSError as error:
         problem = "a port that is taken: choose another with --port" if "empty port" in str(error) else str(error)
         warn(f"expected to be able to listen on {host} port {port}, got {problem}")

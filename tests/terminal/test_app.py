@@ -97,7 +97,17 @@ def test_serve_listens_on_this_machine_only_unless_told(monkeypatch):
     monkeypatch.setattr("attnviz.serve.app.serve", lambda demo, **options: asked.update(options))
     monkeypatch.setattr("attnviz.serve.app.build_ui", lambda networks: None)
     assert invoke("serve").exit_code == 0
-    assert asked == {"host": "127.0.0.1", "port": 7860, "open_browser": False}
+    assert asked == {"host": "127.0.0.1", "port": 7860, "open_browser": False, "frames": []}
+    assert invoke("serve", "--allow-frame", "https://a.example", "--allow-frame", "https://b.example").exit_code == 0
+    assert asked["frames"] == ["https://a.example", "https://b.example"]
+
+
+@pytest.mark.parametrize("origin", ["*", "https://a.example; script-src *", "a.example"])
+def test_serve_refuses_what_is_no_origin(monkeypatch, origin):
+    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda: None)
+    result = invoke("serve", "--allow-frame", origin)
+    assert result.exit_code == 2
+    assert "expected an origin" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(
