@@ -9,6 +9,7 @@ import typer
 import attnviz
 from attnviz.errors import AttnvizError, one_line
 from attnviz.terminal import explain_options as options
+from attnviz.terminal.evidence import evaluate_folder, show_evidence
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.weights import weights_app
@@ -25,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("models")(print_models)
+app.command("evidence")(show_evidence)
+app.command("evaluate")(evaluate_folder)
 app.add_typer(weights_app)
 
 
