@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from attnviz.errors import AttnvizError
     from attnviz.measure.evidence import Evidence, evidence
     from attnviz.models.build import build_model
+    from attnviz.models.own.load import load_network
+    from attnviz.models.sites import Site
     from attnviz.models.weights.checkpoint import load_checkpoint, save_checkpoint
     from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.discover import find_attention
@@ -30,6 +32,7 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Recording",
+    "Site",
     "__version__",
     "build_model",
     "evidence",
@@ -38,6 +41,7 @@ __all__ = [
     "list_models",
     "load_checkpoint",
     "load_model",
+    "load_network",
     "record",
     "save_checkpoint",
 ]
@@ -47,6 +51,7 @@ _HOME = {
     "AttnvizError": "attnviz.errors",
     "Evidence": "attnviz.measure.evidence",
     "Explanation": "attnviz.results",
+    "Site": "attnviz.models.sites",
     "Recording": "attnviz.observe.recorder",
     "build_model": "attnviz.models.build",
     "list_models": "attnviz.models.weights.registry",
@@ -55,6 +60,7 @@ _HOME = {
     "find_attention": "attnviz.observe.discover",
     "load_checkpoint": "attnviz.models.weights.checkpoint",
     "load_model": "attnviz.models.weights.registry",
+    "load_network": "attnviz.models.own.load",
     "record": "attnviz.observe.recorder",
     "save_checkpoint": "attnviz.models.weights.checkpoint",
 }

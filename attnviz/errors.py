@@ -11,7 +11,8 @@
     ├── RecordError         a site that is not there, a forward that cannot be watched
     ├── DeviceError         a device that is not there, or too little memory for the run
     ├── ExportError         a figure or file that cannot be written
-    └── CancelledError      a long run that was given up by whoever asked for it
+    ├── CancelledError      a long run that was given up by whoever asked for it
+    └── MissingExtraError   a package that only this needs is not installed (also an ImportError)
 
 Each message is one sentence that says what was expected and what came. Adapters translate the tree:
 the page shows the sentence, the command line prints it and sets the exit code.
@@ -77,6 +78,10 @@ class ExportError(AttnvizError):
 
 class CancelledError(AttnvizError):
     """A long run was given up by whoever asked for it."""
+
+
+class MissingExtraError(AttnvizError, ImportError):
+    """A package that only a part of the program needs is not installed."""
 
 
 def one_line(value: object, most: int | None = None) -> str:

@@ -47,6 +47,7 @@ NOT_OF_THE_RUN = (
     "stop_after",
     "frozen_front",
     "end",
+    "crowding",
 )
 
 
@@ -126,8 +127,8 @@ def prepare(options: argparse.Namespace, views: LabelledViews) -> tuple[Run, dic
     if not checkpoint.exists():
         start(net, options, views)
     model: nn.Module = FrozenFront(net, options.threads) if options.frozen_front else NoHeads(net)  # type: ignore[arg-type]
-    if isinstance(net, BamResNet):
-        model = GuidedGates(net, spread=options.spread, weights=options.penalties)
+    if isinstance(net, BamResNet) and not options.frozen_front:
+        model = GuidedGates(net, spread=options.spread, weights=options.penalties, crowding=options.crowding)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     rates = {part: float(rate) for part, rate in (pair.split("=") for pair in options.rates)}
     optimizer = torch.optim.AdamW(rate_groups(model, rates, options.decay), betas=(0.9, 0.99))
@@ -213,6 +214,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ramp", type=float, default=0.2, help="share of the run before contrast and spread are full")
     parser.add_argument("--auxiliary", type=float, nargs=3, default=[0.1, 0.3, 0.3], help="weight of each stage's")
     parser.add_argument("--penalties", type=float, nargs=3, default=[3.0, 0.1, 0.1], help="spread, smoothness, guide")
+    parser.add_argument("--crowding", type=float, default=1.0, help="weight of the penalty on gates open everywhere")
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

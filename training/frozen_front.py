@@ -1,15 +1,16 @@
-"""Stem and stages 1 to 3 of a trunk that are not trained, run by OpenVINO: four times as fast as torch on a CPU."""
+"""Stem and stages 1 to 3 that are not trained, with BAM if there is any, run by OpenVINO: four times as fast."""
 
 from importlib import import_module
 
 import torch
 from torch import Tensor, nn
 
+from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
 
 
 class Front(nn.Module):
-    """Stem and stages 1 to 3."""
+    """Stem and stages 1 to 3, with their BAMs."""
 
     def __init__(self, net: ResNetTrunk) -> None:
         super().__init__()
@@ -18,15 +19,19 @@ class Front(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 256, H / 16, W / 16)."""
         net = self.net
-        features: Tensor = net.layer3(net.layer2(net.layer1(net.stem(x))))
-        return features
+        x = net.stem(x)
+        for stage in (1, 2, 3):
+            x = getattr(net, f"layer{stage}")(x)
+            if isinstance(net, BamResNet):
+                x = getattr(net, f"bam{stage}")(x)
+        return x
 
 
 class FrozenFront(nn.Module):
     """A network of which stage 4 and the classifier alone are trained; in the place of a `NoHeads`.
 
     Args:
-        net: Without attention. Its first stages are compiled as they are at the first forward.
+        net: Without attention, or with BAM. Its first stages are compiled as they are at the first forward.
         threads: For OpenVINO.
     """
 

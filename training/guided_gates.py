@@ -7,6 +7,7 @@ All are departures from the paper (arXiv 1807.06514), which trains the gates thr
 - Spread: a gate that varies too little within a picture is penalised. Its mean over the batch is taken away before,
   so that a frame or a column, the same in every photo, earns nothing.
 - Smoothness: total variation, against lattices.
+- Crowding: a gate that is open over more than a third of a picture, on average over its locations, is penalised.
 - Guide: an early gate must not fall where the next one rises. Their correlation is asked to be at least `AGREEMENT`;
   above that each is free. Without it the sign of an early gate is decided by chance in the first steps.
 """
@@ -23,6 +24,7 @@ from attnviz.models.bam_resnet import BamResNet
 from training.gate_heads import gate_pooled
 
 STAGES = (1, 2, 3)
+ROOM = 1 / 3  # mean of a gate over the locations of a picture, above which it counts as crowded
 AGREEMENT = 0.5  # correlation with the next stage's gate that is asked of a gate
 
 
@@ -60,13 +62,15 @@ class GuidedGates(nn.Module):
         net: The network that is trained and shipped.
         spread: Standard deviation of a gate over the locations of one picture, below which it counts as flat.
         weights: Of the losses spread, smoothness and guide.
+        crowding: Weight of the loss on crowded gates.
 
     Attributes:
         demand: Share of the losses spread and guide that is asked at present, in [0, 1].
     """
 
-    def __init__(self, net: BamResNet, spread: float, weights: Sequence[float]) -> None:
+    def __init__(self, net: BamResNet, spread: float, weights: Sequence[float], crowding: float = 0.0) -> None:
         super().__init__()
+        self.crowding = crowding
         self.net, self.spread, self.weights, self.demand = net, spread, tuple(weights), 1.0
         self.heads = nn.ModuleDict()
         for number, (bam, channels) in enumerate(zip(bams_of(net), net.options.channels, strict=False), start=1):
@@ -93,7 +97,8 @@ class GuidedGates(nn.Module):
         flat = torch.stack([shortfall(g, self.spread) for g in gates]).sum()
         rough = torch.stack([roughness(g) for g in gates]).sum()
         apart = torch.stack([disagreement(a, b) for a, b in itertools.pairwise(spatials)]).sum()
-        return self.demand * (spread * flat + guide * apart) + smooth * rough
+        crowded = torch.stack([functional.relu(g.mean((1, 2, 3)) - ROOM).square().mean() for g in gates]).sum()
+        return self.demand * (spread * flat + guide * apart) + smooth * rough + self.crowding * crowded
 
 
 def shortfall(gate: Tensor, spread: float) -> Tensor:

@@ -1,6 +1,7 @@
 """Start a network from a trunk whose batch norms are folded into its convolutions, and give it its norms back."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.resnet import ResNetTrunk
 
+OF_TRUNK = re.compile(r"(layer\d\.\d+\.)?(conv\d|downsample\.0)")
 HALF_OPEN = 1.5  # what a BAM's gate of one half multiplies by
 FRESH_GATE = {"sge": 1 / (1 + math.exp(-1)), "se": 0.5, "cbam": 0.25}  # what the others multiply by at first
 
@@ -20,10 +22,10 @@ def pairs(net: nn.Module) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d]]:
     """Each convolution of a trunk, by name, with the norm behind it: conv1 with bn1, downsample.0 with downsample.1."""
     modules = dict(net.named_modules())
     for name, conv in modules.items():
-        before, _, last = name.rpartition(".")
-        after = {"conv": f"bn{last[4:]}", "0": "1"}.get("conv" if last.startswith("conv") else last, "")
-        norm = modules.get(f"{before}.{after}".lstrip("."))
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and "_att" not in name:
+        if OF_TRUNK.fullmatch(name):
+            norm = modules[name.replace("conv", "bn").replace("downsample.0", "downsample.1")]
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
             yield name, conv, norm
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import GateWatch
-from attnviz.observe.watch_calls import Calls, CallWatcher
+from attnviz.observe.places import Places
+from attnviz.observe.watch_calls import Call, Calls, CallWatcher
 
 Edit = Literal["flat", "even", "one", "shuffle", "head_off"]
 _EDITED = {
@@ -56,24 +57,31 @@ class _Editor(CallWatcher):
     def __init__(self, x: Tensor, edits: Mapping[int, FoundEdit]) -> None:
         self.swaps: list[tuple[Tensor, Tensor]] = []  # of the call about to be made: its argument -> another
         self._edits, self._count, self._batch = edits, 0, int(x.shape[0])
-        self._gates, self._products = GateWatch(self._batch), AttentionWatch(x)
+        self._places = Places(x)
+        self._gates, self._products = (
+            GateWatch(self._batch, self._places, {}),
+            AttentionWatch(self._batch, self._places, {}),
+        )
 
-    def before(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.swaps = []
-        if self._gates.multiplied(name, args) is not None:
+        if self._gates.multiplied(number, name, args) is not None:
             edit = self._next()
             if edit is not None:
                 gate = next(a for a in args[:2] if self._gates.is_gate(a))
                 self.swaps = [(gate, _GATES[edit.edit](gate))]
-        attention = self._products.finished(name, args, kwargs)
+        attention = self._products.finished(number, name, args, kwargs)
         if attention is not None:
             edit = self._next()
             if edit is not None:
                 self.swaps += self._of_attention(edit, attention, name, args, kwargs)
 
-    def after(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
-        self._gates.note(name, args, outs)
-        self._products.note(name, args, kwargs, outs)
+    def after(
+        self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
+        self._places.note(func, name, args, kwargs, outs)
+        self._gates.note(number, name, args, outs)
+        self._products.note(number, name, args, kwargs, outs)
 
     def _next(self) -> FoundEdit | None:
         self._count += 1
@@ -86,14 +94,14 @@ class _Editor(CallWatcher):
             given = {**dict(zip(("query", "key", "value"), args, strict=False)), **kwargs}
             query, value = given["query"], given["value"]
             if edit.edit == "shuffle":
-                return [(query, _rows_exchanged(query, found.grid, -2))]
-            return [(value, _without_head(value, self._batch, found.heads, edit.head))]
+                return [(query, _rows_exchanged(query, found.layout.grid, -2))]
+            return [(value, _without_head(value, self._batch, found.layout.heads, edit.head))]
         softmax = next(a for a in _tensors(args) if self._products.is_softmax(a))
         if edit.edit == "shuffle":
             sums = softmax.detach().sum(dim=-1)
             by_row = bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
-            return [(softmax, _rows_exchanged(softmax, found.grid, -2 if by_row else -1))]
-        return [(softmax, _without_head(softmax, self._batch, found.heads, edit.head))]
+            return [(softmax, _rows_exchanged(softmax, found.layout.grid, -2 if by_row else -1))]
+        return [(softmax, _without_head(softmax, self._batch, found.layout.heads, edit.head))]
 
 
 class _Edits(Calls):

@@ -20,9 +20,11 @@ from attnviz.errors import RecordError
 from attnviz.measure.changed_outputs import Change, flattened, outputs_changed, parameters_replaced
 from attnviz.measure.found_edits import Edit, FoundEdit, exchanged, found_changed
 from attnviz.models.sites import Site, SiteKind, names_sites, sites_of
-from attnviz.observe.discover import FoundAttention, find_attention
+from attnviz.observe.discover import find_attention
 from attnviz.observe.recorder import evaluating, lock_of
+from attnviz.observe.watched_pass import FoundAttention
 
+_ATTENTIONS = ("position", "cross")
 _MOST_HEADS = 24  # switched off one by one: a ViT of twelve layers has 144, each a forward pass
 _SPATIAL: tuple[SiteKind, ...] = ("spatial_gate", "group_gate")
 
@@ -146,9 +148,9 @@ def _on_attentions(sites: Sequence[Site]) -> Iterator[Intervention]:
 
 def _on_found(entries: Sequence[FoundAttention]) -> Iterator[Intervention]:
     """The same for attention that was found in a network that names no sites."""
-    off = [(i, entry, head) for i, entry in enumerate(entries) if entry.kind == "position" for head in _heads(entry)]
+    off = [(i, entry, head) for i, entry in enumerate(entries) if entry.kind in _ATTENTIONS for head in _heads(entry)]
     for i, entry in enumerate(entries):
-        if entry.kind == "position":
+        if entry.kind in _ATTENTIONS:
             yield _found(i, entry, "shuffle", "rows exchanged between queries", "shuffled")
         else:
             if entry.kind == "channel_gate":

@@ -11,12 +11,16 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 from torch import Tensor, nn
 
 from attnviz.errors import ModelError, OptionError, RecordError
+from attnviz.extras import needs
+from attnviz.observe.collect import logits_of
 from attnviz.observe.recorder import as_numpy, evaluating, lock_of
 from attnviz.results import AttentionMap
+
+with needs("captum", extra="attributions"):
+    from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 
 Method = Literal["grad_cam", "integrated_gradients", "saliency", "occlusion"]
 
@@ -28,15 +32,22 @@ _STEPS = 32  # of the path integral; captum's default is 50, its sum here is wit
 
 @dataclass(frozen=True)
 class _How:
-    """What the methods need beside the input: the network, Grad-CAM's stage, and whether to spare passes."""
+    """What the methods need beside the input: the network, the path of Grad-CAM's layer, whether to spare passes."""
 
     net: nn.Module
-    stage: int
+    layer: str
     sparing: bool
 
 
 def attribute(
-    net: nn.Module, x: Tensor, target: int, method: Method = "grad_cam", *, stage: int = 4, sparing: bool = False
+    net: nn.Module,
+    x: Tensor,
+    target: int,
+    method: Method = "grad_cam",
+    *,
+    stage: int = 4,
+    layer: str | None = None,
+    sparing: bool = False,
 ) -> AttentionMap:
     """Which locations of the input spoke for a category of a classifier.
 
@@ -59,19 +70,21 @@ def attribute(
     use one network, to attribute or to record: one waits for the other.
 
     Args:
-        net: A classifier whose output is logits (1, categories), with its stages as ``layer1`` to ``layer4``.
+        net: A classifier that gives logits (1, categories), or something with such ``logits``.
         x: Its input, (1, 3, H, W), mean and std removed; moved to the network's device and dtype.
         target: Number of the category, from 0.
         method: As above.
-        stage: For Grad-CAM: of which stage, from 1; later ones are coarser and closer to the category.
+        stage: For Grad-CAM: of which stage, from 1, the module ``layer<N>``; later ones are coarser and closer to the
+            category.
+        layer: For Grad-CAM, instead of a stage: the path of a module that returns (1, C, h, w).
         sparing: In few forward passes, for many maps in a row: 16 points of the path, windows beside each other, and
             four times as many copies of the input at once.
 
     Returns:
-        A map of float32 values (h, w) with label ``"<method>"``, or ``"grad_cam.stage<N>"``.
+        A map of float32 values (h, w) with label ``"<method>"``, ``"grad_cam.stage<N>"`` or ``"<layer>.grad_cam"``.
 
     Raises:
-        OptionError: An unknown method, a stage the network has not, or a category that does not exist.
+        OptionError: An unknown method, a stage or layer the network has not, or a category that does not exist.
         RecordError: The input has another shape, the output is not logits of one picture, or the stage not a map.
         ModelError: The attribution is not finite.
     """
@@ -83,21 +96,24 @@ def attribute(
     parameter = next(net.parameters(), x)
     with lock_of(net), evaluating(net), _gradients_on():
         own = x.detach().to(parameter.device, parameter.dtype, copy=True).requires_grad_()
-        values = attributor(_logits_of(net, target), own, target, _How(net, stage, sparing))
-    return _map(values, method, stage, x.shape[2])
+        values = attributor(_logits_of(net, target), own, target, _How(net, layer or f"layer{stage}", sparing))
+    return _map(values, method, stage if layer is None else layer, x.shape[2])
 
 
 def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
-    stage, layer = how.stage, getattr(how.net, f"layer{how.stage}", None)
-    if not isinstance(layer, nn.Module):
-        raise OptionError(f"expected a stage of the network, such as 4, got {stage}")
-    attributor: Any = LayerGradCam(logits, layer)  # its method is decorated without a type
+    try:
+        module = how.net.get_submodule(how.layer)
+    except AttributeError as error:
+        stage = how.layer.removeprefix("layer")
+        what = f"a stage of the network, such as 4, got {stage}" if stage != how.layer else f"a module, got {stage!r}"
+        raise OptionError(f"expected {what}") from error
+    attributor: Any = LayerGradCam(logits, module)  # its method is decorated without a type
     try:
         found = attributor.attribute(x, target, relu_attributions=True)
     except AssertionError as error:  # captum's word for a layer that was not reached
-        raise RecordError(f"expected the forward pass to reach layer{stage}, but it did not") from error
+        raise RecordError(f"expected the forward pass to reach {how.layer}, but it did not") from error
     if not isinstance(found, Tensor) or found.ndim != 4:
-        raise RecordError(f"expected layer{stage} to return a tensor (1, C, h, w), got another output")
+        raise RecordError(f"expected {how.layer} to return a tensor (1, C, h, w), got another output")
     return found[0, 0]
 
 
@@ -142,12 +158,13 @@ def _logits_of(net: nn.Module, target: int) -> Callable[[Tensor], Tensor]:
 
     def logits(x: Tensor) -> Tensor:
         output = net(x)
-        if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != x.shape[0]:
+        found = None if isinstance(output, (tuple, list)) else logits_of(output)  # one of several is not told
+        if found is None or found.shape[0] != x.shape[0]:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise RecordError(f"expected a classifier's logits of shape (1, categories), got {got}")
-        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < output.shape[1]:
-            raise OptionError(f"expected a category from 0 to {output.shape[1] - 1}, got {target!r}")
-        return output
+        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < found.shape[1]:
+            raise OptionError(f"expected a category from 0 to {found.shape[1] - 1}, got {target!r}")
+        return found
 
     return logits
 
@@ -159,20 +176,24 @@ def _gradients_on() -> Iterator[None]:
         yield
 
 
-def _map(values: Tensor, method: str, stage: int, height: int) -> AttentionMap:
+def _map(values: Tensor, method: str, where: int | str, height: int) -> AttentionMap:
     title, unit, low = _WORDS[method]
     array = as_numpy(values)
     if not np.isfinite(array).all():
         raise ModelError(f"expected finite attributions by {method}, got NaN or infinity")
-    coarse = method == "grad_cam"
+    label = method
+    if method == "grad_cam":
+        of_stage = isinstance(where, int)
+        label = f"{method}.stage{where}" if of_stage else f"{where}.{method}"
+        title = f"Stage {where} · {title}" if of_stage else f"{where} · {title}"
     return AttentionMap(
-        label=f"{method}.stage{stage}" if coarse else method,
-        title=f"Stage {stage} · {title}" if coarse else title,
+        label=label,
+        title=title,
         kind="attribution",
         values=np.ascontiguousarray(array),
         unit=unit,
         bounds=(low, None),
-        stage=stage if coarse else None,
+        stage=where if isinstance(where, int) and method == "grad_cam" else None,
         stride=max(1, round(height / array.shape[0])),
     )
 

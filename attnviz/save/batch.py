@@ -17,8 +17,8 @@ from PIL import Image
 from attnviz.errors import AttnvizError, ExportError, OptionError, one_line, reason
 from attnviz.render.caption import RANDOM_WEIGHTS, findings
 from attnviz.render.contact_sheet import Tile, contact_sheet, thumbnails
-from attnviz.render.figure import plan_figure
 from attnviz.render.figure_options import FigureOptions
+from attnviz.render.plan import plan_figure
 from attnviz.results import ByteArray, Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import Format, build_files, checked_formats

@@ -1,10 +1,12 @@
 """The page, put together: controls on the left, pictures on the right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 
 from attnviz.models.sites import VIEWS
+from attnviz.models.weights.registry import LoadedModel
+from attnviz.serve import requests
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -12,7 +14,7 @@ from attnviz.serve.launch import (
     launch_options,
     serve,
 )
-from attnviz.serve.page.components import masthead, tab_panel, tabs_part, view_part
+from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs import about as about_tab
@@ -20,14 +22,25 @@ from attnviz.serve.tabs import batch as batch_tab
 from attnviz.serve.tabs import compare as compare_tab
 from attnviz.serve.tabs import explain as explain_tab
 from attnviz.serve.tabs import export as export_tab
+from attnviz.serve.tabs import layers as layer_parts
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
-TABS = (*VIEWS, "compare", "batch", "export", "about")
+SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "sites")  # of one explanation
+TABS = (*SINGLE_VIEWS, "compare", "batch", "export", "about")
 
 
-def build_ui() -> gr.Blocks:
-    """The page, ready for ``.launch(**launch_options())``."""
+def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
+    """The page, ready for ``.launch(**launch_options())``.
+
+    Args:
+        networks: To offer in the menu of models before those of the registry, chosen by the names on their cards; the
+            first is chosen when the page opens. They are those of the page that was built last in this process.
+
+    Raises:
+        OptionError: Two networks, or a network and known weights, have the same name.
+    """
+    requests.offer(networks)
     sessions, stops = SessionStore(), batch_tab.Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",
@@ -42,8 +55,9 @@ def build_ui() -> gr.Blocks:
                 rail = explain_tab.build_rail()
             with gr.Column(elem_classes=["page-stage"], scale=1, min_width=300):
                 area = explain_tab.build_result_area()
+                layers = layer_parts.build()
                 tabs_part(TABS)
-                for view in VIEWS:
+                for view in SINGLE_VIEWS:
                     with tab_panel(view):
                         view_part(view)
                 with tab_panel("compare"):
@@ -55,6 +69,7 @@ def build_ui() -> gr.Blocks:
                 with tab_panel("about"):
                     about_tab.build()
         explain_tab.wire(demo, rail, area, sessions)
+        layer_parts.wire(layers, sessions)
         compare_tab.wire(compare, rail, sessions)
         batch_tab.wire(batch, rail, sessions, stops)
         export_tab.wire(export, area, sessions)

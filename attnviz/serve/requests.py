@@ -1,6 +1,7 @@
 """One run for the page: which weights there are, what a run will take, and the run itself, one at a time."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -9,7 +10,7 @@ from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
 from attnviz.models.weights.card import ModelCard
-from attnviz.models.weights.registry import DEFAULT_MODEL, list_models
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, list_models
 from attnviz.observe.cost import free_memory, in_words
 from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
@@ -19,6 +20,7 @@ _LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "cente
 RESIZE_MODES: dict[ResizeMode, str] = {mode: _LABELS[mode] for mode in get_args(ResizeMode)}
 SIZES = (128, 192, 256, 320, 384, 512, 768, 1024)
 _GROUPS = {
+    "own": "Your own",
     "shipped": "Come with the program",
     "cached": "Downloaded to this machine",
     "available": "Published elsewhere, to download first",
@@ -26,6 +28,7 @@ _GROUPS = {
 
 # The networks run one at a time, whoever asks: two that were each found to fit into the free memory may not together.
 _turn = threading.Lock()
+_own: dict[str, LoadedModel] = {}  # what whoever started the page gave it; nothing a visitor sends gets in
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Choice:
     """What a visitor chose.
 
     Attributes:
-        model: A name in the registry.
+        model: One of `known_models`.
         resize_mode: As in `attnviz.inputs.preprocess.Preprocessing`.
         size: Shorter side that the network sees, pixels; None for what the weights were trained for.
     """
@@ -43,9 +46,37 @@ class Choice:
     size: int | None = None
 
 
+def offer(networks: Sequence[LoadedModel]) -> None:
+    """Have the page offer these networks before all others, and no longer those of an earlier call.
+
+    Args:
+        networks: As whoever started the page gave them; each is chosen by the name on its card.
+
+    Raises:
+        OptionError: Two networks, or a network and known weights, have the same name.
+    """
+    taken = set(list_models())
+    for network in networks:
+        if network.card.name in taken:
+            raise OptionError(f"expected networks with names of their own, got {quoted(network.card.name)} twice")
+        taken.add(network.card.name)
+    _own.clear()
+    _own.update({network.card.name: network for network in networks})
+
+
+def known_models() -> dict[str, ModelCard]:
+    """Everything the page can be asked for by name: the networks it was given, then the registry's."""
+    return {name: network.card for name, network in _own.items()} | list_models()
+
+
+def first_model() -> str:
+    """Name of the model that is chosen when the page opens."""
+    return next(iter(_own), DEFAULT_MODEL)
+
+
 def model_groups() -> list[dict[str, Any]]:
     """Every known model for `attnviz.serve.page.components.model_select`, in groups; empty groups left out."""
-    known = list_models().values()
+    known = known_models().values()
     groups = [(label, [entry for entry in known if entry.status == status]) for status, label in _GROUPS.items()]
     return [{"label": label, "models": [_listed(entry) for entry in found]} for label, found in groups if found]
 
@@ -57,17 +88,17 @@ def _listed(entry: ModelCard) -> dict[str, Any]:
 
 def short_title(name: str) -> str:
     """The first part of a model's title, for a line of text."""
-    return list_models()[name].title.partition(" · ")[0]
+    return known_models()[name].title.partition(" · ")[0]
 
 
 def card_of(name: str) -> ModelCard:
-    """The registry's entry, which must be on this machine.
+    """What is known about a model, which must be on this machine.
 
     Raises:
         UnknownModelError: No such name.
         DownloadError: Its weights are not here yet; the message has the command to get them.
     """
-    known = list_models()
+    known = known_models()
     if name not in known:
         raise UnknownModelError(f"expected one of {', '.join(known)}, got {quoted(name)}")
     entry = known[name]
@@ -90,8 +121,10 @@ def forecast(photo: Source, choice: Choice) -> Forecast:
         ModelError: The weights are not on this machine.
         ImageError: It is no picture, damaged, too large, or too small or too elongated for the network.
     """
-    card_of(choice.model)
-    return pipeline.forecast(photo, choice.model, size=choice.size, resize_mode=choice.resize_mode)
+    card = card_of(choice.model)
+    fit = None if card.one_size and choice.resize_mode == "keep" else choice.resize_mode  # it cannot take the whole
+    model = _own.get(choice.model, choice.model)
+    return pipeline.forecast(photo, model, size=choice.size, resize_mode=fit)
 
 
 def forecast_words(ready: Forecast) -> str:

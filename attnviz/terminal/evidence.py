@@ -12,6 +12,8 @@ from attnviz.errors import ExportError, OptionError, one_line
 from attnviz.save.atomic_files import make_folder, shown, write_files
 from attnviz.save.file_names import safe_stem
 from attnviz.terminal import explain_options as options
+from attnviz.terminal import network_options as network
+from attnviz.terminal.network_options import NetworkRequest, requested_network
 from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
 
 if TYPE_CHECKING:
@@ -28,18 +30,24 @@ Figures = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for th
 
 def show_evidence(
     photo: Photo,
-    model: options.Model = None,
+    model: network.Model = None,
+    weights: network.Weights = None,
+    random_weights: network.RandomWeights = False,
+    mean: network.Mean = None,
+    std: network.Std = None,
     out: Figures = None,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
-    size: options.Size = None,
-    resize_mode: options.ResizeMode = "keep",
+    size: network.Size = None,
+    resize_mode: options.ResizeMode = None,
     box: Box = None,
 ) -> None:
     """Does the attention focus, does it matter, is it faithful? Measured on a photo, with baselines and a verdict."""
     from attnviz.measure.evidence import Progress, evidence
-    from attnviz.models.weights.registry import DEFAULT_MODEL
 
+    asked = NetworkRequest(
+        model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
+    )
     chosen = None if box is None else _box(box)
     folder = None if out is None else _folder(out)
     with _bar("evidence") as update:
@@ -47,9 +55,8 @@ def show_evidence(
         def told(step: Progress) -> None:
             update(step.share, 1.0, step.what)
 
-        found = evidence(
-            photo, model or DEFAULT_MODEL, device=device, size=size, resize_mode=resize_mode, box=chosen, progress=told
-        )
+        loaded = requested_network(asked)
+        found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, progress=told)
     document = json.dumps({"schema": "attnviz evidence 1", **found.to_json()}, indent=1)
     if folder is not None:
         files = write_files(folder, {"evidence.json": document.encode(), **_pictures(found)})
@@ -81,23 +88,29 @@ def evaluate_folder(
     fixations: Annotated[
         Path | None, typer.Option(help="CSV: image,x,y,viewer in photo pixels; or OSIE's fixations.mat.")
     ] = None,
-    model: options.Model = None,
+    model: network.Model = None,
+    weights: network.Weights = None,
+    random_weights: network.RandomWeights = False,
+    mean: network.Mean = None,
+    std: network.Std = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; the same one goes on.")] = Path(
         "attnviz-evaluation"
     ),
     limit: Annotated[int | None, typer.Option(min=1, help="So many photos, evenly spaced; else all.")] = None,
     interventions: Annotated[bool, typer.Option(help="Measure the answers without the attention, too.")] = True,
     device: options.Device = "auto",
-    size: options.Size = None,
+    size: network.Size = None,
 ) -> None:
     """Measure a model's attention on a data set: tables with confidence intervals. Stopped, it goes on where it was."""
     from attnviz.measure.datasets import read_items
     from attnviz.measure.evaluate import Done, evaluate
     from attnviz.measure.tables import as_csv, as_markdown, rows_of
-    from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
 
+    asked = NetworkRequest(
+        model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
+    )
     items = read_items(folder, boxes=boxes, masks=masks, labels=labels, fixations=fixations, limit=limit)
-    loaded = load_model(model or DEFAULT_MODEL, device)
+    loaded = requested_network(asked)
     real = _folder(out)
     refused = []
     with _bar("photos") as update:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from attnviz.models.build import build_model
 from training import distil, flattening, gauges, gaze, label, near_copies, sheet
-from training.guided_gates import disagreement, roughness, set_contrast, shortfall
+from training.guided_gates import GuidedGates, disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
 from training.shards import LabelledViews
@@ -158,14 +158,22 @@ def test_a_run_goes_on_after_an_interruption(shards, tmp_path, monkeypatch, fami
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # OpenVINO traces with it
-def test_the_frozen_front_answers_as_the_network_does(shards):
+@pytest.mark.parametrize("family", ["none", "bam"])
+def test_the_frozen_front_answers_as_the_network_does(shards, family):
     pytest.importorskip("openvino")
     from training.frozen_front import FrozenFront
 
-    net = build_model(small_spec("none")).eval()
+    net = build_model(small_spec(family)).eval()
     x, _ = LabelledViews(shards, batch=4, seed=0)(0)
     with torch.no_grad():
         assert torch.allclose(FrozenFront(net, 1)(x)[0], net(x), atol=0.05)
+
+
+@pytest.mark.parametrize("family", ["none", "bam", "sge", "se", "cbam"])
+def test_every_norm_of_the_trunk_is_found_and_none_of_the_attention(family):
+    names = [name for name, _, _ in pairs(build_model(small_spec(family)))]
+    assert len(names) == 20  # 17 convolutions, 3 shortcuts
+    assert names == [name for name, _, _ in pairs(build_model(small_spec("none")))]
 
 
 def test_folded_norms_come_back(tmp_path):
@@ -269,6 +277,14 @@ def test_a_lattice_is_rough_and_a_turned_gate_disagrees():
     fine = torch.arange(8.0).expand(1, 1, 8, 8)
     assert float(disagreement(fine, ramp)) == 0
     assert float(disagreement(-fine, ramp)) > 1.4
+
+
+def test_a_gate_open_everywhere_is_crowded():
+    net = build_model(small_spec("bam"))
+    crowded, without = (GuidedGates(net, 0.0, (0, 0, 0), crowding=weight) for weight in (1.0, 0.0))
+    spatials = [torch.full((2, 1, 4, 4), 9.0), torch.full((2, 1, 4, 4), -9.0), torch.zeros(2, 1, 4, 4)]
+    assert float(crowded.penalty(spatials)) == pytest.approx((2 / 3) ** 2 + (1 / 6) ** 2, rel=0.01)
+    assert float(without.penalty(spatials)) == 0
 
 
 def test_gauges_are_percentages(raw, photos, teacher, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.sites import View
 
 Task = Literal["classification", "segmentation"]
-Status = Literal["shipped", "cached", "available"]
+Status = Literal["shipped", "cached", "available", "own"]
 
 _IN_FILE = (  # what every card says, in the order in which it is written; `notes` may be left out
     *("name", "title", "file", "sha256", "bytes", "architecture", "config", "task", "preprocessing", "min_size"),
@@ -35,6 +35,7 @@ class ModelCard:
         config: What `attnviz.models.build.build_model` builds.
         preprocessing: How a photo becomes the input that the weights were trained for.
         min_size: Shortest side the network can take, pixels.
+        one_size: Whether it takes nothing but squares of the size in `preprocessing` (most ViTs).
         views: Which views have something to show, as `attnviz.models.sites.views_of` finds them in its sites.
         categories: Names of the classes, in order.
         metrics: Name with unit and data set -> value.
@@ -43,7 +44,7 @@ class ModelCard:
         licence: Of the weights; None: the publisher states none.
         paper: Addresses of the papers.
         notes: What a user should know, a sentence each.
-        status: Shipped with the program, cached on this machine, or available elsewhere.
+        status: Shipped with the program, cached on this machine, available elsewhere, or the user's own network.
         path: The file; None while it is only available.
         sha256: Of the file.
         bytes: Size of the file.
@@ -64,6 +65,7 @@ class ModelCard:
     paper: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
+    one_size: bool = False
     status: Status = "shipped"
     path: Path | None = None
     sha256: str | None = None

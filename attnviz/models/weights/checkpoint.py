@@ -12,19 +12,23 @@ import torch
 from torch import nn
 
 from attnviz.errors import CheckpointError
+from attnviz.models.weights.eight_bits import pack, unpack
 from attnviz.models.weights.strict_load import load_strictly, recognise
 from attnviz.models.weights.tensor_files import read_tensors
 
 _CONFIG_KEY = "attnviz"  # entry of a safetensors header that holds the network's description as JSON
 
 
-def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
+def save_checkpoint(
+    net: nn.Module, path: str | Path, dtype: torch.dtype = torch.float16, *, eight_bits: bool = False
+) -> None:
     """Write a network's weights as safetensors, with its description in the header.
 
     Args:
         net: A network with a ``.config``.
         path: The file; written whole under a temporary name first.
         dtype: Of floating-point tensors in the file; integers stay as they are.
+        eight_bits: Whether matrices and kernels are rounded to 8 bits a weight, with a scale for each output channel.
 
     Raises:
         CheckpointError: A number is too large for `dtype`.
@@ -38,9 +42,11 @@ def save_checkpoint(net: nn.Module, path: str | Path, dtype: torch.dtype = torch
         True
     """
     path = Path(path)
+    state = net.state_dict()
+    kept = pack(state) if eight_bits else state
     tensors = {
-        name: (t.to(dtype) if t.is_floating_point() else t).detach().cpu().contiguous()
-        for name, t in net.state_dict().items()
+        name: (t.to(dtype) if t.is_floating_point() and name in state else t).detach().cpu().contiguous()
+        for name, t in kept.items()
     }
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -75,7 +81,7 @@ def load_checkpoint(path: str | Path, config: Mapping[str, Any] | None = None) -
     tensors = read_tensors(path)
     own = _header(path) or _card(path)
     if own is not None:
-        return load_strictly(config or own, tensors, path.name)
+        return load_strictly(config or own, unpack(tensors, path.name), path.name)
     scheme = recognise(tensors)
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     return load_strictly(config or scheme.infer(shapes), tensors, path.name, scheme)

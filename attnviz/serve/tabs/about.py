@@ -3,9 +3,8 @@
 import html
 
 from attnviz.models.weights.card import ModelCard
-from attnviz.models.weights.registry import list_models
 from attnviz.serve.page.components import text_block
-from attnviz.serve.requests import command_to_get
+from attnviz.serve.requests import command_to_get, known_models
 
 _MAPS = """
 <h2>Coarse to fine: the attention of a BAM-ResNet</h2>
@@ -36,6 +35,7 @@ forgotten when you close the page or after some hours without use, and no other 
 H. Tian, Y. Li, Y. Bao, Z. Fang, H. Lu, <em>Dual Attention Network for Scene Segmentation</em>, arXiv 1809.02983.</p>
 """
 _GROUPS = {
+    "own": "Networks of your own",
     "shipped": "Weights that come with the program",
     "cached": "Weights downloaded to this machine",
     "available": "Weights published elsewhere",
@@ -50,7 +50,7 @@ def build() -> None:
 def _weights() -> str:
     parts = []
     for status, heading in _GROUPS.items():
-        found = [entry for entry in list_models().values() if entry.status == status]
+        found = [entry for entry in known_models().values() if entry.status == status]
         if found:
             listed = f"<ul>{''.join(map(_item, found))}</ul>"
             folded = f"<details><summary>{heading} ({len(found)})</summary>{listed}</details>"

@@ -11,7 +11,6 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from attnviz.errors import ImageError, quoted
-from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
@@ -95,7 +94,7 @@ def build_rail() -> Rail:
     """Lay the controls out."""
     photo = photo_input("Photo", "page-photo")
     strip = samples_part(samples())
-    model = model_select("Model", "page-model", requests.model_groups(), DEFAULT_MODEL)
+    model = model_select("Model", "page-model", requests.model_groups(), requests.first_model())
     with gr.Accordion("How the photo is given to the network", open=False, elem_id="page-options"):
         resize_mode = segments("Fit", "page-fit", list(requests.RESIZE_MODES.items()), "keep")
         size = select(
@@ -160,13 +159,14 @@ def _explain(path: Path, choice: requests.Choice, sessions: SessionStore, sessio
     explanation = requests.run(ready)
     yield status("working", "Sending the maps"), _SKIP, words
     maps = sent(explanation)
-    sessions.keep(session, explanation, path)  # after, so that it counts what the maps were made from
+    # After the maps were made, so that it counts what they were made from.
+    sessions.keep(session, explanation, path, sent_as=maps["id"])
     yield status("done", _summary(explanation, title)), maps, words
 
 
 def sent(explanation: Explanation) -> dict[str, Any]:
-    """What the browser gets: the viewer's payload, and an id by which it knows a repetition."""
-    return {**payload(explanation), "id": secrets.token_hex(8)}
+    """What the browser gets: the viewer's payload, and an id by which it knows a repetition and asks for more."""
+    return {**payload(explanation, on_demand=True), "id": secrets.token_hex(8)}
 
 
 def _summary(explanation: Explanation, title: str) -> str:

@@ -1,0 +1,60 @@
+"""``attnviz export``: many photos to one data set; what is refused stands in the report and on one line each."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attnviz.errors import one_line
+from attnviz.terminal.output import SOME_REFUSED, say, warn
+
+if TYPE_CHECKING:
+    from attnviz.bulk.export import ExportState
+    from attnviz.bulk.prepare import Refusal
+    from attnviz.bulk.settings import BulkSettings
+
+
+def run_export(sources: Sequence[str], out: Path, settings: "BulkSettings") -> int:
+    """Do it, and tell how it went.
+
+    Returns:
+        The exit code: 0, or 1 where a photo was refused.
+
+    Raises:
+        AttnvizError: Nothing can be done at all.
+    """
+    from attnviz.bulk.export import export_photos
+
+    start = time.perf_counter()
+    with _progress() as told:
+        state = export_photos(sources, out, settings, told=told)
+    seconds = time.perf_counter() - start
+    rate = f", {state.done / seconds:.1f} photos/s" if state.done else ""
+    earlier = f", {state.earlier} done before" if state.earlier else ""
+    say(one_line(f"{state.done} done{earlier}, {len(state.refused)} refused in {seconds:.1f} s{rate} -> {out}"))
+    return SOME_REFUSED if state.refused else 0
+
+
+@contextmanager
+def _progress() -> Iterator["Callable[[ExportState, Sequence[Refusal]], None]"]:
+    """Draws how far it is, the rate and the time left on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} photos/s" if task.speed else "")
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def told(state: "ExportState", refused: "Sequence[Refusal]") -> None:
+            for refusal in refused:
+                warn(f"{refusal.path}: {refusal.reason}")
+            bar.update(task, completed=state.done + state.earlier + len(state.refused), total=state.total)
+
+        yield told
