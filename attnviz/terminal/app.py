@@ -11,6 +11,7 @@ from attnviz.errors import AttnvizError, OptionError, one_line
 from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
+from attnviz.terminal.evidence import evaluate_folder, show_evidence
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.sites import print_sites
@@ -28,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("models")(print_models)
+app.command("evidence")(show_evidence)
+app.command("evaluate")(evaluate_folder)
 app.command("sites")(print_sites)
 app.add_typer(weights_app)
 
