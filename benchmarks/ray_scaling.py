@@ -61,23 +61,21 @@ def measure(nodes: int, rows: int, part: int, loaded: LoadedModel) -> str:
 
     cluster = Cluster()
     for _ in range(nodes):
-        cluster.add_node(num_cpus=WORKERS // nodes, object_store_memory=400 << 20, include_dashboard=False)
+        cluster.add_node(
+            num_cpus=WORKERS // nodes,
+            object_store_memory=1 << 29,
+            include_dashboard=False,
+            node_ip_address="127.0.0.1",
+        )
     settings = BulkSettings(model=MODEL, device="cpu", part=part)
     start, times, memory = time.perf_counter(), [], []
     try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         with tempfile.TemporaryDirectory() as out:
-            for result in run_on_ray(
-                _parts(rows, part),
-                Path(out),
-                loaded,
-                settings,
-                actor=SleepingActor,
-                read=read_constant,
-                workers=WORKERS,
-            ):
+            run = partial(run_on_ray, actor=SleepingActor, read=read_constant, workers=WORKERS)
+            for result in run(_parts(rows, part), Path(out), loaded, settings):
                 times.append((time.perf_counter() - start, result.done))
-                memory.append(_resident())
+                memory.append(resident())
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -96,7 +94,7 @@ def _parts(rows: int, part: int) -> Iterator[list[PhotoRef]]:
         yield [PhotoRef(f"/photos/{number:09d}.jpg") for number in range(start, min(start + part, rows))]
 
 
-def _resident() -> int:
+def resident() -> int:
     """Memory of this process now, MB; the largest so far where the system does not tell."""
     status = Path("/proc/self/statm")
     if status.exists():
