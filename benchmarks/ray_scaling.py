@@ -65,7 +65,6 @@ def measure(nodes: int, rows: int, part: int, loaded: LoadedModel) -> str:
             num_cpus=WORKERS // nodes,
             object_store_memory=1 << 29,
             include_dashboard=False,
-            node_ip_address="127.0.0.1",
         )
     settings = BulkSettings(model=MODEL, device="cpu", part=part)
     start, times, memory = time.perf_counter(), [], []
