@@ -25,7 +25,7 @@ from attnviz.render.layout import Bar, Page, Picture, Swatch, Text, Words, lay_o
 from attnviz.render.panels import Panel, Pins, default_pins, pin_cell, resolve
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
-from attnviz.render.typesetting import FONT, printable
+from attnviz.render.typesetting import FONT, families, printable
 from attnviz.results import ByteArray, Explanation
 
 FigureFormat = Literal["png", "pdf", "svg"]
@@ -213,6 +213,7 @@ def _inches(pixels: int, dpi: int) -> float:
 
 
 def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
+    fonts = families(item.string)
     figure.text(
         item.x / page.width,
         1.0 - item.y / page.height,
@@ -223,6 +224,7 @@ def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
         ha=item.align,
         va="baseline",
         parse_math=False,
+        fontfamily=fonts if len(fonts) > 1 else None,  # None: that of the settings
     )
 
 
