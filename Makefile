@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs pictures package clean
+.PHONY: help run test lint format bench docs questions pictures package clean
 
 PORT ?= 7860
 PYTHON ?=
@@ -51,6 +51,9 @@ bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 docs: $(TOOLS) ## write the reference of the Python interface from its docstrings, and draw the house
 	@$(PY) -m docs.make_api_page
 	@$(PY) -m docs.make_house_picture
+
+questions: $(TOOLS) ## measure, draw and write the pages of docs/questions again
+	@$(PY) -m docs.make_questions
 
 pictures: $(TOOLS) ## make the figure and the screenshots of the README again
 	@$(PY) -m docs.make_pictures

@@ -3,6 +3,7 @@
 import ipaddress
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -20,12 +21,16 @@ MAX_WAITING = 32
 THREADS = 16
 
 
-def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[str, Any]:
+def launch_options(host: str = DEFAULT_HOST, port: int | None = None, *, frames: Sequence[str] = ()) -> dict[str, Any]:
     """Keyword arguments for `gradio.Blocks.launch`.
 
     Args:
         host: Address to listen on. A server that listens beyond this machine answers to any name.
         port: TCP port; None lets Gradio take the first free one from 7860.
+        frames: Origins of the sites that may show the page in a frame; none by default.
+
+    Raises:
+        OptionError: One of `frames` is no origin.
     """
     return {
         "server_name": host,
@@ -46,7 +51,7 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[st
         "mcp_server": False,
         "state_session_capacity": 256,
         "app_kwargs": {
-            "middleware": guards([*LOOPBACK_HOSTS, host] if is_loopback(host) else None),
+            "middleware": guards([*LOOPBACK_HOSTS, host] if is_loopback(host) else None, frames),
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,
@@ -55,15 +60,22 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None) -> dict[st
 
 
 def serve(
-    demo: gr.Blocks, host: str = DEFAULT_HOST, port: int | None = DEFAULT_PORT, *, open_browser: bool = False
+    demo: gr.Blocks,
+    host: str = DEFAULT_HOST,
+    port: int | None = DEFAULT_PORT,
+    *,
+    open_browser: bool = False,
+    frames: Sequence[str] = (),
 ) -> None:
-    """Serve the page until the process is interrupted or asked to end.
+    """Serve the page until the process is interrupted or asked to end; arguments as for `launch_options`.
 
     Raises:
+        OptionError: One of `frames` is no origin.
         OSError: The address cannot be listened on.
     """
+    options = launch_options(host, port, frames=frames)
     signal.signal(signal.SIGTERM, _end)  # so that the visitors' pictures are removed then, too
-    demo.launch(**launch_options(host, port), inbrowser=open_browser, quiet=True, prevent_thread_lock=True)
+    demo.launch(**options, inbrowser=open_browser, quiet=True, prevent_thread_lock=True)
     sys.stdout.write(f"The page is at {demo.local_url} (Ctrl+C ends it)\n")
     sys.stdout.flush()
     demo.block_thread()

@@ -6,7 +6,8 @@ Starlette's own middleware sees to the name that the server is asked by.
 """
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -16,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from attnviz.errors import quoted
+from attnviz.errors import OptionError, quoted
 
 MEBIBYTE = 1024 * 1024
 MAX_PHOTO_BYTES = 20 * MEBIBYTE  # one picture
@@ -86,15 +87,49 @@ SECURITY_HEADERS = {
 }
 
 
-def guards(hosts: Iterable[str] | None = LOOPBACK_HOSTS) -> list[Middleware]:
+# A scheme, a name (or number) and at most a port, as browsers write an origin: nothing that could end a directive.
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[0-9]{1,5})?")
+
+
+def security_headers(frames: Iterable[str] = ()) -> dict[str, str]:
+    """`SECURITY_HEADERS`, with leave for pages of other sites to show this one in a frame.
+
+    Args:
+        frames: Origins of those sites, for example ``"https://example.com"``; none: nobody may.
+
+    Raises:
+        OptionError: One of them is no origin.
+    """
+    allowed = [_origin(frame) for frame in frames]
+    if not allowed:
+        return dict(SECURITY_HEADERS)
+    policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", " ".join(["frame-ancestors 'self'", *allowed]))
+    headers = {**SECURITY_HEADERS, "Content-Security-Policy": policy}
+    del headers["X-Frame-Options"]  # it knows all or none; browsers that know the policy need no second word
+    return headers
+
+
+def _origin(text: str) -> str:
+    origin = text.strip().lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(origin):
+        raise OptionError(f"expected an origin such as https://example.com, got {quoted(text)}")
+    return origin
+
+
+def guards(hosts: Iterable[str] | None = LOOPBACK_HOSTS, frames: Iterable[str] = ()) -> list[Middleware]:
     """What a request comes through on its way to Gradio, in this order.
 
     Args:
         hosts: Names this server answers to, without port; None for any. A page on another site that rebinds its DNS
             name to 127.0.0.1 sends its own name as `Host`, and is refused.
+        frames: Origins of the sites that may show the page in a frame, as for `security_headers`.
+
+    Raises:
+        OptionError: One of `frames` is no origin.
     """
     allowed = ["*"] if hosts is None else list(hosts)
-    return [Middleware(RequestFilter), Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)]
+    labelling = Middleware(RequestFilter, headers=security_headers(frames))
+    return [labelling, Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)]
 
 
 class _BodyTooLargeError(Exception):
@@ -108,10 +143,18 @@ class RequestFilter:
         app: The application behind the door.
         max_body: Largest body of a request in bytes, however it is sent.
         max_upload: The same for a request of uploaded pictures.
+        headers: What every answer is labelled with.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY_BYTES, max_upload: int = MAX_UPLOAD_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int = MAX_BODY_BYTES,
+        max_upload: int = MAX_UPLOAD_BYTES,
+        headers: Mapping[str, str] = SECURITY_HEADERS,
+    ) -> None:
         self.app = app
+        self.headers = headers
         self.max_body = max_body
         self.max_upload = max_upload
 
@@ -120,7 +163,7 @@ class RequestFilter:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, _labelled(send, scope["path"]))
+            await self._http(scope, receive, _labelled(send, scope["path"], self.headers))
         else:  # the page opens no websocket
             await send({"type": "websocket.close", "code": 1008, "reason": "expected HTTP"})
 
@@ -175,13 +218,13 @@ class _BoundedBody:
         await self._send(message)
 
 
-def _labelled(send: Send, path: str) -> Send:
-    """`send`, with the security headers on every answer; pictures of a visitor stay out of shared caches."""
+def _labelled(send: Send, path: str, labels: Mapping[str, str]) -> Send:
+    """`send`, with the labels on every answer; pictures of a visitor stay out of shared caches."""
 
     async def labelled(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in labels.items():
                 headers[name] = value
             if path.startswith(_FILE):
                 headers["Cache-Control"] = "private, max-age=3600"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from attnviz.errors import OptionError
 from attnviz.serve.middleware import (
     MAX_BODY_BYTES,
     MAX_PHOTO_BYTES,
@@ -186,6 +187,52 @@ class TestWhoAsks:
 def test_every_answer_is_labelled():
     for answer in (ask(), ask("GET", "/nowhere"), ask("POST", "/gradio_api/queue/join", content=b"x" * 2 * LIMIT)):
         assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+class TestFrames:
+    def headers(self, *frames):
+        return ask(door=guarded(echo, frames=frames)).headers
+
+    def test_nobody_may_by_default(self):
+        assert self.headers()["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in self.headers()["content-security-policy"]
+
+    def test_sites_that_are_named_may_and_nothing_else_changes(self):
+        found = self.headers("https://space.example", "HTTP://127.0.0.1:8000/")
+        assert "x-frame-options" not in found
+        policy = found["content-security-policy"]
+        assert policy.split("; ")[-1] == "frame-ancestors 'self' https://space.example http://127.0.0.1:8000"
+        assert policy.split("; ")[:-1] == SECURITY_HEADERS["Content-Security-Policy"].split("; ")[:-1]
+        for name in SECURITY_HEADERS.keys() - {"X-Frame-Options", "Content-Security-Policy"}:
+            assert found[name] == SECURITY_HEADERS[name]
+
+    def test_refusals_are_labelled_alike(self):
+        answer = ask("GET", "/nowhere", door=guarded(echo, frames=["https://space.example"]))
+        assert answer.status_code == 404
+        assert "https://space.example" in answer.headers["content-security-policy"]
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            *(
+                "*",
+                "https://*.example",
+                "space.example",
+                "https://",
+                "",
+                "null",
+                "'none'",
+                "data:",
+                "javascript:alert(1)",
+            ),
+            *("https://a.example; script-src *", "https://a.example\r\nX: y", "https://a.example https://b.example"),
+            *("https://a.example/path", "https://user@a.example", "https://a..example", "https://-a.example"),
+            *("ftp://a.example", "https://a.example:123456", "https://\u2100.example"),
+        ],
+    )
+    def test_what_is_no_origin_is_refused(self, origin):
+        with pytest.raises(OptionError, match="expected an origin"):
+            guards(frames=[origin])
 
 
 def test_pictures_stay_out_of_shared_caches():
