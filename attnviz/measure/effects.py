@@ -138,7 +138,7 @@ def _on_categories(
     best = [int(i) for i in before.topk(min(top, len(before))).indices]
     names = {i: categories[i] if i < len(categories) else f"class {i}" for i in (*best, new)}
     shares = tuple(TopCategory(names[i], float(before[i].exp()), float(after[i].exp())) for i in best)
-    words = f"{strength(moved)}: {100 * moved:.1f} % of the probability moved"
+    words = f"{strength(moved)}: {_percent(moved)} of the probability moved"
     if new != first:
         words += f", and the answer becomes {names[new]}"
     change = float(after[first] - before[first])
@@ -146,7 +146,12 @@ def _on_categories(
 
 
 def _pixels(moved: float) -> str:
-    return f"{100 * moved:.1f} % of the pixels change their class"
+    return f"{_percent(moved)} of the pixels change their class"
+
+
+def _percent(moved: float) -> str:
+    """Of small shares two digits, so that none looks as if it had reached `NO_EFFECT`."""
+    return f"{100 * moved:.1f} %" if moved >= NO_EFFECT else f"{100 * moved:.2f} %"
 
 
 def probabilities(output: object) -> Tensor:

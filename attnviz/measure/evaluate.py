@@ -130,7 +130,7 @@ def _asked(items: Sequence[Item], loaded: LoadedModel, size: int | None, interve
 
 
 def _resumed(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What an earlier attempt of the same run has measured; a line that was cut short is cut off.
+    """What an earlier attempt of the same run has measured; of a new run, nothing.
 
     Raises:
         OptionError: Another run's.
@@ -139,24 +139,32 @@ def _resumed(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     run, photos = out / RUN, out / PHOTOS
     try:
         if run.exists():
-            if json.loads(run.read_text(encoding="utf-8")) != asked:
+            if run.read_text(encoding="utf-8") != json.dumps(asked, indent=1):
                 raise OptionError(f"expected an empty folder or the same run in {quoted(out.name)}, got another run's")
-        else:
-            temporary = run.with_suffix(".tmp")
-            temporary.write_text(json.dumps(asked, indent=1), encoding="utf-8")
-            photos.unlink(missing_ok=True)
-            os.replace(temporary, run)
-        if not photos.exists():
-            return {}
-        content = photos.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            with photos.open("r+b") as file:
-                file.truncate(len(whole))
-        records = [_with_nan(json.loads(line)) for line in whole.splitlines()]
-        return {record["image"]: record for record in records}
+            return _whole_lines(photos) if photos.exists() else {}
+        photos.unlink(missing_ok=True)
+        temporary = run.with_suffix(".tmp")
+        temporary.write_text(json.dumps(asked, indent=1), encoding="utf-8")
+        os.replace(temporary, run)
     except OSError as error:
         raise ExportError(f"expected to be able to write to {one_line(out)}, got: {reason(error)}") from error
+    return {}
+
+
+def _whole_lines(photos: Path) -> dict[str, dict[str, Any]]:
+    """The photos that are done; a line that was cut short is cut off the file.
+
+    Raises:
+        InputError: A line is none of ours.
+    """
+    content = photos.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with photos.open("r+b") as file:
+            file.truncate(len(whole))
+    try:
+        records = [_with_nan(json.loads(line)) for line in whole.splitlines()]
+        return {record["image"]: record for record in records}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"expected whole lines in {quoted(photos.name)}, got: {reason(error)}") from error
 

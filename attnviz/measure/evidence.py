@@ -90,7 +90,7 @@ def evidence(
     *,
     device: str = "auto",
     size: int | None = None,
-    resize_mode: ResizeMode = "keep",
+    resize_mode: ResizeMode | None = None,
     preprocessing: Preprocessing | None = None,
     box: Box | None = None,
     mask: Mask | None = None,

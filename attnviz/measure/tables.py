@@ -135,7 +135,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """A table per kind of number: a line per map or intervention, a column per measure."""
+    """A table per kind of number, under its name: a line per map or intervention, a column per measure."""
     parts = []
     for table in dict.fromkeys(row.table for row in rows):
         members = [row for row in rows if row.table == table]

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from attnviz.errors import AttnvizError, OptionError, one_line
 from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
+from attnviz.terminal.evidence import evaluate_folder, show_evidence
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.sites import print_sites
@@ -28,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("models")(print_models)
+app.command("evidence")(show_evidence)
+app.command("evaluate")(evaluate_folder)
 app.command("sites")(print_sites)
 app.add_typer(weights_app)
 
@@ -118,6 +121,8 @@ def export_photos(
     formats: Annotated[list[str], typer.Option("--format", "-f", help="Any of parquet, npz, png, webp.")] = ["parquet"],  # noqa: B006
     batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Photos in one pass; else by their size.")] = None,
     part: Annotated[int, typer.Option(min=1, help="Photos in one file of the table.")] = 256,
+    engine: Annotated[Literal["here", "ray"], typer.Option(help="here: this machine; ray: a Ray cluster.")] = "here",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster; else one is made of this machine.")] = None,
     device: options.Device = "auto",
     size: network.Size = None,
     resize_mode: options.ResizeMode = "keep",
@@ -132,7 +137,7 @@ def export_photos(
         formats=checked_bulk_formats(name.lower() for name in _split(formats)), model=model or DEFAULT_MODEL,
         device=device, size=size, resize_mode=resize_mode or "keep", top=top, batch=batch, part=part,
     )  # fmt: skip
-    raise typer.Exit(run_export(sources, out, settings))
+    raise typer.Exit(run_export(sources, out, settings, engine=engine, address=address))
 
 
 @app.command("replay")

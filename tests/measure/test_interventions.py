@@ -59,7 +59,7 @@ def test_an_answer_that_passes_the_attention_by_stays(make):
     found = effects(make(only=False), lit_left())
     assert {effect.moved for effect in found.values()} == {0.0}
     assert {effect.verdict for effect in found.values()} == {
-        "no effect on this picture: 0.0 % of the probability moved"
+        "no effect on this picture: 0.00 % of the probability moved"
     }
     assert "no effect" in overall(list(found.values()))
 
