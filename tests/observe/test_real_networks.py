@@ -1,5 +1,6 @@
 """Attention of networks that people use: all of it is found, equals what they compute, and watching changes nothing."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -176,7 +177,7 @@ def test_two_pictures_are_those_of_each_alone(name):
 @pytest.mark.parametrize(("name", "predicted"), [("swin", 5), ("detr", 0), ("attention u-net", 0), ("segformer", 0)])
 def test_real_networks_are_explained(name, predicted, photo_path):
     size, square = min(CASES[name][1]), CASES[name][1][0] == CASES[name][1][1]
-    net = net_of(name)
+    net = copy.deepcopy(net_of(name))
     if name == "detr":
         net.place.data = net.place.data[:16]
         square = True
