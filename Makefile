@@ -47,6 +47,7 @@ format: $(TOOLS) ## let ruff mend what it can
 bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
 	@$(PY) -m benchmarks.page_latency
+	@$(PY) -m benchmarks.watching
 
 docs: $(TOOLS) ## write the reference of the Python interface from its docstrings, and draw the house
 	@$(PY) -m docs.make_api_page
