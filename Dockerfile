@@ -16,7 +16,8 @@ COPY attnviz ./attnviz
 COPY weights ./weights
 COPY assets ./assets
 RUN /opt/attnviz/bin/python -m pip install --no-cache-dir --no-compile --no-deps --no-build-isolation . \
- && /opt/attnviz/bin/python -m pip uninstall --yes --quiet pip
+ && /opt/attnviz/bin/python -m pip uninstall --yes --quiet pip \
+ && rm -rf /opt/attnviz/lib/python3.11/site-packages/torch/test /opt/attnviz/lib/python3.11/site-packages/torch/include
 
 FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 attnviz

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from attnviz.models.weights.registry import list_models, load_model
     from attnviz.observe.discover import find_attention
     from attnviz.observe.recorder import Recording, record
+    from attnviz.observe.training_watch import watch
     from attnviz.pipeline import explain
     from attnviz.results import AttentionMap, Explanation
+    from attnviz.save.training_log import log
 
 __version__ = "0.1.0"
 
@@ -42,8 +44,10 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "load_network",
+    "log",
     "record",
     "save_checkpoint",
+    "watch",
 ]
 
 _HOME = {
@@ -61,7 +65,9 @@ _HOME = {
     "load_checkpoint": "attnviz.models.weights.checkpoint",
     "load_model": "attnviz.models.weights.registry",
     "load_network": "attnviz.models.own.load",
+    "log": "attnviz.save.training_log",
     "record": "attnviz.observe.recorder",
+    "watch": "attnviz.observe.training_watch",
     "save_checkpoint": "attnviz.models.weights.checkpoint",
 }
 

@@ -143,6 +143,7 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     with _timed(seconds, "forward"):
         selected = record_selected(loaded.net, x, ready.sites)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
+    collect.check_finite(selected.recording, card.name)
     found = collected(
         selected.recording,
         loaded,
@@ -171,7 +172,7 @@ def collected(
     """What a recording of one photo says, as plain data: the end of `run`, and of a run of many photos at once.
 
     Args:
-        recording: Of one photo.
+        recording: Of one photo, of finite numbers.
         loaded: The network that was recorded.
         photo: RGB uint8 (H, W, 3), upright.
         network_image: What the network saw, RGB uint8 (h, w, 3).
@@ -179,12 +180,8 @@ def collected(
         preprocessing: How the photo became the input.
         top: How many predictions to keep, at least 1.
         seconds: Stage of the work -> seconds so far; that of collecting is added.
-
-    Raises:
-        ModelError: The network computed something that is not a number.
     """
     card = loaded.card
-    collect.check_finite(recording, card.name)
     with _timed(seconds, "collect"):
         segmentation = collect.segmentation(
             recording,

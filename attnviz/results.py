@@ -392,13 +392,6 @@ class Explanation:
 def received_map(label: str, position: PositionAttention) -> AttentionMap:
     """Mean attention received per location, as a map in shares of 1, of the position attention with that label."""
     heads = f" (mean of {position.heads} heads)" if position.heads > 1 else ""
-    return AttentionMap(
-        label=f"{label}.received",
-        title=f"{attention_title(label)} · received{heads}",
-        kind="position_received",
-        values=position.received,
-        unit="share",
-        bounds=(0.0, 1.0),
-        stage=None,
-        stride=position.stride,
-    )
+    title = f"{attention_title(label)} · received{heads}"
+    kind, bounds = "position_received", (0.0, 1.0)
+    return AttentionMap(f"{label}.received", title, kind, position.received, "share", bounds, None, position.stride)

@@ -23,7 +23,10 @@ from tests.models.own.files import net_file
 from tests.test_packaging import EXTRAS, PROJECT
 
 ROOT = Path(__file__).resolve().parent.parent
-LACKING = ("matplotlib", "captum", "gradio", "torchvision", "timm", "transformers", "gdown", "httpx", "cachetools")
+LACKING = (
+    *("matplotlib", "captum", "gradio", "torchvision", "timm", "transformers", "gdown", "httpx", "cachetools"),
+    *("pyarrow", "ray", "av"),
+)
 
 
 def needed(names: list[str]) -> set[str]:

@@ -18,6 +18,7 @@ from attnviz.errors import AttnvizError, first_line, one_line
 from attnviz.inputs.preprocess import normalise
 from attnviz.models.sites import names_sites
 from attnviz.models.weights.registry import LoadedModel
+from attnviz.observe.collect import check_finite
 from attnviz.observe.cost import check_fits, estimate, free_memory
 from attnviz.observe.discover import record_found
 from attnviz.observe.recorder import Recording, record
@@ -85,7 +86,7 @@ def batch_size(size: tuple[int, int], loaded: LoadedModel, asked: int | None) ->
 
 
 def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> list[Outcome]:
-    """One forward pass for photos of one shape; where it does not fit into memory, one for each of them.
+    """One forward pass for photos of one shape; where it fails, one for each of them, so that one cannot spoil others.
 
     Args:
         batch: From `batches`.
@@ -112,23 +113,22 @@ def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSett
     check_fits(type(cost)(cost.nbytes * len(batch), cost.macs, cost.seconds), free_memory(device))
     preprocessing = settings.preprocessing(loaded.card)
     x = torch.cat([normalise(photo.network_image, preprocessing) for photo in batch])
-    return record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+    recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+    check_finite(recording, loaded.card.name)
+    return recording
 
 
-def _explained(photo: Prepared, recording: Recording, loaded: LoadedModel, settings: BulkSettings) -> Outcome:
-    try:
-        explanation = collected(
-            recording,
-            loaded,
-            photo=photo.shown,
-            network_image=photo.network_image,
-            geometry=photo.geometry,
-            preprocessing=settings.preprocessing(loaded.card),
-            top=settings.top,
-            seconds={},
-        )
-    except AttnvizError as error:
-        return Refusal(photo.path, one_line(error))
+def _explained(photo: Prepared, recording: Recording, loaded: LoadedModel, settings: BulkSettings) -> Explained:
+    explanation = collected(
+        recording,
+        loaded,
+        photo=photo.shown,
+        network_image=photo.network_image,
+        geometry=photo.geometry,
+        preprocessing=settings.preprocessing(loaded.card),
+        top=settings.top,
+        seconds={},
+    )
     return Explained(photo.path, photo.sha256, explanation)
 
 

@@ -49,6 +49,13 @@ class Site:
         stride: Input pixels per location, in both directions.
         fusion: Of ``"effective_gain"`` alone: ``"sum"`` or ``"product"``, how the logits of both branches are joined.
         view: Applied to the module's output before it is kept; None keeps it as it is.
+
+    Example:
+        >>> import attnviz
+        >>> stem = attnviz.Site("stem", "bn1", "feature_norm", None, 2, view=lambda x: x.norm(dim=1, keepdim=True))
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", sites=[stem])
+        >>> list(explanation.maps)
+        ['stem']
     """
 
     label: str

@@ -101,7 +101,7 @@ def find_attention(net: nn.Module, x: Tensor) -> AttentionTable:
     """
     watched = _watched(net, x, whole=True)[1]
     found = tuple(replace(entry, range_used=_range_used(value)) for entry, value in watched.finds)
-    notes = tuple(f"{path or 'the network'} is compiled: its calls cannot be watched." for path in closed(net))
+    notes = tuple(f"{path or 'The network'} is compiled: its calls cannot be watched." for path in closed(net))
     return AttentionTable(found, tuple(watched.last_of_size.values()), notes)
 
 

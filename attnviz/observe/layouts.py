@@ -170,7 +170,7 @@ def _dense(rows: Tensor, grid: tuple[int, int]) -> _Cells | None:
     high, wide = len((used // grid[1]).unique()), len((used % grid[1]).unique())
     if high * wide != len(used):
         return None
-    dense = torch.searchsorted(used, cell.clamp_min(0))
+    dense = torch.searchsorted(used, cell.clamp_min(0).contiguous())
     dense[cell < 0] = -1
     return _Cells(dense, (high, wide), used)
 

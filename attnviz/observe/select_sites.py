@@ -46,7 +46,7 @@ def record_selected(net: nn.Module, x: Tensor, sites: Sites | None) -> Selected:
         OptionError: A pattern matches neither a label nor a module.
         RecordError: The input has another shape, or a site cannot be read.
     """
-    chosen = [sites] if isinstance(sites, str) else list(sites or ())
+    chosen = [sites] if isinstance(sites, str) else list(sites) if isinstance(sites, Sequence) else []
     own = [site for site in chosen if isinstance(site, Site)]
     if own and len(own) == len(chosen):
         return Selected(record(net, x, own))

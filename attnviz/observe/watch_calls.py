@@ -210,7 +210,7 @@ class KnownCalls(TorchFunctionMode):
                     stack.enter_context(switched(net.get_submodule(path), self._on(path), self._off))
             if any(not span.path for span in self._known.spans):
                 self._on("")()
-                stack.callback(self._off)
+            stack.callback(self._off_for_good)  # what is no Exception ends a module without its hooks
             yield
 
     def _on(self, path: str) -> Callable[[], None]:
@@ -222,6 +222,10 @@ class KnownCalls(TorchFunctionMode):
             self.__enter__()  # type: ignore[no-untyped-call]
 
         return on
+
+    def _off_for_good(self) -> None:
+        while self in torch.overrides._get_current_function_mode_stack():
+            self._off()
 
     def _off(self) -> None:
         self.__exit__(None, None, None)  # type: ignore[no-untyped-call]

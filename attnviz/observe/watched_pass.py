@@ -120,13 +120,17 @@ class WatchedPass:
                 self._watch = _Whole(self._x)
                 whole = Calls(self._watch)
                 stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
-                self._mode: Calls | KnownCalls = stack.enter_context(whole)
+                self._mode: Calls | KnownCalls = whole
+                if "" not in self._closed:
+                    stack.enter_context(whole)
             else:
                 self._watch = _Known(int(self._x.shape[0]), self._plan)
                 self._mode = KnownCalls(self._watch, self._plan.known)
                 stack.enter_context(self._mode.followed(self._net))
-            for path in self._closed:
-                stack.enter_context(_without(self._mode, self._net.get_submodule(path)))
+            for path in filter(None, self._closed):
+                module = self._net.get_submodule(path)
+                if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
+                    stack.enter_context(_without(self._mode, module))
             self._stack = stack.pop_all()
         return self
 
@@ -151,7 +155,9 @@ class WatchedPass:
                     _plans.get(self._net, {}).pop(self._key, None)
 
     def _watchable(self) -> dict[str, nn.Module]:
-        return {path: module for path, module in self._net.named_modules() if not _within(path, self._closed)}
+        """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
+        every = self._net.named_modules()
+        return {path: module for path, module in every if path and not _within(path, self._closed)}
 
     def _learn(self, watch: _Whole, mode: Calls) -> None:
         plan = _Plan(
@@ -178,11 +184,13 @@ class _Known(CallWatcher):
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
+    @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
         self.values += [found for found in (gate, attention) if found is not None]
 
+    @torch.no_grad()
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
@@ -205,6 +213,7 @@ class _Whole(CallWatcher):
         self._products = AttentionWatch(batch, self._places, self.layouts)
         self._labels: Counter[str] = Counter()
 
+    @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         gate = self._gates.multiplied(number, name, args)
         if gate is not None:
@@ -216,6 +225,7 @@ class _Whole(CallWatcher):
             kind = "cross" if layout.cross else "position"
             self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention)
 
+    @torch.no_grad()
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
@@ -282,7 +292,11 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
             mode.__enter__()  # type: ignore[no-untyped-call]
 
     with switched(module, off, on):
-        yield
+        try:
+            yield
+        finally:
+            while was_on:  # what is no Exception ends a module without its hooks
+                on()
 
 
 def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:

@@ -16,7 +16,7 @@ from attnviz.render.layout import ALARM, INK, MUTED
 from attnviz.render.panels import Panel, deepest_of_stages, resolve
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
-from attnviz.render.typesetting import font_file, format_ends, printable, text_width, unit_text, wrap
+from attnviz.render.typesetting import format_ends, label_file, printable, text_width, unit_text, wrap
 from attnviz.results import ByteArray, Explanation
 
 AnimationFormat = Literal["gif", "webp"]
@@ -126,13 +126,13 @@ def _frame(
     top = height + 6
     _dots(draw, number, count, (width - _MARGIN, top + 9))
     room = width - 2 * _MARGIN - 16 * count
-    draw.text(
-        (_MARGIN, top), _fitting(step.title, room, _FONT), fill=INK if number is not None else MUTED, font=label_font()
-    )
+    title = _fitting(step.title, room, _FONT)
+    draw.text((_MARGIN, top), title, fill=INK if number is not None else MUTED, font=label_font(text=title))
     if step.scale is not None:
         _scale_bar(canvas, draw, step.scale, options.colormap, (_MARGIN, top + 24))
     elif number == 0:
-        draw.text((_MARGIN, top + 22), _fitting(explanation.model.name, room, 12), fill=MUTED, font=label_font(12))
+        name = _fitting(explanation.model.name, room, 12)
+        draw.text((_MARGIN, top + 22), name, fill=MUTED, font=label_font(12, text=name))
     if not explanation.model.trained:
         x = width - _MARGIN - text_width(RANDOM_WEIGHTS, 12, bold=True)
         draw.rectangle((x - 4, 4, width - _MARGIN + 4, 22), fill="white")
@@ -163,13 +163,17 @@ def _dots(draw: ImageDraw.ImageDraw, number: int | None, count: int, right: tupl
 
 
 def _fitting(text: str, room: float, size: int) -> str:
-    return wrap(printable(text), room, size=size, lines=1)[0]
+    return wrap(printable(text, one_font=True), room, size=size, lines=1)[0]
+
+
+def label_font(size: int = _FONT, bold: bool = False, text: str = "") -> ImageFont.FreeTypeFont:
+    """The figures' font for labels drawn by Pillow, or another that can draw the text; size in pixels."""
+    return _truetype(str(label_file(text, bold)), size)
 
 
 @cache
-def label_font(size: int = _FONT, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The figures' font for labels drawn by Pillow; size in pixels."""
-    return ImageFont.truetype(str(font_file(bold)), size, layout_engine=ImageFont.Layout.BASIC)
+def _truetype(file: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _encode(frames: Sequence[Image.Image], durations: Sequence[int], file_format: AnimationFormat) -> bytes:

@@ -92,8 +92,8 @@ def contact_sheet(tiles: Sequence[Tile], *, heading: str = "") -> ByteArray:
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     if heading:
-        line = wrap(printable(heading), size[0] - 2 * _GAP, size=15, bold=True, lines=1)[0]
-        draw.text((_GAP, _GAP - 4), line, fill=INK, font=label_font(15, True))
+        line = wrap(printable(heading, one_font=True), size[0] - 2 * _GAP, size=15, bold=True, lines=1)[0]
+        draw.text((_GAP, _GAP - 4), line, fill=INK, font=label_font(15, True, line))
     for number, tile in enumerate(tiles):
         left = _GAP + (number % across) * (width + _GAP)
         _draw_tile(canvas, draw, tile, (left, top + number // across * (height + _GAP)))
@@ -111,8 +111,8 @@ def _draw_tile(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corne
     if tile.refused:
         draw.text((left + width / 2, top + THUMBNAIL / 2), "refused", fill=MUTED, font=label_font(15), anchor="mm")
     y = top + THUMBNAIL + 4
-    name = wrap(printable(tile.name, 300), width, size=_TEXT, bold=True, lines=1)[0]
-    draw.text((left, y), name, fill=INK, font=label_font(_TEXT, True))
-    for line in wrap(printable(tile.text, 600), width, size=_TEXT, lines=_LINES):
+    name = wrap(printable(tile.name, 300, one_font=True), width, size=_TEXT, bold=True, lines=1)[0]
+    draw.text((left, y), name, fill=INK, font=label_font(_TEXT, True, name))
+    for line in wrap(printable(tile.text, 600, one_font=True), width, size=_TEXT, lines=_LINES):
         y += _LINE
-        draw.text((left, y), line, fill=ALARM if tile.refused else MUTED, font=label_font(_TEXT))
+        draw.text((left, y), line, fill=ALARM if tile.refused else MUTED, font=label_font(_TEXT, text=line))

@@ -23,7 +23,7 @@ from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.plan import FigurePlan, fonts, plan_figure
-from attnviz.render.typesetting import FONT
+from attnviz.render.typesetting import FONT, families
 from attnviz.results import ByteArray
 
 with needs("matplotlib", extra="figures"):
@@ -170,6 +170,7 @@ def _inches(pixels: int, dpi: int) -> float:
 
 
 def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
+    fonts = families(item.string)
     figure.text(
         item.x / page.width,
         1.0 - item.y / page.height,
@@ -180,6 +181,7 @@ def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
         ha=item.align,
         va="baseline",
         parse_math=False,
+        fontfamily=fonts if len(fonts) > 1 else None,  # None: that of the settings
     )
 
 

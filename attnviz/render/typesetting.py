@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnviz.extras import needs
+from attnviz.render.fallback_font import fallback_font
 
 if TYPE_CHECKING:
     from matplotlib.textpath import TextToPath
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # matplotlib carries this font with it: figures come out the same on every machine, with Latin, Greek, Cyrillic, Arabic,
 # Hebrew, Armenian and Georgian letters.
 FONT = "DejaVu Sans"
-_MISSING = "\u25af"  # an empty box stands for each character the font cannot draw
+_MISSING = "?"  # stands for what no font has and no transcription either
 _ELLIPSIS = "\u2026"
 _UNBROKEN_SPACES = ("\u00a0", "\u202f")
 _SAFETY = 1.03  # hinted text on a bitmap is up to a few percent wider than its outlines
@@ -43,18 +44,48 @@ def _drawable() -> frozenset[int]:
     return frozenset(FT2Font(str(font_file())).get_charmap())
 
 
-def printable(text: str, limit: int = 2000) -> str:
+def families(text: str) -> list[str]:
+    """Names of the fonts that printable text takes: the figures' own, and the fallback where it has to help."""
+    fallback = None if _drawable().issuperset(map(ord, text)) else fallback_font()
+    return [FONT] if fallback is None else [FONT, fallback.family]
+
+
+def label_file(text: str, bold: bool = False) -> Path:
+    """The file of one font that can draw the whole of a printable text."""
+    fallback = None if _drawable().issuperset(map(ord, text)) else fallback_font()
+    return font_file(bold) if fallback is None else fallback.file
+
+
+def _helping(text: str, one_font: bool) -> frozenset[int]:
+    """What the fallback can draw of a text that needs it; nothing where it would have to draw all and cannot."""
+    needed = {ord(character) for character in text if not character.isspace()}
+    fallback = None if needed <= _drawable() else fallback_font()
+    if fallback is None or (one_font and not needed <= fallback.characters):
+        return frozenset()
+    return fallback.characters
+
+
+def _transcribed(character: str) -> str:
+    with needs("anyascii", extra="figures"):
+        from anyascii import anyascii
+
+    return str(anyascii(character))
+
+
+def printable(text: str, limit: int = 2000, *, one_font: bool = False) -> str:
     """The text with everything replaced that would break a line, hide other text or has no glyph.
 
     Args:
         text: Anything, for example a file name.
         limit: Longer text is cut, with an ellipsis in the end.
+        one_font: Whether all of it must be drawn with a single font, as Pillow does.
 
     Returns:
         One line. Line breaks and other control characters become spaces, marks that change the direction of writing
-        vanish, characters that the font lacks become empty boxes.
+        vanish, characters that no font has become what they sound like in Latin letters ("Mao" for a cat in Chinese).
     """
     result = []
+    helping = _helping(text, one_font)
     for character in text[: limit + 1]:
         category = unicodedata.category(character)
         if character in _UNBROKEN_SPACES:
@@ -63,10 +94,12 @@ def printable(text: str, limit: int = 2000) -> str:
             result.append(" ")
         elif category == "Cf":
             continue
+        elif ord(character) in _drawable() or ord(character) in helping:
+            result.append(character)
         else:
-            result.append(character if ord(character) in _drawable() else _MISSING)
+            result.append(_transcribed(character) or _MISSING)
     line = re.sub(" +", " ", "".join(result)).strip(" ")
-    return line if len(text) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
+    return line if max(len(text), len(line)) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
 
 
 @functools.lru_cache(maxsize=4096)
@@ -76,7 +109,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
         return 0.0
     from matplotlib.font_manager import FontProperties
 
-    font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
+    font = FontProperties(family=families(text), size=size, weight="bold" if bold else "normal")
     width, _, _ = _text_to_path().get_text_width_height_descent(text, font, False)
     return float(width) * _SAFETY
 

@@ -5,6 +5,7 @@ import torch
 from attnviz.bulk.forward import Explained, batches, explain_batch
 from attnviz.bulk.prepare import Refusal, prepare
 from attnviz.bulk.sources import PhotoRef
+from attnviz.inputs.preprocess import normalise
 from attnviz.models.weights.registry import load_model
 from attnviz.pipeline import explain
 from tests.bulk.made import SMALL, make_photos, settings
@@ -66,12 +67,18 @@ def test_a_photo_whose_pass_makes_no_numbers_does_not_take_the_others_with_it(tm
 
     def spoil(net, inputs):
         x = inputs[0].clone()
-        x[1:2] = torch.nan
-        return x
+        if x.device.type == "meta":  # the walk that estimates the memory
+            return None
+        x[(x - spoiled).abs().amax(dim=(1, 2, 3)) == 0] = torch.nan
+        return (x,)
+
+    wanted = settings(batch=3)
+    (second,) = prepare([PhotoRef(str(paths[1]))], wanted.preprocessing(loaded.card), min_size=1, draws=False)
+    spoiled = normalise(second.network_image, wanted.preprocessing(loaded.card))
 
     handle = loaded.net.register_forward_pre_hook(spoil)
     try:
-        outcomes = run([PhotoRef(str(p)) for p in paths], loaded, settings(batch=3))
+        outcomes = run([PhotoRef(str(p)) for p in paths], loaded, wanted)
     finally:
         handle.remove()
     assert [type(outcome) for outcome in outcomes] == [Explained, Refusal, Explained]

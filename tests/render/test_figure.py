@@ -111,9 +111,25 @@ def test_vector_pages_have_the_size_that_was_asked_for(width):
     assert float(root.attrib["width"].removesuffix("pt")) / 72 * 25.4 == pytest.approx(width, abs=0.1)
 
 
-def test_letters_that_the_font_lacks_become_boxes_without_a_warning():
+def test_letters_that_the_font_lacks_are_transcribed_without_a_warning():
     texts = svg_texts(plan_figure(bam(), SMALL, photo_name="猫と犬 Ёж שלום.jpg"))
-    assert "▯▯▯ Ёж שלום.jpg · tiny_bam" in texts
+    assert "MaotoQuan Ёж שלום.jpg · tiny_bam" in texts
+
+
+@pytest.mark.parametrize("file_format", ["png", "pdf", "svg"])
+def test_another_font_draws_them_where_there_is_one_and_changes_no_other_figure(two_letters, file_format, caplog):
+    latin = plan_figure(bam(), SMALL, photo_name="cat.jpg")
+    before = render_figure(latin, file_format)
+    plan = plan_figure(bam(), SMALL, photo_name="猫犬.jpg")
+    drawn = render_figure(plan, file_format)
+    assert render_figure(latin, file_format) == before
+    assert caplog.messages == []
+    if file_format == "svg":
+        assert two_letters.family in drawn.decode()
+        assert two_letters.family not in before.decode()
+        assert "猫犬.jpg · tiny_bam" in svg_texts(plan)
+    if file_format == "pdf":
+        assert "猫犬.jpg" in pypdf.PdfReader(io.BytesIO(drawn)).pages[0].extract_text()
 
 
 def test_random_weights_are_printed_in_every_figure():

@@ -1,9 +1,19 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from attnviz.render.typesetting import font_file, format_ends, format_range, printable, text_width, unit_text, wrap
+from attnviz.render import fallback_font, typesetting
+from attnviz.render.typesetting import (
+    families,
+    font_file,
+    format_ends,
+    format_range,
+    printable,
+    text_width,
+    unit_text,
+    wrap,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,9 +23,12 @@ from attnviz.render.typesetting import font_file, format_ends, format_range, pri
         ("$a_b$ {x}^2 \\frac", "$a_b$ {x}^2 \\frac"),
         ("two\nlines\tand\x00more", "two lines and more"),
         ("Привет שלום γειά", "Привет שלום γειά"),
-        ("猫.jpg", "\u25af.jpg"),
+        ("猫.jpg", "Mao.jpg"),
+        ("ねこ und кот", "neko und кот"),
+        ("🥐.png", ":croissant:.png"),
+        ("\ue000", "?"),
         ("a\u202egpj.exe", "agpj.exe"),
-        ("lone \udcff surrogate", "lone \u25af surrogate"),
+        ("lone \udcff surrogate", "lone ? surrogate"),
         ("87\u00a0%", "87\u00a0%"),
         ("   ", ""),
     ],
@@ -94,3 +107,50 @@ def test_a_range_with_its_unit():
     assert format_range(1.04, 1.04, "x") == "1.04 × everywhere"
     assert format_range(-2.0, 2.0, "logit") == "\u22122.0 to 2.0"
     assert unit_text("m") == "m"
+
+
+class TestFallback:
+    """With a font that has two Chinese letters, a full stop and the Latin ones of "jpg", made here."""
+
+    def test_letters_that_it_has_are_kept_and_others_are_transcribed(self, two_letters):
+        assert printable("猫犬.jpg") == "猫犬.jpg"
+        assert printable("猫鳥 Ёж.jpg") == "猫Niao Ёж.jpg"
+
+    def test_its_widths_count(self, two_letters):
+        assert text_width("猫猫", 10.0) == pytest.approx(2 * text_width("猫", 10.0), rel=0.05)
+        assert text_width("猫", 10.0) == pytest.approx(10.0, rel=0.15)  # the glyph is one em wide
+
+    def test_it_is_asked_for_only_where_it_has_to_help(self, two_letters):
+        assert families("猫") == ["DejaVu Sans", two_letters.family]
+        assert families("cat Ёж") == ["DejaVu Sans"]
+
+    def test_where_one_font_must_draw_all_it_does_or_is_not_used(self, two_letters):
+        assert printable("猫.jpg", one_font=True) == "猫.jpg"
+        assert typesetting.label_file("猫.jpg") == two_letters.file
+        assert printable("猫 Ёж", one_font=True) == "Mao Ёж"
+        assert typesetting.label_file("Mao Ёж") == font_file()
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the font is the same for all texts
+    @given(st.text(st.characters(codec="utf-8"), max_size=100))
+    def test_all_that_is_printable_has_a_glyph(self, two_letters, text):
+        known = typesetting._drawable() | two_letters.characters
+        assert {ord(character) for character in printable(text)} <= known
+
+    def test_a_systems_font_is_found_by_its_name(self, two_letters, monkeypatch):
+        fallback_font.fallback_font.cache_clear()
+        monkeypatch.setattr(fallback_font, "_packaged_file", lambda: None)
+        monkeypatch.setattr(fallback_font, "FAMILIES", ("Nowhere Sans", two_letters.family))
+        assert fallback_font.fallback_font() == two_letters
+        fallback_font.fallback_font.cache_clear()
+        monkeypatch.setattr(fallback_font, "FAMILIES", ("Nowhere Sans",))
+        assert fallback_font.fallback_font() is None
+        fallback_font.fallback_font.cache_clear()
+
+    def test_the_font_of_the_package_is_found_without_importing_it(self, two_letters, monkeypatch, tmp_path):
+        folder = tmp_path / "mplfonts_stand_in" / "fonts"
+        folder.mkdir(parents=True)
+        (tmp_path / "mplfonts_stand_in" / "__init__.py").write_text("raise RuntimeError('imported')")
+        (folder / fallback_font.PACKAGED.name).write_bytes(two_letters.file.read_bytes())
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(fallback_font, "PACKAGE", "mplfonts_stand_in")
+        assert fallback_font._packaged_file() == folder / fallback_font.PACKAGED.name

@@ -104,7 +104,7 @@ def test_serve_listens_on_this_machine_only_unless_told(monkeypatch):
 
 @pytest.mark.parametrize("origin", ["*", "https://a.example; script-src *", "a.example"])
 def test_serve_refuses_what_is_no_origin(monkeypatch, origin):
-    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda: None)
+    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda own: None)
     result = invoke("serve", "--allow-frame", origin)
     assert result.exit_code == 2
     assert "expected an origin" in " ".join(result.stderr.split())

@@ -38,9 +38,10 @@ def position_parts(explanation: Explanation, *, on_demand: bool) -> tuple[list[J
         carried = _within(positions, sorted(positions, key=lambda label: label != first))
         parts = [position_part(explanation, label, whole=label in carried) for label in positions]
         return parts + ([_rollout(explanation, stack, whole=False)] if stack else []), first, ""
-    square = _square(explanation, stack)
-    rolled = [_rollout(explanation, stack, whole=True)] if stack and square <= FILE_BYTES // 4 else []
-    room = FILE_BYTES - (square if rolled else 0)
+    square, most = _square(explanation, stack), FILE_BYTES // 4
+    exact: FloatType = "float32" if square <= most else "float16"
+    rolled = [_rollout(explanation, stack, whole=True, dtype=exact)] if stack and square <= 2 * most else []
+    room = FILE_BYTES - (min(square, most) if rolled else 0)
     dtype: FloatType = "float32" if sum(map(_bytes_of, positions.values())) <= room else "float16"
     kept = list(positions) if dtype == "float32" else _spread(positions, room)
     parts = [position_part(explanation, label, dtype=dtype) for label in kept]
@@ -94,7 +95,7 @@ def _numbers(position: PositionAttention, dtype: FloatType) -> JSON:
     return {**sent, "dtype": dtype, "lse": lse, "received_by_head": by_head}
 
 
-def _rollout(explanation: Explanation, stack: Sequence[str], *, whole: bool) -> JSON:
+def _rollout(explanation: Explanation, stack: Sequence[str], *, whole: bool, dtype: FloatType = "float32") -> JSON:
     last = explanation.positions[stack[-1]]
     part: JSON = {
         "label": ROLLOUT,
@@ -106,10 +107,13 @@ def _rollout(explanation: Explanation, stack: Sequence[str], *, whole: bool) -> 
         "class_token": last.class_token,
         "stride": last.stride,
         "layers": len(stack),
+        "dtype": dtype,
         "matrix": None,
     }
     rolled = rollout_of(explanation.positions) if whole else None
-    return part if rolled is None else part | {"matrix": base64_of(rolled.matrix.astype("<f4"))}
+    if rolled is None:
+        return part
+    return part | {"matrix": base64_of(rolled.matrix.astype("<f4" if dtype == "float32" else "<f2"))}
 
 
 def _within(positions: Mapping[str, PositionAttention], labels: Sequence[str]) -> set[str]:

@@ -22,8 +22,9 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     positions      [{label, title, kind: "attention", grid, channels, heads, others, class_token, stride, gamma, dtype,
                    received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of heads
-                   before the others; query null: not carried. The attention rollout of a vision transformer is the
-                   last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride, layers, matrix}
+                   before the others; query null: not carried. The attention rollout of a vision transformer is
+                   the last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride,
+                   layers, dtype, matrix}
     first_position label of the one to show first
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}

@@ -109,6 +109,15 @@ def test_a_file_that_has_no_room_for_all_holds_some_and_says_which(monkeypatch):
     assert "1 of 9 layers" in standalone_html(explanation)
 
 
+def test_a_large_rollout_is_held_in_half_precision(monkeypatch):
+    explanation = vit()
+    monkeypatch.setattr(attention_parts, "FILE_BYTES", 2 * 4 * 21 * 21)  # half of it is a quarter of the room
+    rolled = position_parts(explanation, on_demand=False)[0][-1]
+    assert (rolled["label"], rolled["dtype"]) == ("rollout", "float16")
+    sent = unpacked(rolled["matrix"], (21, 21), "<f2")
+    np.testing.assert_allclose(sent, rollout_of(explanation.positions).matrix, rtol=1e-3, atol=1e-6)
+
+
 def test_numbers_that_half_precision_cannot_hold_stay_single(monkeypatch):
     explanation = vit(heads=8)
     first = explanation.positions[LABELS[0]]

@@ -54,9 +54,9 @@ function meanOf(heads, count) {
 }
 
 /** Attention between all tokens as a matrix, the tokens that are no locations first. */
-function dense({ matrix, others = 0 }, count) {
+function dense({ matrix, others = 0, dtype }, count) {
   const total = others + count;
-  const all = floats(matrix, total * total);
+  const all = (dtype === "float16" ? halves : floats)(matrix, total * total);
   const along = (token) => (out) => {
     out.set(all.subarray(token * total + others, (token + 1) * total));
     return largest(out);
