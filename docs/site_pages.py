@@ -70,4 +70,5 @@ def on_post_build(*, config: MkDocsConfig, **_: Any) -> None:
     text = (ROOT / "docs" / "llms.txt").read_text(encoding="utf-8")
     text = re.sub(r"\]\((?!docs/)([\w./-]+)\.md\)", rf"]({FOLDER}/\1.html)", text)
     text = re.sub(r"\]\(docs/([\w./-]+)\.md\)", r"](\1.html)", text)
+    text = text.replace("README.html", "index.html")
     (Path(config.site_dir) / "llms.txt").write_text(text, encoding="utf-8")
