@@ -10,7 +10,9 @@
     │   └── DownloadError       published weights that could not be had
     ├── RecordError         a site that is not there, a forward that cannot be watched
     ├── DeviceError         a device that is not there, or too little memory for the run
-    └── ExportError         a figure or file that cannot be written
+    ├── ExportError         a figure or file that cannot be written
+    ├── CancelledError      a long run that was given up by whoever asked for it
+    └── MissingExtraError   a package that only this needs is not installed (also an ImportError)
 
 Each message is one sentence that says what was expected and what came. Adapters translate the tree:
 the page shows the sentence, the command line prints it and sets the exit code.
@@ -72,6 +74,14 @@ class DeviceError(AttnvizError):
 
 class ExportError(AttnvizError):
     """A figure or file cannot be written."""
+
+
+class CancelledError(AttnvizError):
+    """A long run was given up by whoever asked for it."""
+
+
+class MissingExtraError(AttnvizError, ImportError):
+    """A package that only a part of the program needs is not installed."""
 
 
 def one_line(value: object, most: int | None = None) -> str:

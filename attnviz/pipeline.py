@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from attnviz.errors import OptionError
 from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
-from attnviz.models.sites import names_sites
+from attnviz.models.own.load import given_network, names_network, shared_network
 from attnviz.models.weights.card import ModelCard
-from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network, shared_model, was_trained
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
-from attnviz.observe.discover import record_found
-from attnviz.observe.recorder import Recording, record
-from attnviz.results import ByteArray, Explanation, ModelInfo, Prediction
+from attnviz.observe.recorder import Recording, lock_of
+from attnviz.observe.select_sites import Selected, Sites, record_selected
+from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
 _throughput = Throughput()  # of all runs of this process
@@ -36,6 +36,7 @@ class Forecast:
         geometry: Between photo, network pixels and cells.
         cost: Memory, multiplications and seconds that the run will take, estimated.
         seconds: Stage of the work so far -> wall-clock seconds.
+        sites: Which sites are recorded; None: all.
     """
 
     photo: ByteArray
@@ -44,6 +45,7 @@ class Forecast:
     geometry: Geometry
     cost: Cost
     seconds: dict[str, float]
+    sites: Sites | None = None
 
 
 def explain(
@@ -55,19 +57,26 @@ def explain(
     resize_mode: ResizeMode | None = None,
     preprocessing: Preprocessing | None = None,
     top: int = 5,
+    sites: Sites | None = None,
 ) -> Explanation:
     """Run a network on a photo and keep what its attention did.
 
     Args:
         image: A path, the bytes of an image file, a Pillow image, or an array: uint8 or uint16 HW or HWC.
         model: A name from `attnviz.list_models`, the path of a checkpoint, or from `attnviz.load_model`; or
-            any network: the attention of one that names no sites is found as by `attnviz.find_attention`.
+            any network: the attention of one that names no sites is found as by `attnviz.find_attention`; or one of a
+            library by name, as for `attnviz.load_network` (``"timm:NAME"``), or what that returns.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         size: Shorter side that the network sees, pixels; None: what the weights were trained for.
         resize_mode: ``"keep"``: the whole photo in its own aspect ratio; ``"stretch"``: the whole photo made square;
             ``"center_crop"``: the central square only; None: ``"keep"``, or what the model needs.
         preprocessing: All of it, instead of the model's own with `size` and `resize_mode`.
         top: How many predictions to keep.
+        sites: What to record; None: all attention of the network. A pattern or several, as of files (``"layer2*"``,
+            ``"blocks.?.attn*"``): the attention whose label matches, or the part of it before a dot. The path of a
+            module that gives features (B, C, h, w), such as ``"layer4"``: their norm at each location;
+            ``"layer4.grad_cam"``: Grad-CAM there (arXiv 1610.02391), of the first prediction. Or a list of own
+            `attnviz.Site`.
 
     Returns:
         What the network did, as plain arrays that draw and save themselves.
@@ -86,7 +95,7 @@ def explain(
     """
     _check_top(top)
     ready = forecast(image, model, device=device, size=size, resize_mode=resize_mode, preprocessing=preprocessing)
-    return run(ready, top=top)
+    return run(replace(ready, sites=sites), top=top)
 
 
 def forecast(
@@ -103,7 +112,7 @@ def forecast(
     with _timed(seconds, "decode"):
         photo = decode(image)
     with _timed(seconds, "load"):
-        loaded = _loaded(model, device)
+        loaded = _loaded(model, device, size)
     options = preprocessing or _prepared(loaded.card, size, resize_mode)
     photo_size = (photo.shape[0], photo.shape[1])
     with _timed(seconds, "plan"):
@@ -132,9 +141,47 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     with _timed(seconds, "preprocess"):
         x, network_image, geometry = preprocess(ready.photo, ready.preprocessing, min_size=card.min_size)
     with _timed(seconds, "forward"):
-        recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+        selected = record_selected(loaded.net, x, ready.sites)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
-    collect.check_finite(recording, card.name)
+    collect.check_finite(selected.recording, card.name)
+    found = collected(
+        selected.recording,
+        loaded,
+        photo=ready.photo,
+        network_image=network_image,
+        geometry=geometry,
+        preprocessing=ready.preprocessing,
+        top=top,
+        seconds=seconds,
+    )
+    cams = _grad_cams(loaded.net, x, selected)
+    return replace(found, other_maps=(*found.other_maps, *cams)) if cams else found
+
+
+def collected(
+    recording: Recording,
+    loaded: LoadedModel,
+    *,
+    photo: ByteArray,
+    network_image: ByteArray,
+    geometry: Geometry,
+    preprocessing: Preprocessing,
+    top: int,
+    seconds: dict[str, float],
+) -> Explanation:
+    """What a recording of one photo says, as plain data: the end of `run`, and of a run of many photos at once.
+
+    Args:
+        recording: Of one photo, of finite numbers.
+        loaded: The network that was recorded.
+        photo: RGB uint8 (H, W, 3), upright.
+        network_image: What the network saw, RGB uint8 (h, w, 3).
+        geometry: Between photo, network pixels and cells.
+        preprocessing: How the photo became the input.
+        top: How many predictions to keep, at least 1.
+        seconds: Stage of the work -> seconds so far; that of collecting is added.
+    """
+    card = loaded.card
     with _timed(seconds, "collect"):
         segmentation = collect.segmentation(
             recording,
@@ -143,14 +190,15 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
             align_corners=bool(getattr(loaded.net, "align_corners", False)),
         )
         return Explanation(
-            photo=ready.photo,
+            photo=photo,
             network_image=network_image,
             geometry=geometry,
-            preprocessing=ready.preprocessing,
+            preprocessing=preprocessing,
             model=_info(loaded),
             predictions=() if segmentation else _predictions(recording, card.categories, top),
             stages=collect.stages(recording),
             positions=collect.position_attentions(recording),
+            cross_attentions=collect.cross_attentions(recording),
             channel=collect.channel_attention(recording),
             channel_gates=collect.channel_gates(recording),
             segmentation=segmentation,
@@ -189,12 +237,26 @@ def _predictions(recording: Recording, categories: tuple[str, ...], top: int) ->
     return () if logits is None else collect.predictions(logits, categories, top)
 
 
-def _loaded(model: Model, device: str) -> LoadedModel:
+def _grad_cams(net: nn.Module, x: Tensor, selected: Selected) -> list[AttentionMap]:
+    """Grad-CAM of the first prediction, at every layer where it is asked for."""
+    if not selected.grad_cam:
+        return []
+    from attnviz.observe.attributions import attribute  # only when asked for: it brings captum
+
+    logits = collect.logits_of(selected.recording.output)
+    if logits is None:
+        raise OptionError("expected a classifier for Grad-CAM, got a network without logits (B, categories)")
+    target = int(logits[0].argmax())
+    return [attribute(net, x, target, layer=layer) for layer in selected.grad_cam]
+
+
+def _loaded(model: Model, device: str, size: int | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):
-        return from_network(model, device=device, trained=was_trained(model))
-    return shared_model(model, device)
+        with lock_of(model):
+            return given_network(model, device, size)
+    return shared_network(str(model), device) if names_network(model) else shared_model(model, device)
 
 
 def _info(loaded: LoadedModel) -> ModelInfo:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
-from attnviz.position_attention import PositionAttention
+from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
+    from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
 FloatArray = NDArray[np.float32]
@@ -195,7 +196,9 @@ class Explanation:
         model: The network and its weights.
         predictions: Most probable categories first; empty for segmentation.
         stages: One entry per BAM, in order; empty where the network has none.
-        positions: Label -> position attention; DANet has one, ``"position"``.
+        positions: Label -> position attention, all its heads in one; DANet has one, ``"position"``.
+        cross_attentions: Label -> position attention whose queries are other places than its keys, or no places at all
+            (object queries of a detector).
         channel: Attention between channels; present for DANet.
         channel_gates: Label -> one number per channel (SE, CBAM).
         segmentation: Present for networks that segment.
@@ -219,6 +222,7 @@ class Explanation:
     predictions: tuple[Prediction, ...] = ()
     stages: tuple[StageAttention, ...] = ()
     positions: Mapping[str, PositionAttention] = field(default_factory=dict)
+    cross_attentions: Mapping[str, PositionAttention] = field(default_factory=dict)
     channel: ChannelAttention | None = None
     channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
     segmentation: Segmentation | None = None
@@ -229,13 +233,28 @@ class Explanation:
     def maps(self) -> dict[str, AttentionMap]:
         """Every two-dimensional map by its label, in order of depth."""
         found = [m for stage in self.stages for m in (stage.spatial_logit, stage.gain)]
-        found += [received_map(label, position) for label, position in self.positions.items()]
+        attentions = {**self.positions, **self.cross_attentions}
+        found += [received_map(label, position) for label, position in attentions.items()]
         return {m.label: m for m in (*found, *self.other_maps)}
 
     @property
     def position(self) -> PositionAttention | None:
         """The first position attention, or None: a short way to it where there is one."""
         return next(iter(self.positions.values()), None)
+
+    def attention(self, label: str) -> PositionAttention:
+        """A position attention by its label, or with ``.head0``, ``.head1`` ... after it one of its heads alone.
+
+        Raises:
+            OptionError: There is no such attention or head.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "danet_resnet18_w32_camvid", device="cpu", size=64)
+            >>> explanation.attention("position").grid
+            (8, 12)
+        """
+        return attention_named(self.positions, label)
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -269,6 +288,34 @@ class Explanation:
         from attnviz.render.pictures import map_over_photo
 
         return map_over_photo(self, label, FigureOptions.of(options))
+
+    def focus(
+        self, *, box: tuple[float, float, float, float] | None = None, mask: NDArray[np.bool_] | None = None
+    ) -> "FocusTable":
+        """How focused each map is, beside a map that is the same everywhere and one that knows only the middle.
+
+        Args:
+            box: (left, top, right, bottom) of an object in photo pixels: how well the maps find it is measured too.
+            mask: bool (H, W) of the photo's size, True on the object. Of box and mask one at most.
+
+        Returns:
+            The numbers, by map and name; `attnviz.measure.focus_table.MEASURES` says what each means. It prints as a
+            table.
+
+        Raises:
+            InputError: Both are given, or a mask of another size or dtype.
+            OptionError: The box is not finite or empty.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+            >>> stage3 = explanation.focus()[-1]
+            >>> 0 <= stage3.values["half_mass_area"] <= stage3.baselines["uniform"]["half_mass_area"] == 0.5
+            True
+        """
+        from attnviz.measure.focus_table import focus_of
+
+        return focus_of(self, box=box, mask=mask)
 
     def figure(self, *, photo_name: str | None = None, **options: Any) -> "NotebookFigure":
         """The figure with its labelled panels, raw ranges and colour bars, to show, to change or to save.
@@ -343,19 +390,8 @@ class Explanation:
 
 
 def received_map(label: str, position: PositionAttention) -> AttentionMap:
-    """Mean attention received per location, as a map in shares of 1.
-
-    Args:
-        label: Of the position attention.
-        position: The attention.
-    """
-    return AttentionMap(
-        label=f"{label}.received",
-        title=f"{label[:1].upper()}{label[1:]} attention · received",
-        kind="position_received",
-        values=position.received,
-        unit="share",
-        bounds=(0.0, 1.0),
-        stage=None,
-        stride=position.stride,
-    )
+    """Mean attention received per location, as a map in shares of 1, of the position attention with that label."""
+    heads = f" (mean of {position.heads} heads)" if position.heads > 1 else ""
+    title = f"{attention_title(label)} · received{heads}"
+    kind, bounds = "position_received", (0.0, 1.0)
+    return AttentionMap(f"{label}.received", title, kind, position.received, "share", bounds, None, position.stride)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.test_layers import MODULES, ORDER, PACKAGE, imported_modules, room_of
 
 PICTURE = Path(__file__).resolve().parent / "images" / "house.svg"
-LEFT_OUT = ("errors", "__init__", "__main__")  # all may raise an error; the last two only open the door
+LEFT_OUT = ("errors", "extras", "__init__", "__main__")  # all use the first two; the last two only open the door
 ROOMS = tuple(room for room in ORDER if room not in LEFT_OUT)
 SCRIPTS = (".js", ".css")
 
@@ -21,7 +21,7 @@ LONGEST = 100  # characters that fit into a box
 NOTES = (
     "Bars: lines of Python (blue), of scripts and style sheets (amber). Arrows: imports, with their number; dashed: "
     "loaded only when a result draws or saves itself.",
-    "Not drawn: errors.py, whose errors every room may raise.",
+    "Not drawn: errors.py and extras.py, whose errors every room may raise.",
 )
 REACH = 48  # pixels to the right by which an arrow reaches further for each room that it passes
 STYLE = """

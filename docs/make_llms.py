@@ -9,8 +9,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docs" / "llms.txt"
 PAGES = {
-    "Use it": ("README.md", "docs/page.md", "docs/cli.md", "docs/python-api.md", "docs/http-api.md", "docs/hosting.md"),
-    "Understand it": ("docs/what-the-maps-mean.md", "docs/how-it-works.md", "docs/training.md", "docs/faq.md"),
+    "Use it": (
+        "README.md",
+        "docs/install.md",
+        "docs/page.md",
+        "docs/cli.md",
+        "docs/python-api.md",
+        "docs/http-api.md",
+        "docs/hosting.md",
+    ),
+    "Understand it": (
+        "docs/what-the-maps-mean.md",
+        "docs/evidence.md",
+        "docs/own-networks.md",
+        "docs/how-it-works.md",
+        "docs/training.md",
+        "docs/faq.md",
+    ),
 }
 LONGEST = 200  # characters of a description
 

@@ -155,3 +155,18 @@ def many_classes(height: int = 96, width: int = 128) -> Explanation:
 
 def untrained(explanation: Explanation) -> Explanation:
     return replace(explanation, model=replace(explanation.model, trained=False, sha256=None))
+
+
+def vit(
+    *, layers: int = 3, heads: int = 2, grid: tuple[int, int] = (4, 5), others: int = 1, **fields: Any
+) -> Explanation:
+    """A vision transformer's layers as `find_attention` labels them, with a class token before the locations."""
+    rng = np.random.default_rng(0)
+
+    def layer() -> PositionAttention:
+        query, key = (rng.normal(size=(heads, 4, *grid)).astype(np.float32) for _ in range(2))
+        tokens = [rng.normal(size=(heads, 4, others)).astype(np.float32) if others else None for _ in range(2)]
+        return PositionAttention(query, key, 1.0, 16, *tokens, class_token=others > 0)
+
+    positions = {f"blocks.{number}.attn.attention": layer() for number in range(layers)}
+    return replace(bam(), stages=(), positions=positions, **fields)

@@ -10,11 +10,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
 # Rooms and the files at the root, each of which may import from itself and from what stands before it.
 ORDER = (
-    *("errors", "inputs", "position_attention", "results", "models", "observe", "pipeline", "reduce", "render"),
-    *("save", "serve", "terminal", "__init__", "__main__"),
+    *("errors", "extras", "inputs", "position_attention", "results", "models", "observe", "pipeline"),
+    *("reduce", "measure", "render"),
+    *("save", "bulk", "serve", "terminal", "__init__", "__main__"),
 )
 # An arrow that points up, on purpose: an explanation draws, saves and shows itself, and loads what it takes only then.
 UPWARDS = {
+    ("results", "attnviz.measure.focus_table"),
     ("results", "attnviz.render.figure"),
     ("results", "attnviz.render.figure_options"),
     ("results", "attnviz.render.pictures"),
@@ -23,10 +25,15 @@ UPWARDS = {
     ("results", "attnviz.save.manifest"),
 }
 HOMES = {
-    "captum": ("observe/attributions.py",),
+    "av": ("bulk/",),
+    "pyarrow": ("bulk/",),
+    "ray": ("bulk/",),
+    "captum": ("observe/attributions.py", "measure/captum_measures.py"),
     "matplotlib": ("render/",),
     "gradio": ("serve/",),
     "typer": ("terminal/",),
+    "timm": ("models/own/from_timm.py",),
+    "transformers": ("models/own/from_transformers.py",),
     "rich": ("terminal/",),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

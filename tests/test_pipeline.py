@@ -172,7 +172,7 @@ def test_two_threads_share_a_model(classified: Explanation) -> None:
 
 def test_a_run_that_does_not_fit_is_refused_before_it_starts(monkeypatch) -> None:
     monkeypatch.setattr("attnviz.pipeline.free_memory", lambda device: 1_000_000)
-    monkeypatch.setattr("attnviz.pipeline.record", lambda *args: pytest.fail("it was started"))
+    monkeypatch.setattr("attnviz.pipeline.record_selected", lambda *args: pytest.fail("it was started"))
     with pytest.raises(DeviceError, match="expected a run within the 1 MB of memory that is free"):
         attnviz.explain(CAT, CLASSIFIER, device="cpu")
 

@@ -63,3 +63,41 @@ def test_a_location_outside_the_grid_is_refused(place: tuple[int, int]) -> None:
 def test_an_attention_is_frozen() -> None:
     with pytest.raises(AttributeError):
         position().gamma = 1.0  # type: ignore[misc]
+
+
+def many_heads(*, others: int = 2) -> tuple[PositionAttention, np.ndarray]:
+    """Three heads on a grid of 4 x 5 with other tokens, and the softmax of each written out: (heads, P + N, P + N)."""
+    rng = np.random.default_rng(1)
+    query, key = (2 * rng.normal(size=(3, 6, others + 20)).astype(np.float32) for _ in range(2))
+    energy = np.einsum("hcn,hcm->hnm", query, key, dtype=np.float64)
+    weights = np.exp(energy - energy.max(axis=2, keepdims=True))
+    weights /= weights.sum(axis=2, keepdims=True)
+    places = [tensor[:, :, others:].reshape(3, 6, 4, 5) for tensor in (query, key)]
+    tokens = [tensor[:, :, :others] if others else None for tensor in (query, key)]
+    return PositionAttention(*places, gamma=1.0, stride=16, other_query=tokens[0], other_key=tokens[1]), weights
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_several_heads_give_the_mean_of_their_softmax(others: int) -> None:
+    attention, weights = many_heads(others=others)
+    assert (attention.heads, attention.others, attention.grid) == (3, others, (4, 5))
+    for own, expected in ((attention, weights.mean(axis=0)), *zip(map(attention.head, range(3)), weights, strict=True)):
+        places = expected[others:, others:]
+        np.testing.assert_allclose(own.row(2, 3).ravel(), places[13], atol=1e-6)
+        np.testing.assert_allclose(own.column(2, 3).ravel(), places[:, 13], atol=1e-6)
+        np.testing.assert_allclose(own.received.ravel(), places.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(own.token_matrix(), expected, atol=1e-6)
+        for token in range(others):
+            np.testing.assert_allclose(own.token_row(token).ravel(), expected[token, others:], atol=1e-6)
+
+
+def test_a_head_or_token_that_is_not_there_is_refused() -> None:
+    attention = many_heads()[0]
+    assert attention.head(2).heads == 1
+    assert position().head(0).row(0, 0) == pytest.approx(position().row(0, 0))
+    for ask, sentence in ((attention.head, "head from 0 to 2"), (attention.token_row, "token of 2")):
+        for number in (-1, 3):
+            with pytest.raises(IndexError, match=sentence):
+                ask(number)
+    with pytest.raises(IndexError, match="token of 0"):
+        position().token_row()

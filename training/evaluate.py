@@ -8,8 +8,8 @@ The result is a flat JSON object; each name says the unit and the data.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,19 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from attnviz.inputs.preprocess import Preprocessing, preprocess
+from attnviz.measure.changed_outputs import flattened, output_replaced
+from attnviz.measure.overlap import confusion, intersection_over_union
+from attnviz.measure.query_dependence import mean_total_variation, own_class_ratio
 from attnviz.models.attention.bam import effective_gain
 from attnviz.models.attention_resnet import AttentionResNet
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
+from attnviz.reduce.ranking import centre_score, ring_auc, rings, roc_auc
 from training.arrays import Pictures, load_pictures, seeded, take
 from training.augment import standardise, to_float, whole
 from training.classifier import answered_right, class_logits
-from training.measures import (
-    border_area,
-    border_share,
-    cells_inside,
-    centre_score,
-    confusion,
-    intersection_over_union,
-    mean_total_variation,
-    own_class_ratio,
-    ring_auc,
-    rings,
-    roc_auc,
-)
+from training.measures import border_area, border_share, cells_inside
 from training.pack import IGNORED, TINY_SIZE, read_square
 from training.segmentation import SETS
 from training.street_crops import labels_on_grid, whole_street
@@ -50,21 +42,6 @@ from training.street_crops import labels_on_grid, whole_street
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
 Metrics = dict[str, float]
 Classifier = BamResNet | AttentionResNet
-
-
-@contextmanager
-def output_replaced(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Replace a module's output while the context lasts."""
-    handle = module.register_forward_hook(lambda _module, _inputs, output: change(output))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def flattened(gate: Tensor) -> Tensor:
-    """Replace a gate by its mean over locations: (B, C, H, W) -> (B, C, 1, 1), so no location is preferred."""
-    return gate.mean(dim=(2, 3), keepdim=True)
 
 
 @torch.inference_mode()

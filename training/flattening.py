@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from attnviz.measure.changed_outputs import flattened, output_replaced
 from attnviz.models.bam_resnet import BamResNet
-from training.evaluate import flattened, output_replaced
 from training.gauges import answers
 from training.gaze import load
 from training.guided_gates import bams_of

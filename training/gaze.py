@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from attnviz.measure.fixations import auc, nss
 from attnviz.models.attention.bam import effective_gain
 from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
+from attnviz.reduce.ranking import centre_score, ring_auc, rings, roc_auc
 from training.augment import standardise, to_float
 from training.guided_gates import bams_of
-from training.measures import centre_score, ring_auc, rings, roc_auc
 from training.photos import as_rgb
 
 SIZE, MULTIPLE = 224, 32
@@ -89,11 +90,7 @@ def gaze_scores(values: Floats, fixations: Floats) -> tuple[float, float]:
     Returns:
         ROC-AUC of fixated against all cells, and the mean of the standardised map at the fixations (NSS).
     """
-    flat, counts = values.ravel().astype(float), fixations.ravel()
-    scores = np.concatenate([flat, flat])
-    inside = np.arange(len(scores)) < len(flat)
-    auc = roc_auc(scores, inside, np.concatenate([counts, np.ones(len(flat))]))
-    return auc, float(((flat - flat.mean()) / (flat.std() + 1e-9) * counts).sum() / counts.sum())
+    return auc(values, fixations), nss(values, fixations)
 
 
 def sides(values: Floats) -> Floats:

@@ -19,12 +19,12 @@ from safetensors.torch import load_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
+from attnviz.measure.overlap import confusion, intersection_over_union
 from attnviz.models.build import build_model
 from attnviz.models.danet import DANet
 from training.arrays import Draw, Pictures, load_pictures, seeded, take
 from training.classifier import place_in_run, start_from
 from training.everyday_masks import CLASSES as EVERYDAY_CATEGORIES
-from training.measures import confusion, intersection_over_union
 from training.pack import CAMVID_CATEGORIES, IGNORED
 from training.progress import ProgressBar
 from training.run_state import Budget, Run, WeightAverage, phase_at, save_result, train

@@ -103,7 +103,7 @@ def decode(source: Source) -> NDArray[np.uint8]:
     if isinstance(source, Image.Image):
         return _from_pillow(source)
     if isinstance(source, str | os.PathLike):
-        return _from_file(_read(source))
+        return _from_file(read_file(source))
     if isinstance(source, bytes | bytearray | memoryview):
         if len(source) > MOST_BYTES:
             raise ImageError(f"expected a file of at most {MOST_BYTES >> 20} MiB, got {len(source) >> 20} MiB")
@@ -190,8 +190,15 @@ def _translated(kind: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
-    """The content of a regular file; never waits on a pipe or a device."""
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The content of a regular file; never waits on a pipe or a device.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        ImageError: It cannot be read, is no regular file, or has over 400 MiB.
+    """
     shown = _shown(path)
     try:
         _check_regular(os.stat(path), shown)  # before opening: opening a device can have effects

@@ -101,6 +101,14 @@ def preprocess(
         ImageError: Not an RGB uint8 array, or a side is shorter than the network takes.
         OptionError: The input would have over 50 megapixels.
     """
+    network_image, geometry = resized(image, preprocessing, min_size=min_size)
+    return normalise(network_image, preprocessing), network_image, geometry
+
+
+def resized(
+    image: NDArray[np.uint8], preprocessing: Preprocessing, *, min_size: int = 1
+) -> tuple[NDArray[np.uint8], Geometry]:
+    """As `preprocess`, without the input itself: `network_image` and the geometry."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise ImageError(f"expected an RGB array, uint8 of shape (H, W, 3), got {got}")
@@ -115,7 +123,7 @@ def preprocess(
     if preprocessing.jpeg_quality is not None:
         reduced = through_jpeg(reduced, preprocessing.jpeg_quality)
     network_image = np.array(reduced.resize((w, h), _FILTER), dtype=np.uint8, order="C")
-    return normalise(network_image, preprocessing), network_image, geometry
+    return network_image, geometry
 
 
 def sampled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:

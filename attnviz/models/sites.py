@@ -13,10 +13,14 @@ SiteKind = Literal[
     "channel_logit",  # (B, C, 1, 1), unbounded: one number per channel, before the sigmoid
     "gate",  # (B, C, H, W) in (0, 1): what multiplies the features
     "effective_gain",  # (B, 1, H, W): mean over channels of what each location is multiplied by
-    "query",  # (B, C', H, W), unbounded
-    "key",  # (B, C', H, W), unbounded
+    "query",  # (B, C', H, W), or (B, heads, C', H, W), unbounded
+    "key",  # of the same shape, unbounded
+    "other_query",  # (B, C', P), or (B, heads, C', P), unbounded: of tokens that are no locations
+    "other_key",  # of the same shape, unbounded
+    "cross_query",  # (B, [heads,] C', H', W') of other locations than the key's, or (B, [heads,] C', T, 1) of T objects
     "channel_matrix",  # (B, C, C), rows sum to 1
     "features",  # (B, C, H, W), unbounded: a module's output
+    "feature_norm",  # (B, 1, H, W), 0 or more: length of a module's features at each location
     "class_logit",  # (B, classes, H, W), unbounded
     "spatial_gate",  # (B, 1, H, W) in (0, 1)
     "group_gate",  # (B, G, H, W) in (0, 1): one map per group of channels
@@ -45,6 +49,13 @@ class Site:
         stride: Input pixels per location, in both directions.
         fusion: Of ``"effective_gain"`` alone: ``"sum"`` or ``"product"``, how the logits of both branches are joined.
         view: Applied to the module's output before it is kept; None keeps it as it is.
+
+    Example:
+        >>> import attnviz
+        >>> stem = attnviz.Site("stem", "bn1", "feature_norm", None, 2, view=lambda x: x.norm(dim=1, keepdim=True))
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", sites=[stem])
+        >>> list(explanation.maps)
+        ['stem']
     """
 
     label: str

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.observe.token_grid import FRESH as _FRESH
-from attnviz.observe.token_grid import Tokens, concatenated, followed, of_feature_map, permutation
+from attnviz.observe.energies import Kept, Step, kept
+from attnviz.observe.layouts import Layout, layout_of
+from attnviz.observe.places import PRODUCTS, Numbers, Places
+from attnviz.observe.shape_calls import permutation, tensors_in
 
-PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum", "rmatmul"}
 _ROWS_CHECKED = 32  # of each head's softmax, against what is kept
 _KEEPS_PLACES = {"contiguous", "clone", "to", "type_as", "float", "dropout", "view", "reshape", "unsqueeze", "squeeze"}
+_SCALES = {"mul", "multiply", "div", "true_divide", "divide"}
+_ADDS = {"add", "sub", "subtract"}
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,33 @@ class Product:
     Attributes:
         query: (..., N, c).
         key: (..., M, c).
-        query_tokens: Where the query's locations are.
-        key_tokens: Where the key's locations are.
-        scales: What the product was multiplied with.
+        number: Of the call that made it.
+        places: Of query and key.
+        steps: What the product was multiplied with, and what was added to it.
         changed: How it was changed otherwise; empty where it was not.
+        turned: Whether its rows are the keys.
+        calls: Numbers of the calls that made it what it is.
     """
 
     query: Tensor
     key: Tensor
-    query_tokens: Tokens | None
-    key_tokens: Tokens | None
-    scales: tuple[Any, ...] = ()
+    number: int
+    places: tuple[Numbers | None, Numbers | None]
+    steps: tuple[Step, ...] = ()
     changed: str = ""
+    turned: bool = False
+    calls: frozenset[int] = frozenset()
+
+    def transposed(self) -> Product:
+        """With rows and columns exchanged."""
+        return replace(
+            self,
+            query=self.key,
+            key=self.query,
+            places=self.places[::-1],
+            turned=not self.turned,
+            steps=tuple(step.transposed() for step in self.steps),
+        )
 
 
 @dataclass(frozen=True)
@@ -48,108 +66,104 @@ class Attention:
     """A position attention that was found.
 
     Attributes:
-        query: (B, heads, c, h, w), its scale folded in; None where it is not shown.
-        key: (B, heads, c, h, w).
-        grid: (h, w), or None.
-        heads: How many.
+        layout: Its heads and grids.
+        kept: Its query and key; None where it is not shown.
         reason: Why it is not shown; empty where it is.
+        calls: Numbers of the calls that made it.
     """
 
-    query: Tensor | None
-    key: Tensor | None
-    grid: tuple[int, int] | None
-    heads: int
-    reason: str
+    layout: Layout
+    kept: Kept | None = None
+    reason: str = ""
+    calls: frozenset[int] = field(default=frozenset())
 
 
 class AttentionWatch:
-    """Follows products of two tensors through one forward pass, and where in each tensor the picture's places are."""
+    """Follows products of two tensors through one forward pass.
 
-    def __init__(self, x: Tensor) -> None:
-        self._batch = int(x.shape[0])
-        self._tokens = WeakTensorKeyDictionary()
+    Args:
+        batch: How many pictures.
+        places: Of the picture, of all tensors so far; None where layouts are known from an earlier pass.
+        layouts: (number of a product's call, whether it is turned) -> its layout; filled where places are given.
+    """
+
+    def __init__(self, batch: int, places: Places | None, layouts: dict[tuple[int, bool], Layout]) -> None:
+        self._batch, self._places, self._layouts = batch, places, layouts
         self._products = WeakTensorKeyDictionary()
         self._softmaxes = WeakTensorKeyDictionary()
-        self._tokens[x] = of_feature_map(x)
 
-    def finished(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention | None:
+    def finished(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention | None:
         """The attention that a call completes: a softmax times a third tensor, or all of it at once."""
         if name == "scaled_dot_product_attention":
-            return self._at_once(args, kwargs)
+            return self._at_once(number, args, kwargs)
         if name in PRODUCTS:
-            return next((self._softmaxes[a] for a in _tensors(args) if a in self._softmaxes), None)
+            return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
         return None
 
-    def note(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
-        """Remember what a call made of tokens, products and their softmaxes."""
-        tensors = _tensors(args)
+    def is_softmax(self, tensor: Tensor) -> bool:
+        """Whether a tensor is the softmax of a position attention that is followed."""
+        return tensor in self._softmaxes
+
+    def note(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
+        """Remember what a call made of products and their softmaxes."""
+        tensors = tensors_in(args)
         if not tensors or not outs:
             return
-        self._note_tokens(name, args, kwargs, tensors, outs)
         out, source = outs[0], tensors[0]
         product = self._products.get(source)
         if product is None and len(tensors) > 1:
             source, product = next(((t, self._products[t]) for t in tensors if t in self._products), (source, None))
-        if name in PRODUCTS:
-            made = self._product(name, args, kwargs, out)
+        if name in PRODUCTS and product is not None and out.shape[-2:] == source.shape[-2:]:
+            self._products[out] = replace(product, changed=name, calls=product.calls | {number})  # mixed between heads
+        elif name in PRODUCTS:
+            made = self._product(number, name, args, kwargs)
             if made is not None:
                 self._products[out] = made
         elif name == "softmax" and product is not None:
             dim = args[1] if len(args) > 1 else kwargs.get("dim", -1)
             found = self._softmaxed(product, out, dim)
             if found is not None:
-                self._softmaxes[out] = found
+                self._softmaxes[out] = replace(found, calls=product.calls | {number})
         elif product is not None:
             changed = _changed(product, name, args, kwargs, source, out)
             if changed is not None:
-                self._products[out] = changed
+                self._products[out] = replace(changed, calls=product.calls | {number})
         elif source in self._softmaxes:
-            self._softmaxes[out] = self._softmaxes[source]
+            found = self._softmaxes[source]
+            for each in outs:
+                self._softmaxes[each] = replace(found, calls=found.calls | {number})
 
-    def _note_tokens(
-        self, name: str, args: Sequence[Any], kwargs: dict[str, Any], tensors: list[Tensor], outs: Sequence[Tensor]
-    ) -> None:
-        if name in _FRESH:
-            self._tokens[outs[0]] = of_feature_map(outs[0])
-        elif name == "cat":
-            self._tokens[outs[0]] = concatenated([self._tokens.get(t) for t in tensors], args, kwargs)
-        elif name not in PRODUCTS:
-            for source in tensors:
-                tokens = self._tokens.get(source)
-                if tokens is not None:
-                    for out in outs:
-                        self._tokens[out] = followed(tokens, name, (source, *args[1:]), kwargs, out)
-                    break
-            else:
-                return
-        elif (
-            name in {"matmul", "rmatmul"} and tensors[0] in self._tokens and len(tensors) == 2 and tensors[1].ndim == 2
-        ):
-            tokens = self._tokens[tensors[0]]
-            self._tokens[outs[0]] = tokens and followed(tokens, name, (tensors[0],), {}, outs[0])
+    def _places_of(self, tensor: Tensor) -> Numbers | None:
+        return None if self._places is None else self._places.of(tensor)
 
-    def _product(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], out: Tensor) -> Product | None:
-        if name == "einsum":
-            return self._einsum(args)
-        own = [a for a in args if isinstance(a, Tensor)]
-        left, right = (own[1], own[0]) if name == "rmatmul" else (own[-2], own[-1])
-        if (
-            len(own) < 2
-            or left.ndim < 3
-            or right.ndim != left.ndim
-            or left in self._softmaxes
-            or right in self._softmaxes
-        ):
+    def _product(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Product | None:
+        own = tensors_in(args)
+        if any(t in self._softmaxes for t in own):
             return None
-        made = Product(left, right.transpose(-1, -2), self._at(left, -2), self._at(right, -1))
+        if name == "einsum":
+            return self._einsum(number, args, own)
+        left, right = (own[1], own[0]) if name == "rmatmul" else (own[-2], own[-1])
+        if left.ndim < 3 or right.ndim != left.ndim:
+            return None
+        key_places = self._places_of(right)
+        if key_places is not None:
+            key_places = replace(key_places, of=key_places.of.transpose(-1, -2))
+        made = Product(
+            left,
+            right.transpose(-1, -2),
+            number,
+            (self._places_of(left), key_places),
+            calls=frozenset({number}),
+        )
         if name == "baddbmm":
             alpha, beta = kwargs.get("alpha", 1), kwargs.get("beta", 1)
-            made = replace(made, scales=(alpha,), changed="baddbmm" if beta else "")
+            shape = torch.Size((*left.shape[:-1], right.shape[-1]))
+            bias = () if not beta else (Step("add", own[0].detach() * beta, shape),)
+            made = replace(made, steps=(Step("mul", alpha, shape), *bias))
         return made
 
-    def _einsum(self, args: Sequence[Any]) -> Product | None:
-        own = _tensors(args)
-        if not isinstance(args[0], str) or len(own) != 2 or any(t in self._softmaxes for t in own):
+    def _einsum(self, number: int, args: Sequence[Any], own: Sequence[Tensor]) -> Product | None:
+        if not isinstance(args[0], str) or len(own) != 2:
             return None
         sides, arrow, result = args[0].replace(" ", "").partition("->")
         one, _, other = sides.partition(",")
@@ -159,150 +173,125 @@ class AttentionWatch:
         if n not in one:
             one, other, own = other, one, own[::-1]
         summed = set(one) & set(other) - set(result)
-        if (
-            len(summed) != 1
-            or n in other
-            or m in one
-            or set(one) - summed - {n} != set(lead)
-            or set(other) - summed - {m} != set(lead)
-        ):
+        own_one, own_other = set(one) - summed - {n}, set(other) - summed - {m}
+        if len(summed) != 1 or n in other or m in one or own_one != set(lead) or own_other != set(lead):
             return None
         c = summed.pop()
-        query, key = torch.einsum(f"{one}->{lead}{n}{c}", own[0]), torch.einsum(f"{other}->{lead}{m}{c}", own[1])
-        return Product(
-            query, key, self._at(own[0], one.index(n) - len(one)), self._at(own[1], other.index(m) - len(other))
-        )
-
-    def _at(self, tensor: Tensor, dim: int) -> Tokens | None:
-        """The tokens of a tensor where they lie along one dimension, counted from the end."""
-        tokens: Tokens | None = self._tokens.get(tensor)
-        return tokens if tokens is not None and tokens.flat and tokens.dim == tensor.ndim + dim else None
+        orders = f"{one}->{lead}{n}{c}", f"{other}->{lead}{m}{c}"
+        query, key = (torch.einsum(order, tensor) for order, tensor in zip(orders, own, strict=True))
+        places = [self._places_of(tensor) for tensor in own]
+        turned = [
+            None if numbers is None else replace(numbers, of=torch.einsum(order, numbers.of))
+            for order, numbers in zip(orders, places, strict=True)
+        ]
+        return Product(query, key, number, (turned[0], turned[1]), calls=frozenset({number}))
 
     def _softmaxed(self, product: Product, out: Tensor, dim: int) -> Attention | None:
         dim = dim % out.ndim
         if dim == out.ndim - 2:
-            product = replace(
-                product,
-                query=product.key,
-                key=product.query,
-                query_tokens=product.key_tokens,
-                key_tokens=product.query_tokens,
-            )
-            out = out.transpose(-1, -2)
+            product, out = product.transposed(), out.transpose(-1, -2)
         elif dim != out.ndim - 1:
             return None
         found = self._attention(product)
-        if found.query is None or found.key is None:
+        if found.reason:
             return found
-        worst = _worst(found, product, out)
-        limit = 1e-5 if out.dtype == torch.float32 else 1e-2
-        if worst <= limit:
-            return found
+        if out.shape[-2:] == (product.query.shape[-2], product.key.shape[-2]) and out.numel() == math.prod(
+            (*product.query.shape[:-1], product.key.shape[-2])
+        ):
+            worst = _worst(found, out, every=bool(product.changed or product.steps))
+            if worst <= (1e-5 if out.dtype == torch.float32 else 1e-2):
+                return found
         what = product.changed or "something"
-        return replace(found, query=None, key=None, reason=f"{what} stands between product and softmax")
+        return replace(found, kept=None, reason=f"{what} stands between product and softmax")
 
-    def _at_once(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention:
+    def _at_once(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        query, key = given["query"], given["key"]
-        scale = given.get("scale")
+        query, key, mask, scale = given["query"], given["key"], given.get("attn_mask"), given.get("scale")
+        places = self._places_of(query), self._places_of(key)
         if given.get("enable_gqa") and key.ndim == query.ndim == 4:
-            key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-        masked = given.get("attn_mask") is not None or bool(given.get("is_causal"))
-        product = Product(
-            query,
-            key,
-            self._at(query, -2),
-            self._at(given["key"], -2),
-            (1 / math.sqrt(query.shape[-1]) if scale is None else scale,),
-        )
-        found = self._attention(product)
-        if masked and not found.reason:
-            return replace(found, query=None, key=None, reason="a mask or bias stands between product and softmax")
-        return found
+            times = query.shape[1] // key.shape[1]
+            key = key.repeat_interleave(times, dim=1)
+            places = places[0], places[1] and replace(places[1], of=places[1].of.repeat_interleave(times, dim=1))
+        shape = torch.Size((*query.shape[:-1], key.shape[-2]))
+        steps = [Step("mul", 1 / math.sqrt(query.shape[-1]) if scale is None else scale, shape)]
+        if given.get("is_causal"):
+            mask = torch.ones(shape[-2:], dtype=torch.bool, device=query.device).tril()
+        if mask is not None and mask.dtype == torch.bool:
+            mask = torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, -math.inf)
+        if mask is not None:
+            steps.append(Step("add", mask, shape))
+        return self._attention(Product(query, key, number, places, tuple(steps), calls=frozenset({number})))
 
     def _attention(self, product: Product) -> Attention:
-        """What is kept of a product: its heads apart, its other tokens left out, its scale folded in."""
-        query, key, tokens = product.query, product.key, product.query_tokens
-        count = math.prod(query.shape[:-2])
-        heads = max(1, count // self._batch)
-        reason = ""
-        if tokens is None:
-            reason = "no grid of the picture was found in it"
-        elif product.key_tokens != tokens and (
-            product.key_tokens is None or replace(product.key_tokens, dim=tokens.dim) != tokens
-        ):
-            reason = "query and key are not of the same places"
-        elif count % self._batch or math.prod(key.shape[:-2]) != count:
-            reason = "query and key are not of the same number of heads"
-        if reason or tokens is None:
-            return Attention(None, None, None if tokens is None else tokens.grid, heads, reason)
-        for scale in product.scales:
-            query = query * scale
-        places = slice(tokens.before, tokens.before + math.prod(tokens.grid))
-        kept = [
-            t.detach()
-            .reshape(self._batch, heads, *t.shape[-2:])[:, :, places]
-            .transpose(-1, -2)
-            .float()
-            .reshape(self._batch, heads, t.shape[-1], *tokens.grid)
-            .clone()
-            for t in (query, key)
-        ]
-        return Attention(kept[0], kept[1], tokens.grid, heads, "")
+        """What is kept of a product: its heads apart, its places in order, scale, bias and windows folded in."""
+        at = product.number, product.turned
+        if at not in self._layouts:
+            self._layouts[at] = layout_of(*product.places, self._batch, int(product.query.shape[-2]))
+        layout = self._layouts[at]
+        if layout.reason:
+            return Attention(layout, reason=layout.reason, calls=product.calls)
+        found = kept(product.query, product.key, product.steps, layout)
+        if isinstance(found, str):
+            return Attention(layout, reason=found, calls=product.calls)
+        return Attention(layout, found, calls=product.calls)
 
 
 def _changed(
     product: Product, name: str, args: Sequence[Any], kwargs: dict[str, Any], source: Tensor, out: Tensor
 ) -> Product | None:
     """The product after one more call; None where it is no product any more."""
+    if name == "cat":
+        return replace(product, changed="cat")
     order = permutation(name, args, kwargs)
     if order is not None:
         last = source.ndim - 1
         if order == [*range(last - 1), last, last - 1]:
-            return replace(
-                product,
-                query=product.key,
-                key=product.query,
-                query_tokens=product.key_tokens,
-                key_tokens=product.query_tokens,
-            )
-        return product if order == list(range(source.ndim)) else None
+            return product.transposed()
+        return product if order == list(range(source.ndim)) else replace(product, changed=name)
     if out.shape[-2:] != source.shape[-2:]:
         return None
     if name in _KEEPS_PLACES:
         return product if out.numel() == source.numel() else None
-    if name in {"mul", "multiply", "div", "true_divide", "divide"} and len(args) > 1:
-        other = args[1] if args[0] is source else args[0]
-        if (
-            not isinstance(other, Tensor)
-            or other.numel() == 1
-            or (other.shape[-2:] == (1, 1) and other.ndim <= product.query.ndim)
-        ):
-            folded = other.detach() if isinstance(other, Tensor) else other
-            return replace(product, scales=(*product.scales, folded if name.startswith("mul") else 1 / folded))
+    if name in _SCALES | _ADDS and len(args) > 1 and out.numel() == source.numel():
+        first = args[0] is source
+        other = args[1] if first else args[0]
+        if isinstance(other, Tensor) and name in _SCALES and other.shape[-2:] != (1, 1) and other.numel() > 1:
+            return replace(product, changed=name)
+        if first or name in {"mul", "multiply", "add"}:
+            what = "add" if name in _ADDS else "mul"
+            other = other.detach() if isinstance(other, Tensor) else other
+            times = kwargs.get("alpha", 1) * (-1 if name in {"sub", "subtract"} else 1)
+            value = other * times if what == "add" else other if name.startswith("mul") else 1 / other
+            return replace(product, steps=(*product.steps, Step(what, value, out.shape)))
     return replace(product, changed=name)
 
 
-def _worst(found: Attention, product: Product, out: Tensor) -> float:
-    """Largest difference of some rows of the network's softmax from what is kept, among the picture's places."""
-    tokens = product.query_tokens
-    if found.query is None or found.key is None or tokens is None:
+def _worst(found: Attention, out: Tensor, every: bool) -> float:
+    """Largest difference of the network's softmax from what is kept, among the picture's places.
+
+    Args:
+        found: What is kept.
+        out: The network's softmax, (..., N, M).
+        every: Whether all rows are compared, instead of some.
+    """
+    layout, own = found.layout, found.kept
+    if own is None or layout.query_rows is None or layout.key_rows is None:
         return 0.0
-    query, key = (t.flatten(0, 1).flatten(2) for t in (found.query, found.key))
-    count = query.shape[-1]
-    rows = torch.arange(count) if product.changed else torch.linspace(0, count - 1, min(count, _ROWS_CHECKED)).long()
-    rows = rows.to(out.device)
-    places = slice(tokens.before, tokens.before + count)
+    query, key = own.query.flatten(0, 1), own.key.flatten(0, 1)
+    others = 0 if own.other_key is None else own.other_key.shape[2]
+    keys = key if own.other_key is None else torch.cat([own.other_key.flatten(0, 1), key], 1)
+    count = query.shape[1]
+    rows = torch.arange(count) if every else torch.linspace(0, count - 1, min(count, _ROWS_CHECKED)).long()
+    flat = out.reshape(-1, out.shape[-1])
+    own_rows, columns = layout.query_rows.flatten(0, 1), layout.key_rows.flatten(0, 1) % out.shape[-1]
     worst = 0.0
-    for part in rows.split(256):
-        own = out.reshape(-1, *out.shape[-2:])[:, part + tokens.before, places].float()
-        ours = (query[:, :, part].transpose(1, 2) @ key).softmax(-1)
-        shares = own / own.sum(-1, keepdim=True).clamp_min(1e-12)
+    for part in rows.to(out.device).split(256):
+        ours = (query[:, part] @ keys.transpose(-1, -2)).softmax(-1)[..., others:]
+        theirs = flat[own_rows[:, part]].float()  # (B * heads, rows, M), of the window that each row is in
+        shares = theirs.gather(-1, columns.unsqueeze(1).expand(-1, len(part), -1))
+        if layout.windows is not None:
+            apart = layout.windows[0][part].unsqueeze(-1) != layout.windows[1]
+            shares = shares.masked_fill(apart, 0.0)
         worst = max(worst, float((ours - shares).abs().max()))
     return worst
-
-
-def _tensors(args: Sequence[Any]) -> list[Tensor]:
-    flat = [b for a in args for b in (a if isinstance(a, (list, tuple)) else (a,))]
-    return [a for a in flat if isinstance(a, Tensor)]

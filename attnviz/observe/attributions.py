@@ -6,16 +6,21 @@ differ, which is the point of showing them beside each other.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 from torch import Tensor, nn
 
 from attnviz.errors import ModelError, OptionError, RecordError
+from attnviz.extras import needs
+from attnviz.observe.collect import logits_of
 from attnviz.observe.recorder import as_numpy, evaluating, lock_of
 from attnviz.results import AttentionMap
+
+with needs("captum", extra="attributions"):
+    from captum.attr import IntegratedGradients, LayerGradCam, Occlusion, Saliency
 
 Method = Literal["grad_cam", "integrated_gradients", "saliency", "occlusion"]
 
@@ -25,7 +30,25 @@ _LEAST_WINDOW = 8  # pixels
 _STEPS = 32  # of the path integral; captum's default is 50, its sum here is within a few percent of the logit's change
 
 
-def attribute(net: nn.Module, x: Tensor, target: int, method: Method = "grad_cam", *, stage: int = 4) -> AttentionMap:
+@dataclass(frozen=True)
+class _How:
+    """What the methods need beside the input: the network, the path of Grad-CAM's layer, whether to spare passes."""
+
+    net: nn.Module
+    layer: str
+    sparing: bool
+
+
+def attribute(
+    net: nn.Module,
+    x: Tensor,
+    target: int,
+    method: Method = "grad_cam",
+    *,
+    stage: int = 4,
+    layer: str | None = None,
+    sparing: bool = False,
+) -> AttentionMap:
     """Which locations of the input spoke for a category of a classifier.
 
     The reference input, where a method needs one, is 0: the mean colour of the data the network was trained on.
@@ -47,17 +70,21 @@ def attribute(net: nn.Module, x: Tensor, target: int, method: Method = "grad_cam
     use one network, to attribute or to record: one waits for the other.
 
     Args:
-        net: A classifier whose output is logits (1, categories), with its stages as ``layer1`` to ``layer4``.
+        net: A classifier that gives logits (1, categories), or something with such ``logits``.
         x: Its input, (1, 3, H, W), mean and std removed; moved to the network's device and dtype.
         target: Number of the category, from 0.
         method: As above.
-        stage: For Grad-CAM: of which stage, from 1; later ones are coarser and closer to the category.
+        stage: For Grad-CAM: of which stage, from 1, the module ``layer<N>``; later ones are coarser and closer to the
+            category.
+        layer: For Grad-CAM, instead of a stage: the path of a module that returns (1, C, h, w).
+        sparing: In few forward passes, for many maps in a row: 16 points of the path, windows beside each other, and
+            four times as many copies of the input at once.
 
     Returns:
-        A map of float32 values (h, w) with label ``"<method>"``, or ``"grad_cam.stage<N>"``.
+        A map of float32 values (h, w) with label ``"<method>"``, ``"grad_cam.stage<N>"`` or ``"<layer>.grad_cam"``.
 
     Raises:
-        OptionError: An unknown method, a stage the network has not, or a category that does not exist.
+        OptionError: An unknown method, a stage or layer the network has not, or a category that does not exist.
         RecordError: The input has another shape, the output is not logits of one picture, or the stage not a map.
         ModelError: The attribution is not finite.
     """
@@ -69,42 +96,44 @@ def attribute(net: nn.Module, x: Tensor, target: int, method: Method = "grad_cam
     parameter = next(net.parameters(), x)
     with lock_of(net), evaluating(net), _gradients_on():
         own = x.detach().to(parameter.device, parameter.dtype, copy=True).requires_grad_()
-        values = attributor(_logits_of(net, target), own, target, net, stage)
-    return _map(values, method, stage, x.shape[2])
+        values = attributor(_logits_of(net, target), own, target, _How(net, layer or f"layer{stage}", sparing))
+    return _map(values, method, stage if layer is None else layer, x.shape[2])
 
 
-def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int) -> Tensor:
-    layer = getattr(net, f"layer{stage}", None)
-    if not isinstance(layer, nn.Module):
-        raise OptionError(f"expected a stage of the network, such as 4, got {stage}")
-    attributor: Any = LayerGradCam(logits, layer)  # its method is decorated without a type
+def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
+    try:
+        module = how.net.get_submodule(how.layer)
+    except AttributeError as error:
+        stage = how.layer.removeprefix("layer")
+        what = f"a stage of the network, such as 4, got {stage}" if stage != how.layer else f"a module, got {stage!r}"
+        raise OptionError(f"expected {what}") from error
+    attributor: Any = LayerGradCam(logits, module)  # its method is decorated without a type
     try:
         found = attributor.attribute(x, target, relu_attributions=True)
     except AssertionError as error:  # captum's word for a layer that was not reached
-        raise RecordError(f"expected the forward pass to reach layer{stage}, but it did not") from error
+        raise RecordError(f"expected the forward pass to reach {how.layer}, but it did not") from error
     if not isinstance(found, Tensor) or found.ndim != 4:
-        raise RecordError(f"expected layer{stage} to return a tensor (1, C, h, w), got another output")
+        raise RecordError(f"expected {how.layer} to return a tensor (1, C, h, w), got another output")
     return found[0, 0]
 
 
-def _integrated_gradients(
-    logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int
-) -> Tensor:
+def _integrated_gradients(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     attributor: Any = IntegratedGradients(logits)
-    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=_STEPS, internal_batch_size=_at_once(x))
+    steps = _STEPS // 2 if how.sparing else _STEPS
+    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=steps, internal_batch_size=_at_once(x, how))
     return found[0].sum(dim=0)
 
 
-def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int) -> Tensor:
+def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     attributor: Any = Saliency(logits)
     found: Tensor = attributor.attribute(x, target)
     return found[0].amax(dim=0)
 
 
-def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: nn.Module, stage: int) -> Tensor:
+def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     short = min(x.shape[2:])
     side = min(short, max(_LEAST_WINDOW, round(short / _WINDOWS_PER_SIDE)))
-    step = max(1, side // 2)
+    step = side if how.sparing else max(1, side // 2)
     attributor: Any = Occlusion(logits)
     with torch.no_grad():
         found = attributor.attribute(
@@ -113,15 +142,15 @@ def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, net: 
             strides=(3, step, step),
             baselines=0.0,
             target=target,
-            perturbations_per_eval=_at_once(x),
+            perturbations_per_eval=_at_once(x, how),
         )
     first_color: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
     return first_color
 
 
-def _at_once(x: Tensor) -> int:
+def _at_once(x: Tensor, how: _How) -> int:
     """How many copies of the input go through the network together."""
-    return max(1, _PIXELS_AT_ONCE // (x.shape[2] * x.shape[3]))
+    return max(1, (4 if how.sparing else 1) * _PIXELS_AT_ONCE // (x.shape[2] * x.shape[3]))
 
 
 def _logits_of(net: nn.Module, target: int) -> Callable[[Tensor], Tensor]:
@@ -129,12 +158,13 @@ def _logits_of(net: nn.Module, target: int) -> Callable[[Tensor], Tensor]:
 
     def logits(x: Tensor) -> Tensor:
         output = net(x)
-        if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != x.shape[0]:
+        found = None if isinstance(output, (tuple, list)) else logits_of(output)  # one of several is not told
+        if found is None or found.shape[0] != x.shape[0]:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise RecordError(f"expected a classifier's logits of shape (1, categories), got {got}")
-        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < output.shape[1]:
-            raise OptionError(f"expected a category from 0 to {output.shape[1] - 1}, got {target!r}")
-        return output
+        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < found.shape[1]:
+            raise OptionError(f"expected a category from 0 to {found.shape[1] - 1}, got {target!r}")
+        return found
 
     return logits
 
@@ -146,25 +176,29 @@ def _gradients_on() -> Iterator[None]:
         yield
 
 
-def _map(values: Tensor, method: str, stage: int, height: int) -> AttentionMap:
+def _map(values: Tensor, method: str, where: int | str, height: int) -> AttentionMap:
     title, unit, low = _WORDS[method]
     array = as_numpy(values)
     if not np.isfinite(array).all():
         raise ModelError(f"expected finite attributions by {method}, got NaN or infinity")
-    coarse = method == "grad_cam"
+    label = method
+    if method == "grad_cam":
+        of_stage = isinstance(where, int)
+        label = f"{method}.stage{where}" if of_stage else f"{where}.{method}"
+        title = f"Stage {where} · {title}" if of_stage else f"{where} · {title}"
     return AttentionMap(
-        label=f"{method}.stage{stage}" if coarse else method,
-        title=f"Stage {stage} · {title}" if coarse else title,
+        label=label,
+        title=title,
         kind="attribution",
         values=np.ascontiguousarray(array),
         unit=unit,
         bounds=(low, None),
-        stage=stage if coarse else None,
+        stage=where if isinstance(where, int) and method == "grad_cam" else None,
         stride=max(1, round(height / array.shape[0])),
     )
 
 
-_METHODS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, int, nn.Module, int], Tensor]] = {
+_METHODS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, int, _How], Tensor]] = {
     "grad_cam": _grad_cam,
     "integrated_gradients": _integrated_gradients,
     "saliency": _saliency,

@@ -14,12 +14,14 @@ from attnviz.results import (
     AttentionMap,
     ChannelAttention,
     ChannelGate,
+    FloatArray,
     LabelArray,
     Prediction,
     Segmentation,
     StageAttention,
 )
 
+_UNITS = {"feature_norm": "norm"}
 _MEAN_OF = {"group_gate": " (mean of groups)", "gate": " (mean of channels)"}
 
 
@@ -88,20 +90,38 @@ def _stage(recording: Recording, site: Site) -> StageAttention:
 
 def position_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
     """Every position attention of one picture of the batch, by the label that its sites share; in order."""
+    return _attentions(recording, "query", batch)
+
+
+def cross_attentions(recording: Recording, batch: int = 0) -> dict[str, PositionAttention]:
+    """Those of one picture whose queries are not the places of their keys, by the label that their sites share."""
+    return _attentions(recording, "cross_query", batch)
+
+
+def _attentions(recording: Recording, kind: SiteKind, batch: int) -> dict[str, PositionAttention]:
+    def tensor(group: str, name: str) -> FloatArray | None:
+        found = recording.sites.get(f"{group}.{name}")
+        return None if found is None else as_numpy(found[batch])
+
     return {
         site.group: PositionAttention(
             query=as_numpy(recording.sites[site.label][batch]),
             key=as_numpy(recording.sites[f"{site.group}.key"][batch]),
             gamma=_gamma(recording, site.group),
             stride=site.stride,
+            other_query=tensor(site.group, "other_query"),
+            other_key=tensor(site.group, "other_key"),
+            class_token=recording.class_token and f"{site.group}.other_query" in recording.sites,
         )
-        for site in _of_kind(recording, "query")
+        for site in _of_kind(recording, kind)
     }
 
 
 def channel_attention(recording: Recording) -> ChannelAttention | None:
     """DANet's attention between channels of the first picture; None where the network has none."""
     for site in _of_kind(recording, "channel_matrix"):
+        if not {f"{site.group}.input", f"{site.group}.output"} <= recording.sites.keys():
+            continue  # the matrix alone was chosen
         before, after = (recording.sites[f"{site.group}.{end}"][0] for end in ("input", "output"))
         return ChannelAttention(
             matrix=as_numpy(recording.sites[site.label][0]),
@@ -128,19 +148,19 @@ def channel_gates(recording: Recording) -> dict[str, ChannelGate]:
 
 
 def other_maps(recording: Recording) -> tuple[AttentionMap, ...]:
-    """Spatial gates of other attention modules (CBAM, SGE): one map per site, the mean where it has several.
+    """Spatial gates of other attention modules (CBAM, SGE), and feature norms: one map per site, the mean of several.
 
     A gate for every channel and location is one of them, but not that of a BAM, whose gain says the same.
     """
-    single = _of_kind(recording, "spatial_gate", "group_gate", "gate")
+    single = _of_kind(recording, "spatial_gate", "group_gate", "gate", "feature_norm")
     return tuple(
         AttentionMap(
             label=site.label,
             title=site.label + _MEAN_OF.get(site.kind, ""),
             kind=site.kind,
             values=as_numpy(recording.sites[site.label][0].mean(dim=0)),
-            unit="gate",
-            bounds=_gate_bounds(recording.sites[site.label][0]),
+            unit=_UNITS.get(site.kind, "gate"),
+            bounds=(0.0, None) if site.kind == "feature_norm" else _gate_bounds(recording.sites[site.label][0]),
             stage=site.stage,
             stride=site.stride,
         )

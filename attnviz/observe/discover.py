@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,37 +13,22 @@ from torch import Tensor, nn
 
 from attnviz.errors import RecordError
 from attnviz.models.sites import Site, SiteKind
-from attnviz.observe.attention_products import Attention, AttentionWatch
-from attnviz.observe.gates import GateWatch
+from attnviz.observe.attention_products import Attention
+from attnviz.observe.gates import FoundGate
 from attnviz.observe.recorder import Recording, evaluating, lock_of
-from attnviz.observe.watch_calls import Calls, CallWatcher, ModulePaths, line_of_user
+from attnviz.observe.watched_pass import Find, FoundAttention, WatchedPass, closed
 
-_TITLES = ("label", "kind", "grid", "stride", "heads", "where")
-
-
-@dataclass(frozen=True)
-class FoundAttention:
-    """One attention of a network.
-
-    Attributes:
-        label: Of its map or position attention in an explanation; heads have ``.head0``, ``.head1`` after it.
-        path: Of the module in whose forward pass it is used; ``""`` is the network.
-        kind: ``"spatial_gate"``, ``"group_gate"``, ``"channel_gate"``, ``"gate"`` or ``"position"``.
-        grid: (h, w) of its locations; None for a channel gate and where it is not shown.
-        stride: Input pixels per location; None as for the grid.
-        heads: How many; 1 for gates.
-        where: File and line of the code that uses it.
-        reason: Why an explanation does not show it; empty where it does.
-    """
-
-    label: str
-    path: str
-    kind: str
-    grid: tuple[int, int] | None
-    stride: int | None
-    heads: int
-    where: str
-    reason: str = ""
+_CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_(token|embedding|emb)$", re.IGNORECASE)
+_TITLES = ("label", "kind", "grid", "stride", "heads", "range used", "where")
+_SITE_KINDS: dict[str, SiteKind] = {
+    "spatial_gate": "spatial_gate",
+    "group_gate": "group_gate",
+    "channel_gate": "channel_gate",
+    "row_gate": "gate",
+    "column_gate": "gate",
+    "gate": "gate",
+}
+_ROWS_MEASURED = 32  # of each head's attention, for its range
 
 
 @dataclass(frozen=True)
@@ -53,10 +38,12 @@ class AttentionTable(Sequence[FoundAttention]):
     Attributes:
         found: One entry for each.
         modules: Paths of modules that could be watched instead: the last of each size of features.
+        notes: One sentence for each part of the network that could not be watched.
     """
 
     found: tuple[FoundAttention, ...]
     modules: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - a number or a slice
         return self.found[index]
@@ -69,12 +56,21 @@ class AttentionTable(Sequence[FoundAttention]):
 
     def __str__(self) -> str:
         if not self.found:
-            return (
-                f"No attention was found. Modules that could be watched instead: {', '.join(self.modules) or 'none'}."
-            )
+            return " ".join(("No attention was found.", *self.notes, self._instead()))
         rows = [_TITLES, *(_row(entry) for entry in self.found)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_TITLES))]
-        return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join((*lines, *self.notes))
+
+    def _instead(self) -> str:
+        if not self.modules:
+            return "No module gives features of several places that could be watched instead."
+        last = self.modules[-1]
+        return (
+            f"Modules that could be watched instead: {', '.join(self.modules)}; "
+            f'explain(photo, model=net, sites="{last}") shows the norm of their features, '
+            f'sites="{last}.grad_cam" Grad-CAM there.'
+        )
 
     __repr__ = __str__
 
@@ -103,8 +99,10 @@ def find_attention(net: nn.Module, x: Tensor) -> AttentionTable:
         >>> found[0].kind
         'channel_gate'
     """
-    watch = _watched(net, x)[1]
-    return AttentionTable(tuple(entry for entry, _ in watch.finds), tuple(watch.paths.last_of_size.values()))
+    watched = _watched(net, x, whole=True)[1]
+    found = tuple(replace(entry, range_used=_range_used(value)) for entry, value in watched.finds)
+    notes = tuple(f"{path or 'The network'} is compiled: its calls cannot be watched." for path in closed(net))
+    return AttentionTable(found, tuple(watched.last_of_size.values()), notes)
 
 
 def record_found(net: nn.Module, x: Tensor) -> Recording:
@@ -117,101 +115,89 @@ def record_found(net: nn.Module, x: Tensor) -> Recording:
     Raises:
         RecordError: The input has another shape.
     """
-    output, watch = _watched(net, x)
+    output, watched = _watched(net, x)
+    return recording_of(net, output, watched.finds)
+
+
+def recording_of(net: nn.Module, output: Any, finds: Sequence[Find]) -> Recording:  # noqa: ANN401 - whatever a network gives
+    """What was found in a forward pass, as a recording.
+
+    Args:
+        net: The network.
+        output: Its output.
+        finds: From a `WatchedPass`.
+    """
     sites: dict[Site, Tensor] = {}
-    for entry, value in watch.finds:
+    for entry, value in finds:
         if isinstance(value, Attention):
-            sites.update(_sites_of_heads(entry, value))
-        elif not entry.reason:
-            sites[Site(entry.label, entry.path, _gate_kind(entry), None, entry.stride or 1)] = value
+            sites.update(_sites_of_attention(entry, value))
+        else:
+            sites[Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)] = value.value
     detached = output.detach() if isinstance(output, Tensor) else output
-    return Recording(detached, {site.label: tensor for site, tensor in sites.items()}, tuple(sites))
+    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), has_class_token(net))
 
 
-class _Watch(CallWatcher):
-    """Gathers what was found in one forward pass."""
-
-    def __init__(self, x: Tensor) -> None:
-        self.paths = ModulePaths()
-        self.finds: list[tuple[FoundAttention, Tensor | Attention]] = []
-        self._x_size = int(x.shape[2]), int(x.shape[3])
-        self._gates, self._products = GateWatch(int(x.shape[0])), AttentionWatch(x)
-        self._labels: Counter[str] = Counter()
-
-    def before(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(name, args)
-        if gate is not None:
-            kind, reason, value = gate
-            features = max((a for a in args[:2]), key=Tensor.numel)
-            grid = (int(features.shape[2]), int(features.shape[3]))
-            shown = grid if kind == "channel_gate" else (int(value.shape[2]), int(value.shape[3]))
-            entry = self._entry(kind or "gate", shown, 1, reason)
-            self.finds.append((replace(entry, grid=None) if kind == "channel_gate" else entry, value))
-        attention = self._products.finished(name, args, kwargs)
-        if attention is not None:
-            self.finds.append((self._entry("position", attention.grid, attention.heads, attention.reason), attention))
-
-    def after(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
-        self._gates.note(name, args, outs)
-        self._products.note(name, args, kwargs, outs)
-
-    def forget(self) -> None:
-        """Let go of everything but what was found."""
-        del self._gates, self._products
-
-    def _entry(self, kind: str, grid: tuple[int, int] | None, heads: int, reason: str) -> FoundAttention:
-        path = self.paths.running[-1] if self.paths.running else ""
-        label = ".".join(part for part in (path, "attention" if kind == "position" else kind) if part)
-        self._labels[label] += 1
-        if self._labels[label] > 1:
-            label = f"{label}{self._labels[label]}"
-        stride = None if grid is None else max(1, round(self._x_size[0] / grid[0]))
-        return FoundAttention(label, path, kind, grid, stride, heads, line_of_user(), reason)
-
-
-def _watched(net: nn.Module, x: Tensor) -> tuple[Any, _Watch]:
+def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, WatchedPass]:
     """The network's own output, and what was found in it."""
     if x.ndim != 4:
         raise RecordError(f"expected an input of shape (B, 3, H, W), got {tuple(x.shape)}")
     parameter = next(net.parameters(), x)
     x = x.to(parameter.device, parameter.dtype)
-    watch = _Watch(x)
     with lock_of(net), evaluating(net), torch.no_grad():
-        with watch.paths.followed(net), Calls(watch):
+        with WatchedPass(net, x, whole=whole) as watched:
             output = net(x)
-        if _has_fast_path(net):
+        if watched.strayed:
+            with WatchedPass(net, x, whole=True) as watched:
+                output = net(x)
+        if watched.has_fast_path:
             output = net(x)  # being watched turns the fast path off, which rounds otherwise
-    watch.forget()
-    return output, watch
+    return output, watched
 
 
-def _has_fast_path(net: nn.Module) -> bool:
-    kinds = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
-    return any(isinstance(module, kinds) for module in net.modules())
-
-
-def _sites_of_heads(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
-    """Query and key of every head; nothing of an attention that is not shown."""
-    if found.query is None or found.key is None:
+def _sites_of_attention(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
+    """Query and key, with an axis of heads where there are several; nothing of an attention that is not shown."""
+    layout, kept = found.layout, found.kept
+    if kept is None or layout.grid is None or layout.key_grid is None:
         return
-    for head in range(found.heads):
-        label = entry.label if found.heads == 1 else f"{entry.label}.head{head}"
-        yield Site(f"{label}.query", entry.path, "query", None, entry.stride or 1), found.query[:, head]
-        yield Site(f"{label}.key", entry.path, "key", None, entry.stride or 1), found.key[:, head]
+    query = kept.query.transpose(-1, -2).unflatten(-1, layout.grid)
+    key = kept.key.transpose(-1, -2).unflatten(-1, layout.key_grid)
+    tensors: list[tuple[str, SiteKind, Tensor]] = [
+        ("query", "cross_query" if entry.kind == "cross" else "query", query),
+        ("key", "key", key),
+    ]
+    if kept.other_query is not None and entry.kind != "cross":
+        tensors.append(("other_query", "other_query", kept.other_query.transpose(-1, -2)))
+    if kept.other_key is not None:
+        tensors.append(("other_key", "other_key", kept.other_key.transpose(-1, -2)))
+    for name, kind, tensor in tensors:
+        own = tensor[:, 0] if layout.heads == 1 else tensor
+        yield Site(f"{entry.label}.{name}", entry.path, kind, None, entry.stride or 1), own
 
 
-def _gate_kind(entry: FoundAttention) -> SiteKind:
-    kinds: dict[str, SiteKind] = {
-        "spatial_gate": "spatial_gate",
-        "group_gate": "group_gate",
-        "channel_gate": "channel_gate",
-        "gate": "gate",
-    }
-    return kinds[entry.kind]
+def has_class_token(net: nn.Module) -> bool:
+    """Whether a network has a class token, by the names of its parameters."""
+    return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
+
+
+def _range_used(value: FoundGate | Attention) -> float | None:
+    """Largest minus smallest value, as a share of the range: a gate's is (0, 1) or (-1, 1), that of weights (0, 1)."""
+    if isinstance(value, FoundGate):
+        low, high = float(value.value.min()), float(value.value.max())
+        return (high - low) / (2 if low < 0 else 1)
+    if value.kept is None:
+        return None
+    query, keys = value.kept.query, value.kept.key
+    if value.kept.other_key is not None:
+        keys = torch.cat([value.kept.other_key, keys], dim=2)
+    count, others = query.shape[2], keys.shape[2] - value.kept.key.shape[2]
+    rows = query[:, :, torch.linspace(0, count - 1, min(count, _ROWS_MEASURED)).long()]
+    weights = (rows @ keys.transpose(-1, -2)).softmax(-1)[..., others:]
+    return float(weights.max() - weights.min())
 
 
 def _row(entry: FoundAttention) -> tuple[str, ...]:
     grid = "-" if entry.grid is None else f"{entry.grid[0]} x {entry.grid[1]}"
     stride = "-" if entry.stride is None else str(entry.stride)
+    used = "-" if entry.range_used is None else f"{100 * entry.range_used:.0f} %"
     where = os.path.basename(entry.where) + (f" (not shown: {entry.reason})" if entry.reason else "")
-    return entry.label, entry.kind, grid, stride, str(entry.heads), where
+    return entry.label, entry.kind, grid, stride, str(entry.heads), used, where

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.models.sites import SiteKind
+from attnviz.observe.places import PRODUCTS, Places
+from attnviz.observe.shape_calls import tensors_in
 
 SQUASHING = {"sigmoid", "hardsigmoid", "tanh", "hardtanh", "expit"}
 VIEWS = {
@@ -29,78 +31,107 @@ VIEWS = {
         "contiguous",
         "clone",
     ),
-    *(
-        "expand",
-        "expand_as",
-        "repeat",
-        "permute",
-        "transpose",
-        "interpolate",
-        "upsample",
-        "to",
-        "type_as",
-        "float",
-        "half",
-    ),
-    *("broadcast_to", "detach", "dropout", "movedim", "getitem", "type", "clamp", "chunk", "split", "unbind", "iter"),
-    *("tile", "repeat_interleave", "T", "mT", "swapaxes", "select", "narrow", "alpha_dropout", "dropout2d"),
+    *("expand", "expand_as", "repeat", "permute", "transpose", "interpolate", "upsample", "to", "type_as", "float"),
+    *("half", "broadcast_to", "detach", "dropout", "movedim", "getitem", "type", "clamp", "chunk", "split", "unbind"),
+    *("iter", "tile", "repeat_interleave", "T", "mT", "swapaxes", "select", "narrow", "alpha_dropout", "dropout2d"),
 }
 ARITHMETIC = {
-    "add",
-    "sub",
-    "rsub",
-    "mul",
-    "div",
-    "true_divide",
-    "neg",
-    "pow",
-    "square",
-    "subtract",
-    "multiply",
-    "divide",
+    *("add", "sub", "rsub", "mul", "div", "true_divide", "neg", "pow", "square", "subtract", "multiply", "divide"),
 }
-_POINTWISE = (
-    ARITHMETIC | SQUASHING | {"softplus", "relu", "relu6", "exp", "log", "erf", "rdiv", "rpow", "clamp", "log1p"}
-)
+_POINTWISE = {
+    *ARITHMETIC,
+    *SQUASHING,
+    "softplus",
+    "relu",
+    "relu6",
+    "exp",
+    "log",
+    "erf",
+    "rdiv",
+    "rpow",
+    "clamp",
+    "log1p",
+}
+_MULTIPLIES = {"mul", "multiply"}
+GateKind = Literal["spatial_gate", "group_gate", "channel_gate", "gate", "row_gate", "column_gate"]
+
+
+@dataclass(frozen=True)
+class FoundGate:
+    """A gate that was found.
+
+    Attributes:
+        kind: What it is.
+        value: A copy of its numbers, as `attnviz.models.sites.SiteKind` says; of rows or columns (B, C, h, w).
+        grid: (h, w) of the features that it multiplies or, of a softmax over places, of its places.
+        calls: Numbers of the calls that made it.
+    """
+
+    kind: GateKind
+    value: Tensor
+    grid: tuple[int, int]
+    calls: frozenset[int]
 
 
 @dataclass(frozen=True)
 class _Gate:
     root: object  # of what was squashed
     value: Tensor | None  # the numbers in (0, 1); None: the tensor itself, which would otherwise keep itself alive
+    calls: frozenset[int]
 
 
 class GateWatch:
-    """Follows squashed tensors through one forward pass until they multiply features."""
+    """Follows squashed tensors through one forward pass until they multiply features.
 
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
+    Args:
+        batch: How many pictures.
+        places: Of the picture, of all tensors so far; None where the orders are known from an earlier pass.
+        orders: Number of a call -> grid, and the order of a softmax's numbers on it; filled where places are given.
+    """
+
+    def __init__(
+        self, batch: int, places: Places | None, orders: dict[int, tuple[tuple[int, int], Tensor] | None]
+    ) -> None:
+        self._batch, self._places, self._orders = batch, places, orders
         self._gates = WeakTensorKeyDictionary()
         self._roots = WeakTensorKeyDictionary()
+        self._unshifted: Tensor | None = None  # a gate that is about to be shifted, maybe in place
 
-    def multiplied(self, name: str, args: Sequence[Any]) -> tuple[SiteKind | None, str, Tensor] | None:
-        """Kind (None with a reason), reason and a copy of the gate that a call is about to multiply with, or None.
+    def multiplied(self, number: int, name: str, args: Sequence[Any]) -> FoundGate | None:
+        """The gate that a call is about to multiply with, or None.
 
         Args:
+            number: Of the call.
             name: Of the call.
             args: Its arguments.
         """
-        if name not in {"mul", "multiply"} or len(args) < 2 or not all(isinstance(a, Tensor) for a in args[:2]):
+        self._unshifted = None
+        if name in ARITHMETIC and args and isinstance(args[0], Tensor):
+            gate: _Gate | None = self._gates.get(args[0])
+            if gate is not None and gate.value is None and self._shifted(name, args, tensors_in(args)):
+                self._unshifted = args[0].detach().clone()
+        if name in PRODUCTS:
+            return self._summed(number, args)
+        if name not in _MULTIPLIES or len(args) < 2 or not all(isinstance(a, Tensor) for a in args[:2]):
             return None
         one, other = args[0], args[1]
-        for gate, features in ((one, other), (other, one)):
-            found: _Gate | None = self._gates.get(gate)
-            if found is None or features.ndim != 4 or gate.ndim != 4 or features in self._gates:
+        for gated, features in ((one, other), (other, one)):
+            found: _Gate | None = self._gates.get(gated)
+            if found is None or features.ndim != 4 or gated.ndim != 4 or features in self._gates:
                 continue
             if found.root is self._root(features):
                 continue
-            value = _without_expanded(gate if found.value is None else found.value)
+            value = _without_expanded(gated if found.value is None else found.value)
             if value.ndim != 4 or max(features.shape[2:]) == 1:
                 continue
-            return self._classified(value, features)
+            return self._classified(value, features, found.calls)
         return None
 
-    def note(self, name: str, args: Sequence[Any], outs: Sequence[Tensor]) -> None:
+    def is_gate(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
+        return tensor in self._gates
+
+    def note(self, number: int, name: str, args: Sequence[Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of gates and roots."""
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
@@ -109,12 +140,14 @@ class GateWatch:
         gate: _Gate | None = self._gates.get(source)
         for out in outs:
             if name in SQUASHING or name == "softmax":
-                self._gates[out] = _Gate(self._root(source), None)
+                self._gates[out] = _Gate(self._root(source), None, frozenset({number}))
             elif gate is not None and (name in VIEWS or self._shifted(name, args, tensors)):
                 same = name in VIEWS
-                self._gates[out] = _Gate(
-                    gate.root, gate.value if same and gate.value is None else self._kept(gate, source, out, same)
-                )
+                value = gate.value if same and gate.value is None else self._kept(gate, source, out, same)
+                self._gates[out] = _Gate(gate.root, value, gate.calls | {number})
+            elif name in _MULTIPLIES and gate is not None and len(tensors) == 2 and tensors[1] in self._gates:
+                other: _Gate = self._gates[tensors[1]]  # of rows and of columns, before they meet the features
+                self._gates[out] = _Gate(gate.root, None, gate.calls | other.calls | {number})
             if name in _POINTWISE:
                 roots = {id(self._root(t)): self._root(t) for t in tensors if t.numel() > 1}
                 if len(roots) == 1:
@@ -131,24 +164,51 @@ class GateWatch:
         """Whether a call is arithmetic with plain numbers: 1 + gate, 2 * gate."""
         return name in ARITHMETIC and all(t.numel() == 1 for t in tensors[1:])
 
-    @staticmethod
-    def _kept(gate: _Gate, source: Tensor, out: Tensor, same: bool) -> Tensor | None:
+    def _kept(self, gate: _Gate, source: Tensor, out: Tensor, same: bool) -> Tensor | None:
         """The squashed numbers behind a shifted gate; None where a view no longer tells them."""
-        value = source if gate.value is None else gate.value
+        value = gate.value if gate.value is not None else source if self._unshifted is None else self._unshifted
         if same and value.numel() == out.numel():
             return value.reshape(out.shape)
         return value if not same else None
 
-    def _classified(self, value: Tensor, features: Tensor) -> tuple[SiteKind | None, str, Tensor]:
+    def _summed(self, number: int, args: Sequence[Any]) -> FoundGate | None:
+        """A softmax over all places, by which a matrix product is about to sum features (GCNet)."""
+        for tensor in tensors_in(args):
+            gate: _Gate | None = self._gates.get(tensor)
+            if gate is None or gate.value is not None:
+                continue
+            if self._places is not None:
+                self._orders[number] = self._order(tensor)
+            found = self._orders.get(number)
+            if found is not None:
+                grid, order = found
+                value = tensor.detach().flatten()[order].view(self._batch, 1, *grid)
+                return FoundGate("spatial_gate", value, grid, gate.calls)
+        return None
+
+    def _order(self, tensor: Tensor) -> tuple[tuple[int, int], Tensor] | None:
+        numbers = None if self._places is None else self._places.of(tensor)
+        if numbers is None or tensor.numel() != self._batch * numbers.grid[0] * numbers.grid[1]:
+            return None
+        ordered, order = numbers.of.flatten().sort()
+        whole = torch.arange(1, tensor.numel() + 1, device=ordered.device, dtype=ordered.dtype)
+        return (numbers.grid, order) if tensor.numel() > self._batch and torch.equal(ordered, whole) else None
+
+    def _classified(self, value: Tensor, features: Tensor, calls: frozenset[int]) -> FoundGate:
         count, channels, height, width = (int(n) for n in value.shape)
+        grid = int(features.shape[2]), int(features.shape[3])
         kept = value.detach().clone()
+        kind: GateKind = "spatial_gate" if channels == 1 else "gate"
         if height == width == 1:
-            return "channel_gate", "", kept
-        if height == 1 or width == 1:
-            return None, "it gates rows or columns alone", kept
-        if channels == 1 and count > self._batch and count % self._batch == 0:
-            return "group_gate", "", kept.reshape(self._batch, count // self._batch, height, width)
-        return ("spatial_gate" if channels == 1 else "gate"), "", kept
+            kind = "channel_gate"
+        elif height == 1 or width == 1:
+            kind = "column_gate" if height == 1 and grid[0] > 1 else "row_gate" if grid[1] > 1 else kind
+            kept = kept.expand(-1, -1, *grid)
+        elif channels == 1 and count > self._batch and count % self._batch == 0:
+            kind, kept = "group_gate", kept.reshape(self._batch, count // self._batch, height, width)
+        return FoundGate(
+            kind, kept, grid if kind == "channel_gate" else (int(kept.shape[2]), int(kept.shape[3])), calls
+        )
 
 
 def _without_expanded(gate: Tensor) -> Tensor:

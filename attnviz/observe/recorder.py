@@ -28,6 +28,7 @@ class Recording:
         output: The network's output.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
+        class_token: Whether the first token before the picture's places is the network's class token.
 
     Example:
         >>> import attnviz, torch
@@ -40,6 +41,7 @@ class Recording:
     output: Tensor
     sites: dict[str, Tensor]
     watched: tuple[Site, ...]
+    class_token: bool = False
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:
@@ -120,14 +122,14 @@ def _found(net: nn.Module, site: Site) -> nn.Module | nn.Parameter:
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """Within it every module is in evaluation mode; after it each has its own mode again."""
-    flags = [(module, module.training) for module in net.modules()]
+    trained = [module for module in net.modules() if module.training]
     try:
-        for module, _ in flags:
+        for module in trained:  # setting it takes longer than looking
             module.training = False
         yield
     finally:
-        for module, training in flags:
-            module.training = training
+        for module in trained:
+            module.training = True
 
 
 def _keeper(site: Site, kept: dict[str, Tensor], thread: int) -> Callable[[nn.Module, Any, Any], None]:

@@ -1,4 +1,8 @@
-"""Every call of PyTorch in one forward pass: its name, arguments and results, the module and the line it comes from."""
+"""Every call of PyTorch in one forward pass: its name, arguments and results, the module and the line it comes from.
+
+The first pass of a network is watched whole. Later ones are only followed: each call is compared with that of the first
+pass, and those that mattered are told; comparing costs next to nothing, while telling does not.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -16,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
+
+Call = Callable[..., Any]
 
 _OPENED = {nn.functional.multi_head_attention_forward}  # made of calls that have to be seen one by one
 _HIDDEN = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep)  # no user's code
@@ -28,18 +35,39 @@ _PLAIN = {
     "itruediv": "div",
     "isub": "sub",
 }
+_READ = (  # calls whose plain arguments decide where numbers go
+    *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "roll", "flip", "getitem", "view"),
+    *("reshape", "softmax", "unflatten", "narrow", "select"),
+)
 
 
 class CallWatcher(ABC):
     """What is told of each call."""
 
     @abstractmethod
-    def before(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         """A call is about to be made: its arguments are as they were."""
 
     @abstractmethod
-    def after(self, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
+    def after(
+        self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
         """A call was made, and gave these tensors."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """One run of a module.
+
+    Attributes:
+        path: Of the module.
+        start: Number of its first call.
+        end: Number of the first call after it.
+    """
+
+    path: str
+    start: int
+    end: int
 
 
 class ModulePaths:
@@ -48,19 +76,29 @@ class ModulePaths:
     Attributes:
         running: Paths of the modules that are running, the innermost last; ``""`` is the network.
         last_of_size: (h, w) -> path of the last module, of the outermost, that gave features of that size.
+        spans: What ran so far, in the order of its end.
     """
 
     def __init__(self) -> None:
         self.running: list[str] = []
         self.last_of_size: dict[tuple[int, int], str] = {}
+        self.spans: list[Span] = []
+        self._starts: list[int] = []
         self._thread = threading.get_ident()
+        self._number: Callable[[], int] = lambda: 0
 
     @contextmanager
-    def followed(self, net: nn.Module) -> Iterator[None]:
-        """Within it the modules of a network are followed; no hook is left after it."""
+    def followed(self, modules: Mapping[str, nn.Module], number: Callable[[], int]) -> Iterator[None]:
+        """Within it modules are followed; no hook is left after it.
+
+        Args:
+            modules: By their paths.
+            number: Gives the number of the next call.
+        """
+        self._number = number
         handles: list[RemovableHandle] = []
         try:
-            for path, module in net.named_modules():
+            for path, module in modules.items():
                 handles.append(module.register_forward_pre_hook(self._entering(path)))
                 handles.append(module.register_forward_hook(self._leaving(path), always_call=True))
             yield
@@ -72,6 +110,7 @@ class ModulePaths:
         def enter(module: nn.Module, inputs: object) -> None:
             if threading.get_ident() == self._thread:
                 self.running.append(path)
+                self._starts.append(self._number())
 
         return enter
 
@@ -79,41 +118,164 @@ class ModulePaths:
         def leave(module: nn.Module, inputs: object, output: object) -> None:
             if threading.get_ident() != self._thread or path not in self.running:
                 return
-            while self.running.pop() != path:
-                pass
-            if path and isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
-                size = int(output.shape[2]), int(output.shape[3])
-                known = self.last_of_size.get(size, path)
-                if path.count(".") <= known.count("."):  # a whole stage rather than a part of one
-                    self.last_of_size[size] = path
+            left = ""
+            while self.running and left != path:
+                left, start = self.running.pop(), self._starts.pop()
+                self.spans.append(Span(left, start, self._number()))
+            if path and isinstance(output, Tensor):
+                with torch._C.DisableTorchFunction():  # reading a shape is no call of the network's
+                    self._note_size(path, tuple(output.shape))
 
         return leave
 
+    def _note_size(self, path: str, shape: tuple[int, ...]) -> None:
+        if len(shape) == 4 and min(shape[2:]) > 1:
+            known = self.last_of_size.get((shape[2], shape[3]), path)
+            if path.count(".") <= known.count("."):  # a whole stage rather than a part of one
+                self.last_of_size[shape[2], shape[3]] = path
+
 
 class Calls(TorchFunctionMode):
-    """Tells a watcher of every call that this thread makes while it is on; what is computed stays the same."""
+    """Tells a watcher of every call that this thread makes while it is on; what is computed stays the same.
+
+    Attributes:
+        made: The calls so far.
+        read: Number of a call -> those of its arguments that decide where numbers go.
+    """
 
     def __init__(self, watcher: CallWatcher) -> None:
         super().__init__()
         self._watcher = watcher
+        self.made: list[Call] = []
+        self.read: dict[int, tuple[object, ...]] = {}
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        self, func: Call, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 - whatever the call gives
         kwargs = kwargs or {}
+        number = len(self.made)
+        self.made.append(func)
         if func in _OPENED:
             with self:
                 return _without_check(func)(*args, **kwargs)
         name = _name(func)
         if name is None:
             return func(*args, **kwargs)
-        told = _in_order(name, args, kwargs)
-        self._watcher.before(name, told, kwargs)
-        out = func(*args, **kwargs)
-        if name == "iter":
-            out = list(out)
-        self._watcher.after(name, told, kwargs, _tensors(out))
-        return iter(out) if name == "iter" else out
+        if name in _READ:
+            self.read[number] = _read(args, kwargs)
+        return _told(self._watcher, number, func, name, args, kwargs)
+
+
+@dataclass(frozen=True)
+class KnownPass:
+    """The calls of an earlier pass.
+
+    Attributes:
+        made: All of them, in order.
+        read: Number of a call -> those of its arguments that decide where numbers go.
+        mattered: Numbers of those that are told.
+        spans: Runs of the modules in which those are made, in order; none is within another.
+    """
+
+    made: Sequence[Call]
+    read: Mapping[int, tuple[object, ...]]
+    mattered: Collection[int]
+    spans: Sequence[Span]
+
+
+class KnownCalls(TorchFunctionMode):
+    """Follows a pass that is expected to be like an earlier one, and tells of the calls that mattered then.
+
+    It is on within the modules in which they are made, and off elsewhere: being on costs some microseconds a call.
+    """
+
+    def __init__(self, watcher: CallWatcher, known: KnownPass) -> None:
+        super().__init__()
+        self._watcher, self._known = watcher, known
+        self._left = iter(known.spans)  # runs of modules that are still to come
+        self._number = self._end = 0
+        self._strayed = False
+
+    @property
+    def strayed(self) -> bool:
+        """Whether a call was another one than expected, or is missing: what was told is worth nothing then."""
+        return self._strayed or next(self._left, None) is not None
+
+    @contextmanager
+    def followed(self, net: nn.Module) -> Iterator[None]:
+        """Within it this mode is on where it matters; no hook is left after it."""
+        with ExitStack() as stack:
+            for path in {span.path for span in self._known.spans}:
+                if path:
+                    stack.enter_context(switched(net.get_submodule(path), self._on(path), self._off))
+            if any(not span.path for span in self._known.spans):
+                self._on("")()
+            stack.callback(self._off_for_good)  # what is no Exception ends a module without its hooks
+            yield
+
+    def _on(self, path: str) -> Callable[[], None]:
+        def on() -> None:
+            span = next(self._left, None)
+            if span is None or span.path != path:
+                self._strayed, span = True, Span(path, 0, 0)
+            self._number, self._end = span.start, span.end
+            self.__enter__()  # type: ignore[no-untyped-call]
+
+        return on
+
+    def _off_for_good(self) -> None:
+        while self in torch.overrides._get_current_function_mode_stack():
+            self._off()
+
+    def _off(self) -> None:
+        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        self._strayed |= self._number != self._end
+
+    def __torch_function__(
+        self, func: Call, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 - whatever the call gives
+        number = self._number
+        self._number = number + 1
+        if not self._strayed:
+            known = self._known
+            if number >= self._end or (func is not known.made[number] and func != known.made[number]):
+                self._strayed = True
+            elif number in known.read and known.read[number] != _read(args, kwargs or {}):
+                self._strayed = True
+            elif number in known.mattered:
+                return _told(self._watcher, number, func, _name(func) or "", args, kwargs or {})
+        if func in _OPENED:
+            with self:
+                return _without_check(func)(*args, **(kwargs or {}))
+        return func(*args, **kwargs) if kwargs else func(*args)
+
+
+@contextmanager
+def switched(module: nn.Module, before: Callable[[], None], after: Callable[[], None]) -> Iterator[None]:
+    """Within it something is done in this thread before a module runs and after it, also when it raises."""
+    thread = threading.get_ident()
+    depth = 0
+
+    def enter(*_: object) -> None:
+        nonlocal depth
+        if threading.get_ident() == thread:
+            depth += 1
+            if depth == 1:  # not again where a module calls itself
+                before()
+
+    def leave(*_: object) -> None:
+        nonlocal depth
+        if threading.get_ident() == thread and depth:
+            depth -= 1
+            if depth == 0:
+                after()
+
+    handles = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave, always_call=True)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def line_of_user() -> str:
@@ -124,7 +286,29 @@ def line_of_user() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _in_order(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
+def _told(watcher: CallWatcher, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the call gives
+    """What a call gives, its watcher told before and after."""
+    told = _in_order(args, kwargs)
+    watcher.before(number, name, told, kwargs)
+    out = func(*args, **kwargs)
+    if name == "iter":
+        out = list(out)
+    watcher.after(number, func, name, told, kwargs, _tensors(out))
+    return iter(out) if name == "iter" else out
+
+
+def _read(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[object, ...]:
+    """Arguments of a call without the tensors among them, to be compared."""
+    return tuple(_plain(arg) for arg in (*args[1:], *kwargs.values()))
+
+
+def _plain(arg: object) -> object:
+    if isinstance(arg, Tensor):
+        return None
+    return tuple(_plain(part) for part in arg) if isinstance(arg, (list, tuple)) else arg
+
+
+def _in_order(args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
     """A call's arguments with its first ones in front, also where they were given by name."""
     if args:
         return args
@@ -132,7 +316,7 @@ def _in_order(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Sequenc
     return first + [kwargs[key] for key in ("other", "mat2", "dim") if first and key in kwargs]
 
 
-def _name(func: Callable[..., Any]) -> str | None:
+def _name(func: Call) -> str | None:
     """A call's plain name, ``"mul"`` for `Tensor.__imul__`; None where it computes no tensor from tensors."""
     name = str(getattr(func, "__name__", ""))
     if name == "__get__":  # a property: only the transposes matter
@@ -141,7 +325,7 @@ def _name(func: Callable[..., Any]) -> str | None:
     return _PLAIN.get(plain, plain)
 
 
-def _transposes(func: Callable[..., Any]) -> bool:
+def _transposes(func: Call) -> bool:
     return getattr(getattr(func, "__self__", None), "__name__", "") in {"T", "mT", "H", "mH"}
 
 

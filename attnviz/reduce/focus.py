@@ -5,11 +5,14 @@ quantity with a floor, such as BAM's effective gain in (1, 2), subtract the floo
 ROC-AUC reads the order of the values alone and takes any quantity.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.reduce import ranking
 from attnviz.reduce.maps import FloatArray, checked, checked_mass
 
 Box = tuple[float, float, float, float]
@@ -30,6 +33,58 @@ def entropy(values: FloatArray) -> float:
     mass = checked_mass(values)
     shares = mass[mass > 0] / mass.sum()
     return max(0.0, float(-(shares * np.log(shares)).sum()))
+
+
+def normalised_entropy(values: FloatArray) -> float:
+    """`entropy` over its largest possible value, ln(h * w).
+
+    Args:
+        values: float32 (h, w), 0 or more, not all 0.
+
+    Returns:
+        Without a unit, from 0 (all mass at one location) to 1 (the same everywhere); 1 for a map of one location.
+
+    Raises:
+        InputError: Not such a map.
+    """
+    most = math.log(values.size) if checked_mass(values).size > 1 else 0.0
+    return min(1.0, entropy(values) / most) if most else 1.0
+
+
+def half_mass_area(values: FloatArray) -> float:
+    """Smallest share of the area that holds half of the mass; of the last location taken, the part that is needed.
+
+    Args:
+        values: float32 (h, w), 0 or more, not all 0.
+
+    Returns:
+        A share of the area, over 0 (all mass at one location: half of that location) to 0.5 (the same everywhere).
+
+    Raises:
+        InputError: Not such a map.
+    """
+    mass = np.sort(checked_mass(values), axis=None)[::-1]
+    held = np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum()
+    return min(0.5, float(np.interp(0.5, held, np.arange(mass.size + 1))) / mass.size)
+
+
+def centroid(values: FloatArray) -> tuple[float, float]:
+    """Where the mass balances: the mean of the locations' centres, weighted by their mass.
+
+    Args:
+        values: float32 (h, w), 0 or more, not all 0.
+
+    Returns:
+        (x, y) as shares of the map's width and height, each in (0, 1); (0.5, 0.5) for an even map.
+
+    Raises:
+        InputError: Not such a map.
+    """
+    mass = checked_mass(values)
+    height, width = mass.shape
+    y = float(mass.sum(axis=1) @ (np.arange(height) + 0.5)) / height / float(mass.sum())
+    x = float(mass.sum(axis=0) @ (np.arange(width) + 0.5)) / width / float(mass.sum())
+    return x, y
 
 
 def gini(values: FloatArray) -> float:
@@ -92,12 +147,29 @@ def mass_in_box(values: FloatArray, geometry: Geometry, box: Box) -> float:
         InputError: Not such a map.
         OptionError: The box is not finite or empty.
     """
-    _check_box(box)
     mass = checked_mass(values)
+    return mass_in_mask(values, cover_of_box(geometry, box, (mass.shape[0], mass.shape[1])))
+
+
+def cover_of_box(geometry: Geometry, box: Box, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """How much of each cell a box of the photo covers.
+
+    Args:
+        geometry: Of the photo.
+        box: (left, top, right, bottom) in photo pixels.
+        grid: (rows, columns).
+
+    Returns:
+        float64 (rows, columns) in [0, 1].
+
+    Raises:
+        OptionError: The box is not finite or empty.
+    """
+    _check_box(box)
     left, top, right, bottom = geometry.crop
-    rows = _covered(mass.shape[0], top, bottom, (box[1], box[3]))
-    columns = _covered(mass.shape[1], left, right, (box[0], box[2]))
-    return float(min(1.0, rows @ mass @ columns / mass.sum()))
+    rows = _covered(grid[0], top, bottom, (box[1], box[3]))
+    columns = _covered(grid[1], left, right, (box[0], box[2]))
+    return np.outer(rows, columns)
 
 
 def cells_in_box(geometry: Geometry, box: Box, grid: tuple[int, int]) -> NDArray[np.bool_]:
@@ -127,7 +199,7 @@ def roc_auc(values: FloatArray, inside: NDArray[np.bool_]) -> float:
     """Area under the ROC curve: how well the values tell the locations inside from those outside.
 
     The probability that a location drawn from inside has a larger value than one drawn from outside, equal values
-    counting half (Mann-Whitney U over the number of pairs), computed from mid-ranks.
+    counting half (Mann-Whitney U over the number of pairs); `attnviz.reduce.ranking` without its checks.
 
     Args:
         values: float32 (h, w), finite, in any unit.
@@ -147,10 +219,45 @@ def roc_auc(values: FloatArray, inside: NDArray[np.bool_]) -> float:
     negative = inside.size - positive
     if positive == 0 or negative == 0:
         raise InputError(f"expected locations inside and outside, got {positive} inside and {negative} outside")
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    mid_ranks = np.cumsum(count) - (count - 1) / 2.0
-    rank_sum = float(mid_ranks[place.reshape(values.shape)][inside].sum())
-    return (rank_sum - positive * (positive + 1) / 2.0) / (positive * negative)
+    return ranking.roc_auc(values.ravel(), inside.ravel())
+
+
+def mass_in_mask(values: FloatArray, inside: NDArray[np.floating]) -> float:
+    """Share of the mass inside a mask that may cover a part of a cell.
+
+    Args:
+        values: float32 (h, w), 0 or more, not all 0.
+        inside: (h, w) in [0, 1], how much of each cell is inside.
+
+    Returns:
+        A share, from 0 to 1; what chance would give is the mean of `inside`.
+
+    Raises:
+        InputError: Not such a map, or the mask has another shape.
+    """
+    mass = checked_mass(values)
+    if inside.shape != mass.shape:
+        raise InputError(f"expected a mask of shape {mass.shape}, got {inside.shape}")
+    return float(min(1.0, max(0.0, (mass * inside).sum() / mass.sum())))
+
+
+def points_inside(values: FloatArray, inside: NDArray[np.bool_]) -> float:
+    """The pointing game (arXiv 1608.00507): whether the largest value lies inside.
+
+    Args:
+        values: float32 (h, w), finite, in any unit.
+        inside: bool (h, w).
+
+    Returns:
+        1 or 0; where several locations share the largest value, the share of them that lies inside.
+
+    Raises:
+        InputError: The map is not one, or the mask has another shape.
+    """
+    largest = checked(values) == values.max()
+    if inside.shape != values.shape:
+        raise InputError(f"expected a mask of shape {values.shape}, got {inside.shape}")
+    return float(inside[largest].mean())
 
 
 def _covered(count: int, start: int, stop: int, span: tuple[float, float]) -> NDArray[np.float64]:

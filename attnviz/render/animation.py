@@ -13,7 +13,7 @@ from attnviz.errors import OptionError
 from attnviz.render.caption import RANDOM_WEIGHTS
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import ALARM, INK, MUTED
-from attnviz.render.panels import Panel, resolve
+from attnviz.render.panels import Panel, deepest_of_stages, resolve
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.render.scales import Scale, find_scales
 from attnviz.render.typesetting import format_ends, label_file, printable, text_width, unit_text, wrap
@@ -86,8 +86,7 @@ def animate(
 def _steps(explanation: Explanation, options: FigureOptions) -> list[_Step]:
     names = [stage.gain.label for stage in explanation.stages]
     if not names:
-        last_of_stage = {m.stage: m.label for m in explanation.other_maps if m.stage is not None}
-        names = list(last_of_stage.values())
+        names = deepest_of_stages(explanation.other_maps)
     if not names:
         raise OptionError(f"expected a network with stages to animate, got {explanation.model.name}, which has none")
     panels = resolve(explanation, ("photo", *names), ())

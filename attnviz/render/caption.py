@@ -19,6 +19,10 @@ _MEANINGS = {
     "spatial_logit": "The spatial logit is the module's spatial branch before the sigmoid.",
     "position_row": "A pin's map is its row of the softmax over all {n} locations (DANet, arXiv:1809.02983); "
     "even attention would be {even} everywhere.",
+    "attention_row": "Where a pin or token looks is its row of the softmax over all {n} locations{others}; "
+    "even attention would be {even} everywhere.",
+    "rollout_row": "Attention rollout (arXiv:2005.00928) multiplies the layers' attention, the mean of the heads, half "
+    "of it the identity: a computation over the layers, not what one of them did.",
     "position_column": "The attention to a location is its column of the {matrix} softmax over keys.",
     "position_received": "The attention received is the mean of the position attention over all {n} queries.",
     "channel_matrix": "The channel matrix is the softmax over channels, each row sums to 1.",
@@ -43,7 +47,7 @@ def caption(
     """
     sentences = [_subject(explanation, photo_name), _panels(panels)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
-    sentences += [_meaning(kind, panels) for kind in kinds if kind in _MEANINGS]
+    sentences += [_meaning(kind, panels, explanation) for kind in kinds if kind in _MEANINGS]
     sentences += [_drawing(panels, options), _result(explanation), _weights(explanation)]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -68,9 +72,13 @@ def _panels(panels: Sequence[Panel]) -> str:
     return f"Panels: {'; '.join(parts)}."
 
 
-def _meaning(kind: str, panels: Sequence[Panel]) -> str:
+def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation) -> str:
+    others = max((position.others for position in explanation.positions.values()), default=0)
+    danet = "position" in explanation.positions  # which names its attention itself
+    sentence = _MEANINGS["attention_row" if kind == "position_row" and not danet else kind]
     sizes = dict.fromkeys(panel.values.size for panel in panels if panel.kind == kind and panel.values is not None)
-    return _MEANINGS[kind].format(
+    return sentence.format(
+        others=f" and {others} other token{'s' if others > 1 else ''}" if others else "",
         n=" or ".join(f"{n}" for n in sizes),
         matrix=" or ".join(f"{n} × {n}" for n in sizes),
         even=" or ".join(f"{1 / n:.2g}" for n in sizes),

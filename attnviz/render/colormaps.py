@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
+from attnviz.extras import needs
 
 DEFAULT = "viridis"
 DEFAULT_DIVERGING = "RdBu_r"  # of a difference
@@ -86,12 +86,16 @@ def table(name: str) -> NDArray[np.uint8]:
 
     Raises:
         OptionError: There is no colour map of that name.
+        MissingExtraError: matplotlib, which has the colours, is not installed.
     """
     return _table(colormap(name).name)
 
 
 @functools.cache
 def _table(name: str) -> NDArray[np.uint8]:
+    with needs("matplotlib", extra="figures"):
+        import matplotlib as mpl
+
     colors = mpl.colormaps[name](np.arange(256), bytes=True)[:, :3]
     result: NDArray[np.uint8] = np.ascontiguousarray(colors, dtype=np.uint8)
     result.flags.writeable = False

@@ -6,33 +6,40 @@ into a PDF, whether SVG text stays text), so that a lock keeps two figures from 
 
 import io
 import math
-import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from attnviz.errors import OptionError
-from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.extras import needs
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
-from attnviz.render.figure_options import FigureOptions
-from attnviz.render.layout import Bar, Page, Picture, Swatch, Text, Words, lay_out
-from attnviz.render.panels import Panel, Pins, default_pins, pin_cell, resolve
+from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
+from attnviz.render.panels import Panel, pin_cell
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
-from attnviz.render.scales import Scale, find_scales
-from attnviz.render.typesetting import FONT, families, printable
-from attnviz.results import ByteArray, Explanation
+from attnviz.render.plan import FigurePlan, fonts, plan_figure
+from attnviz.render.typesetting import FONT, families
+from attnviz.results import ByteArray
+
+with needs("matplotlib", extra="figures"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.patches import Circle, Rectangle
+    from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
+
+__all__ = ["FigureFormat", "FigurePlan", "NotebookFigure", "build_figure", "plan_figure", "render_figure"]
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
 _HAIR = 1e-5  # pixels
-
-_drawing = threading.RLock()
 
 _SETTINGS = {
     "font.family": ["sans-serif"],
@@ -70,75 +77,6 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class FigurePlan:
-    """All that is decided about a figure before it is drawn.
-
-    Attributes:
-        explanation: What it shows.
-        options: As given, with `panels` and `pins` filled in.
-        panels: In reading order.
-        scales: Ranges and who shares them.
-        page: Where everything goes, in pixels.
-        caption: Ready for a paper.
-    """
-
-    explanation: Explanation
-    options: FigureOptions
-    panels: tuple[Panel, ...]
-    scales: tuple[Scale, ...]
-    page: Page
-    caption: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels of the figure as a PNG."""
-        return self.page.height, self.page.width
-
-
-def plan_figure(
-    explanation: Explanation, options: FigureOptions | None = None, *, photo_name: str | None = None
-) -> FigurePlan:
-    """Decide what a figure shows and where.
-
-    Args:
-        explanation: What to show.
-        options: How; None: the defaults.
-        photo_name: Name of the photo's file, for heading and caption; any characters.
-
-    Raises:
-        OptionError: A panel does not exist, a pin lies where the network saw nothing, or the panels do not fit.
-    """
-    given = options or FigureOptions()
-    pins: Pins = given.pins or default_pins(explanation)
-    panels = resolve(explanation, given.panels, pins)
-    given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
-    scales = find_scales(panels, given.scaling)
-    text = caption(explanation, panels, given, photo_name=photo_name)
-    height, width = explanation.photo.shape[:2]
-    with _drawing:  # measuring text uses matplotlib's fonts
-        page = lay_out(
-            panels,
-            scales,
-            given,
-            aspect=height / width,
-            words=_words(explanation, given, text, photo_name),
-            legend={number: printable(name, 80) for number, name in legend(explanation, panels).items()},
-        )
-    return FigurePlan(explanation, given, panels, scales, page, text)
-
-
-def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
-    untrained = not explanation.model.trained
-    name = printable(explanation.model.name, 120)
-    return Words(
-        notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
-        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
-        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
-        caption=printable(text, 4000) if options.caption else "",
-    )
-
-
 class NotebookFigure(Figure):
     """A figure that a notebook shows by itself: without pyplot, and so without its global state."""
 
@@ -171,13 +109,28 @@ def render_figure(plan: FigurePlan, file_format: FigureFormat) -> bytes:
 
 def _encoded(figure: Figure, file_format: FigureFormat) -> bytes:
     buffer = io.BytesIO()
+    if file_format == "png":
+        figure.savefig(buffer, format="rgba", dpi="figure")
+        return _packed(buffer.getvalue(), figure)
     figure.savefig(buffer, format=file_format, dpi="figure", metadata=_METADATA[file_format])
+    return buffer.getvalue()
+
+
+def _packed(rgba: bytes, figure: Figure) -> bytes:
+    """Pixels as a PNG without matplotlib's alpha channel, packed in a tenth of the time and no larger."""
+    info = PngInfo()
+    for key, value in _METADATA["png"].items():
+        info.add_text(key, str(value))
+    width, height = (int(side) for side in figure.bbox.size)
+    picture = Image.frombuffer("RGBA", (width, height), rgba, "raw", "RGBA", 0, 1).convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", dpi=(figure.dpi, figure.dpi), pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    with _drawing, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
+    with fonts, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
         yield
 
 
@@ -194,15 +147,19 @@ def _draw(plan: FigurePlan) -> NotebookFigure:
             if size not in photos:
                 photos[size] = photo_at(plan.explanation.photo, size)
             _draw_picture(_axes(figure, page, item), plan, item, photos[size])
-        elif isinstance(item, Bar):
+    sheet = _axes(
+        figure, page, Area(0, 0, page.width, page.height)
+    )  # one for all that stands beside the pictures: axes take long to make
+    for item in page.items:
+        if isinstance(item, Bar):
             pixels = bar_pixels(plan.options.colormap, (item.height, item.width), flat=item.flat)
-            _show(_axes(figure, page, item), pixels)
+            _show(sheet, pixels, (item.x, item.y))
         elif isinstance(item, Swatch):
             color = tuple(float(c) / 255 for c in classes[item.number])
-            box = _axes(figure, page, item)
-            box.add_patch(
-                Rectangle((0, 0), item.width, item.height, facecolor=color, edgecolor="#333333", linewidth=0.4)
-            )
+            corner = (item.x, item.y)
+            field = Rectangle(corner, item.width, item.height, facecolor=color, edgecolor="#333333", linewidth=0.4)
+            sheet.add_patch(field)
+            field.set_clip_box(TransformedBbox(Bbox.from_extents(*item.box), sheet.transData))
     return figure
 
 
@@ -228,7 +185,7 @@ def _draw_text(figure: Figure, page: Page, item: Text, dpi: int) -> None:
     )
 
 
-def _axes(figure: Figure, page: Page, item: Picture | Bar | Swatch) -> Axes:
+def _axes(figure: Figure, page: Page, item: Area) -> Axes:
     """Axes that cover an item, with its pixels as coordinates and y downwards."""
     left, top, right, bottom = item.box
     # matplotlib before 3.11 rounds sides up to whole pixels: a rounding error above one would move all samples
@@ -245,9 +202,28 @@ def _axes(figure: Figure, page: Page, item: Picture | Bar | Swatch) -> Axes:
     return axes
 
 
-def _show(axes: Axes, pixels: ByteArray) -> None:
+class _Pixels(AxesImage):
+    """A picture that lies on whole pixels: drawn as it is, where matplotlib would sample it anew to the same end."""
+
+    def make_image(
+        self, renderer: RendererBase, magnification: float = 1.0, unsampled: bool = False
+    ) -> tuple[NDArray[Any], float, float, Affine2D]:
+        """As matplotlib's: RGBA from the lower row up, and where its lower left corner lies."""
+        box = self.get_window_extent()
+        pixels = np.asarray(self.get_array())
+        exact = np.allclose(box.extents, np.round(box.extents), rtol=0.0, atol=1e-3)
+        if unsampled or magnification != 1.0 or not exact or pixels.shape[:2] != (round(box.height), round(box.width)):
+            return super().make_image(renderer, magnification, unsampled)
+        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        return np.concatenate([pixels, opaque], axis=2)[::-1], round(box.x0), round(box.y0), Affine2D()
+
+
+def _show(axes: Axes, pixels: ByteArray, corner: tuple[int, int] = (0, 0)) -> None:
     height, width = pixels.shape[:2]
-    axes.imshow(pixels, extent=(0, width, height, 0), interpolation="none", aspect="auto", origin="upper")
+    left, top = corner
+    image = _Pixels(axes, interpolation="none", origin="upper", extent=(left, left + width, top + height, top))
+    image.set_data(pixels)
+    axes.add_image(image)
 
 
 def _draw_picture(axes: Axes, plan: FigurePlan, item: Picture, photo: ByteArray) -> None:

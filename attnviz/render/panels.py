@@ -1,13 +1,16 @@
 """Which pictures of an explanation there are, by name, and what each of them shows."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
+from attnviz.position_attention import PositionAttention, attention_title
+from attnviz.reduce.rollout import LABEL as ROLLOUT
+from attnviz.reduce.rollout import Rollout, layers_of, rollout_of
 from attnviz.render.figure_options import MAX_PANELS
 from attnviz.results import (
     AttentionMap,
@@ -30,6 +33,9 @@ QUANTITIES = {
     "position_row": "attention of a query",
     "position_column": "attention to a location",
     "position_received": "attention received",
+    "rollout_row": "attention rollout of a query",
+    "rollout_column": "attention rollout to a location",
+    "rollout_received": "attention rollout received",
     "channel_output": "channel output",
     "channel_matrix": "channel attention",
     "channel_gate": "channel gate",
@@ -70,8 +76,11 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     """Names of all single panels that a figure of this explanation can have.
 
     ``row:N`` is where pin number N looks, ``column:N`` who looks at it, by the first position attention;
-    ``LABEL.row:N`` and ``LABEL.column:N`` by any further one. For ``gate:S:K`` (gate of channel K after stage S) and
-    ``channel:K`` (output of the channel module) only the first channel is listed.
+    ``LABEL.row:N`` and ``LABEL.column:N`` by any further one, of several heads the mean. ``LABEL.token:1`` is where the
+    first token looks that is no location, the class token for one. ``rollout.`` before them stands for the attention
+    rollout of a vision transformer. Not listed, but there: ``LABEL.headK.`` before them, one head alone, as in
+    ``LABEL.headK.received``; of ``gate:S:K`` (gate of channel K after stage S) and ``channel:K`` (output of the channel
+    module) every channel but the first; every further token.
 
     Args:
         explanation: What there is to show.
@@ -79,8 +88,13 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     """
     found = ["photo", *explanation.maps]
     found += [f"gate:{stage.stage}:0" for stage in explanation.stages]
-    for prefix in _attentions(explanation):
+    for prefix, label in _attentions(explanation).items():
         found += [f"{prefix}{way}:{number + 1}" for way in ("row", "column") for number in range(pins)]
+        found += [f"{prefix}token:1"] if explanation.positions[label].others else []
+    if layers := layers_of(explanation.positions):
+        found += [f"{ROLLOUT}.{way}:{number + 1}" for way in ("row", "column") for number in range(pins)]
+        found += [f"{ROLLOUT}.token:1"] if explanation.positions[layers[-1]].others else []
+        found.append(f"{ROLLOUT}.received")
     if explanation.segmentation is not None:
         found += ["segmentation", *(f"segmentation:{head}" for head in explanation.segmentation.labels)]
     if explanation.channel is not None:
@@ -172,23 +186,39 @@ def _members(explanation: Explanation, group: str, pins: int) -> list[str]:
     if group == "stages" and explanation.stages:
         return ["photo", *(stage.gain.label for stage in explanation.stages)]
     if group == "stages" and explanation.other_maps:
-        return ["photo", *{entry.stage: entry.label for entry in explanation.other_maps}.values()]
+        return ["photo", *deepest_of_stages(explanation.other_maps)]
     if group == "position" and explanation.positions:
         return _position_members(explanation, pins)
     if group == "channel" and explanation.channel is not None:
         strongest = np.argsort(-explanation.channel.effect, kind="stable")[:2]
         return ["photo", "channel_matrix", *(f"channel:{channel}" for channel in strongest)]
     if group == "channel" and explanation.channel_gates:
-        return ["photo", *{gate.stage: label for label, gate in explanation.channel_gates.items()}.values()]
+        return ["photo", *deepest_of_stages(explanation.channel_gates.values())]
     raise OptionError(f"expected panels that {explanation.model.name} has, got {group!r}")
 
 
+def deepest_of_stages(entries: Iterable[AttentionMap | ChannelGate]) -> list[str]:
+    """Labels of the last entry of each stage; where networks count no stages, of each size of their features."""
+    last = {(entry.stage, entry.stride if entry.stage is None else None): entry.label for entry in entries}
+    return list(last.values())
+
+
 def _position_members(explanation: Explanation, pins: int) -> list[str]:
-    """Every attention's rows and what it receives; of more attentions than a figure has room for, the deepest."""
+    """Every attention's rows and what it receives; of more attentions than a figure has room for, the deepest.
+
+    Of a vision transformer the last layer and the rollout of all.
+    """
     tail = [] if explanation.segmentation is None else ["segmentation"]
-    most = (MAX_PANELS - 1 - len(tail)) // (pins + 1)
+    prefixes = _attentions(explanation)
+    layers = layers_of(explanation.positions)
+    if layers:
+        prefixes = {prefix: label for prefix, label in prefixes.items() if label == layers[-1]} | {
+            f"{ROLLOUT}.": ROLLOUT
+        }
+    most = (MAX_PANELS - 1 - len(tail)) // (pins + 2)
     found = ["photo"]
-    for prefix, label in list(_attentions(explanation).items())[-most:]:
+    for prefix, label in list(prefixes.items())[-most:]:
+        found += [f"{prefix}token:1"] if layers and explanation.positions[layers[-1]].others else []
         found += [f"{prefix}row:{number + 1}" for number in range(pins)]
         found.append(f"{label}.received")
     return found + tail
@@ -226,19 +256,57 @@ def _gates_panel(gate: ChannelGate) -> Panel:
     return Panel(gate.label, title, "channel_gate", "gate", gate.values[None], bare=True)
 
 
-def _query_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> Panel | None:
-    label, number = _attentions(explanation).get(match[1]), int(match[3]) - 1
-    if label is None or not 0 <= number < len(pins):
+def _attention_named(explanation: Explanation, name: str) -> PositionAttention | Rollout | None:
+    """An attention by its label, ``LABEL.headK``, ``"rollout"``, or nothing for the first; None: there is none."""
+    if name == ROLLOUT:
+        return rollout_of(explanation.positions)
+    if name in _attentions(explanation).values():
+        return None if name == next(iter(explanation.positions)) else explanation.positions[name]
+    try:
+        return explanation.attention(name) if name else explanation.position
+    except OptionError:
         return None
-    position = explanation.positions[label]
-    row, column = pin_cell(explanation, position.grid, pins[number])
-    name = f"Pin {number + 1}{_class_at(explanation, pins[number])}"
-    of = f" · {label}" if len(explanation.positions) > 1 else ""
-    if match[2] == "row":
-        title, values = f"{name} · where it looks{of}", position.row(row, column)
-    else:
-        title, values = f"{name} · who looks at it{of}", position.column(row, column)
-    return Panel(match[0], title, f"position_{match[2]}", "share", values, pins=(number,))
+
+
+def _whose(explanation: Explanation, name: str, found: PositionAttention | Rollout) -> str:
+    """Which attention a panel shows, for its title; empty where there is one alone, of one head."""
+    if isinstance(found, Rollout):
+        return f" · rollout of {len(found.layers)} layers"
+    label = name or next(iter(explanation.positions))
+    if label not in explanation.positions:
+        label, _, head = label.rpartition(".head")
+        return f" · {attention_title(label)}, head {head}"
+    if found.heads > 1:
+        return f" · {attention_title(label)}, mean of {found.heads} heads"
+    return f" · {label}" if len(explanation.positions) > 1 else ""
+
+
+def _query_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> Panel | None:
+    name, way, number = match[1].removesuffix("."), match[2], int(match[3]) - 1
+    found = _attention_named(explanation, name)
+    count = 0 if found is None else found.others if way == "token" else len(pins)
+    if found is None or not 0 <= number < count:
+        return None
+    of = _whose(explanation, name, found)
+    kind = f"{'rollout' if isinstance(found, Rollout) else 'position'}_{'column' if way == 'column' else 'row'}"
+    if way == "token":
+        token = "Class token" if found.class_token and not number else f"Token {number + 1} that is no location"
+        return Panel(match[0], f"{token} · where it looks{of}", kind, "share", found.token_row(number))
+    row, column = pin_cell(explanation, found.grid, pins[number])
+    title = f"Pin {number + 1}{_class_at(explanation, pins[number])}"
+    if way == "row":
+        return Panel(match[0], f"{title} · where it looks{of}", kind, "share", found.row(row, column), pins=(number,))
+    values = found.column(row, column)
+    return Panel(match[0], f"{title} · who looks at it{of}", kind, "share", values, pins=(number,))
+
+
+def _received_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> Panel | None:
+    """Of a head alone or of the rollout: those of whole attentions are among the maps."""
+    found = _attention_named(explanation, match[1])
+    if found is None:
+        return None
+    kind = "rollout_received" if isinstance(found, Rollout) else "position_received"
+    return Panel(match[0], f"Received{_whose(explanation, match[1], found)}", kind, "share", found.received)
 
 
 def pin_cell(explanation: Explanation, grid: tuple[int, int], pin: tuple[float, float]) -> tuple[int, int]:
@@ -309,7 +377,8 @@ def _gate_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> P
 _Maker = Callable[[Explanation, re.Match[str], Pins], Panel | None]
 
 _MAKERS: dict[str, _Maker] = {
-    r"(|.{1,200}\.)(row|column):(\d{1,3})": _query_panel,
+    r"(|.{1,200}\.)(row|column|token):(\d{1,3})": _query_panel,
+    r"(.{1,200})\.received": _received_panel,
     r"segmentation(?::(\w{1,40}))?": _segmentation_panel,
     r"channel_matrix": _matrix_panel,
     r"channel:(\d{1,6})": _channel_panel,

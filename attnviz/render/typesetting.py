@@ -6,14 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from anyascii import anyascii
-from matplotlib.font_manager import FontProperties
-from matplotlib.ft2font import FT2Font
-from matplotlib.textpath import TextToPath
-
+from attnviz.extras import needs
 from attnviz.render.fallback_font import fallback_font
+
+if TYPE_CHECKING:
+    from matplotlib.textpath import TextToPath
 
 # matplotlib carries this font with it: figures come out the same on every machine, with Latin, Greek, Cyrillic, Arabic,
 # Hebrew, Armenian and Georgian letters.
@@ -30,12 +29,18 @@ LINE = 1.22
 
 def font_file(bold: bool = False) -> Path:
     """The font's file inside matplotlib's own data."""
+    with needs("matplotlib", extra="figures"):
+        import matplotlib as mpl
+
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return Path(mpl.get_data_path()) / "fonts" / "ttf" / name
 
 
 @functools.cache
 def _drawable() -> frozenset[int]:
+    with needs("matplotlib", extra="figures"):
+        from matplotlib.ft2font import FT2Font
+
     return frozenset(FT2Font(str(font_file())).get_charmap())
 
 
@@ -58,6 +63,13 @@ def _helping(text: str, one_font: bool) -> frozenset[int]:
     if fallback is None or (one_font and not needed <= fallback.characters):
         return frozenset()
     return fallback.characters
+
+
+def _transcribed(character: str) -> str:
+    with needs("anyascii", extra="figures"):
+        from anyascii import anyascii
+
+    return str(anyascii(character))
 
 
 def printable(text: str, limit: int = 2000, *, one_font: bool = False) -> str:
@@ -85,7 +97,7 @@ def printable(text: str, limit: int = 2000, *, one_font: bool = False) -> str:
         elif ord(character) in _drawable() or ord(character) in helping:
             result.append(character)
         else:
-            result.append(anyascii(character) or _MISSING)
+            result.append(_transcribed(character) or _MISSING)
     line = re.sub(" +", " ", "".join(result)).strip(" ")
     return line if max(len(text), len(line)) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
 
@@ -95,13 +107,17 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width of one line of printable text, in the unit of `size`."""
     if not text:
         return 0.0
+    from matplotlib.font_manager import FontProperties
+
     font = FontProperties(family=families(text), size=size, weight="bold" if bold else "normal")
     width, _, _ = _text_to_path().get_text_width_height_descent(text, font, False)
     return float(width) * _SAFETY
 
 
 @functools.cache
-def _text_to_path() -> TextToPath:
+def _text_to_path() -> "TextToPath":
+    from matplotlib.textpath import TextToPath
+
     return TextToPath()
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import nn
 
 from attnviz.errors import AttnvizError, ExportError, OptionError, one_line, reason
 from attnviz.render.caption import RANDOM_WEIGHTS, findings
 from attnviz.render.contact_sheet import Tile, contact_sheet, thumbnails
-from attnviz.render.figure import plan_figure
 from attnviz.render.figure_options import FigureOptions
+from attnviz.render.plan import plan_figure
 from attnviz.results import ByteArray, Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import Format, build_files, checked_formats
@@ -73,7 +74,7 @@ class BatchItem:
 
 def explain_many(
     photos: Sequence[str | os.PathLike[str] | BatchPhoto],
-    model: str | None = None,
+    model: str | nn.Module | None = None,
     *,
     archive: str | os.PathLike[str] | None = None,
     formats: Iterable[str] = ("png", "npz"),
@@ -88,7 +89,7 @@ def explain_many(
 
     Args:
         photos: 1 to 50 files.
-        model: Name of the weights; None: the default.
+        model: Name of the weights, or any network; None: the default.
         archive: Path of a zip for the files of all photos, each in its own folder, with a contact sheet and a summary;
             it gets its name when the last photo is done, or when `cancel` is set, with what is done by then. Closing
             the iterator earlier leaves nothing behind. None: no files.
@@ -121,11 +122,15 @@ def sheet_of(items: Sequence[BatchItem], *, heading: str = "") -> ByteArray:
     return contact_sheet([item.tile for item in items], heading=heading)
 
 
-def _runner(model: str | None, settings: dict[str, Any]) -> Explain:
-    from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
+def _runner(model: str | nn.Module | None, settings: dict[str, Any]) -> Explain:
+    from attnviz.models.weights.registry import DEFAULT_MODEL, from_network, load_model, was_trained
     from attnviz.pipeline import explain
 
-    loaded = load_model(model or DEFAULT_MODEL, settings.pop("device", "auto"))
+    device = settings.pop("device", "auto")
+    if isinstance(model, nn.Module):
+        loaded = from_network(model, device=device, trained=was_trained(model))
+    else:
+        loaded = load_model(model or DEFAULT_MODEL, device)
     return lambda path: explain(path, loaded, **settings)
 
 

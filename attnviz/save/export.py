@@ -4,21 +4,25 @@ import io
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from attnviz.errors import OptionError, quoted
 from attnviz.render.animation import animate
-from attnviz.render.figure import FigurePlan, plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, write_files
 from attnviz.save.manifest import PhotoSource, geometry_arrays, manifest, raw_arrays
 
+if TYPE_CHECKING:
+    from attnviz.render.figure import FigureFormat
+
 Format = Literal["png", "pdf", "svg", "npz", "gif", "webp", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 DEFAULT_FORMATS: tuple[Format, ...] = ("png", "pdf", "svg", "npz")
+DRAWN: frozenset[Format] = frozenset({"png", "pdf", "svg"})  # those that lay a figure out
 MANIFEST = "manifest.json"
 FILES: dict[Format, str] = {
     "png": "figure.png",
@@ -54,9 +58,11 @@ def export(
     Raises:
         ExportError: The folder cannot be written to.
         OptionError: A format is unknown, the figure cannot be laid out as asked, or there is nothing to animate.
+        MissingExtraError: Anything but ``"npz"`` is wanted, and matplotlib is not installed.
     """
-    plan = plan_figure(explanation, options, photo_name=None if source is None else source.name)
     wanted = checked_formats(formats)
+    name, drawn = None if source is None else source.name, bool(DRAWN & {*wanted})
+    plan = plan_figure(explanation, options, photo_name=name, drawn=drawn)
     folder = make_folder(Path(out_dir))
     return write_files(folder, build_files(plan, wanted, source=source, folder=folder))
 
@@ -105,6 +111,12 @@ def _maps(plan: FigurePlan) -> bytes:
     return buffer.getvalue()
 
 
+def _figure(plan: FigurePlan, file_format: "FigureFormat") -> bytes:
+    from attnviz.render.figure import render_figure  # only when drawn: it takes matplotlib
+
+    return render_figure(plan, file_format)
+
+
 def _html(plan: FigurePlan) -> bytes:
     from attnviz.render.viewer.page import standalone_html
 
@@ -112,9 +124,9 @@ def _html(plan: FigurePlan) -> bytes:
 
 
 _BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {
-    "png": lambda plan: render_figure(plan, "png"),
-    "pdf": lambda plan: render_figure(plan, "pdf"),
-    "svg": lambda plan: render_figure(plan, "svg"),
+    "png": lambda plan: _figure(plan, "png"),
+    "pdf": lambda plan: _figure(plan, "pdf"),
+    "svg": lambda plan: _figure(plan, "svg"),
     "npz": _maps,
     "gif": lambda plan: animate(plan.explanation, "gif", plan.options),
     "webp": lambda plan: animate(plan.explanation, "webp", plan.options),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from attnviz.errors import ExportError, ImageError, one_line, reason
 from attnviz.models.weights.file_hash import file_hash
-from attnviz.render.figure import FigurePlan
+from attnviz.render.plan import FigurePlan
 from attnviz.results import Explanation
 
 SCHEMA = "attnviz manifest 2"
@@ -116,19 +116,27 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
 
     Returns:
         Each two-dimensional map under its label and each further panel of the figure under its name, float32 on the
-        network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w)
-        of each position attention, from which every row of it follows; ``channel.matrix`` float32 (C, C); each channel
-        gate under its label, float32 (C,); ``segmentation.*`` uint8 (H, W), uint16 where there are over 256 classes.
+        network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w),
+        or (heads, c, h, w), of each position attention, and ``LABEL.other_query`` and ``LABEL.other_key`` with P in
+        place of h and w where P tokens take part that are no locations: every row follows from them;
+        ``channel.matrix`` float32 (C, C); each channel gate under its label, float32 (C,); ``segmentation.*`` uint8
+        (H, W), uint16 where there are over 256 classes.
     """
-    explanation = plan.explanation
-    found: dict[str, NDArray[Any]] = {label: entry.values for label, entry in explanation.maps.items()}
+    found = explanation_arrays(plan.explanation)
     for panel in plan.panels:
         if panel.values is not None and not panel.bare:
             found.setdefault(panel.name, panel.values)
+    return found
+
+
+def explanation_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
+    """As `raw_arrays`, without the panels of a figure."""
+    found: dict[str, NDArray[Any]] = {label: entry.values for label, entry in explanation.maps.items()}
     for stage in explanation.stages:
         found[f"stage{stage.stage}.channel_logit"] = stage.channel_logit
-    for label, position in explanation.positions.items():
-        found |= {f"{label}.query": position.query, f"{label}.key": position.key}
+    for label, position in (*explanation.positions.items(), *explanation.cross_attentions.items()):
+        tensors = {name: getattr(position, name) for name in ("query", "key", "other_query", "other_key")}
+        found |= {f"{label}.{name}": tensor for name, tensor in tensors.items() if tensor is not None}
     if explanation.channel is not None:
         found |= {"channel.matrix": explanation.channel.matrix, "channel.effect": explanation.channel.effect}
     found |= {label: gate.values for label, gate in explanation.channel_gates.items()}

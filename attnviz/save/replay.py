@@ -5,27 +5,32 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from attnviz.errors import (
     CheckpointError,
     DeviceError,
     ImageError,
     InputError,
+    OptionError,
     UnknownModelError,
     one_line,
     quoted,
     reason,
 )
-from attnviz.render.figure import FigurePlan, plan_figure
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, shown, write_files
-from attnviz.save.export import FILES, Format, build_files
+from attnviz.save.export import DRAWN, FILES, Format, build_files
 from attnviz.save.manifest import PhotoSource, array_sha256, raw_arrays, versions
 from attnviz.save.manifest_reader import MapRecord, Recipe, read_manifest
+
+if TYPE_CHECKING:
+    from attnviz.models.weights.registry import LoadedModel
 
 _CLOSE = 1e-5  # of a map's own range: what other processors and library versions may change
 
@@ -117,7 +122,8 @@ def replay(
     *,
     photo: str | os.PathLike[str] | None = None,
     out_dir: str | os.PathLike[str] | None = None,
-    model: str | None = None,
+    model: str | nn.Module | None = None,
+    weights: str | os.PathLike[str] | None = None,
     device: str | None = None,
 ) -> ReplayReport:
     """Make a figure again and compare its maps with the old ones.
@@ -126,7 +132,10 @@ def replay(
         manifest: Path of ``manifest.json``; ``maps.npz`` is looked for beside it.
         photo: The photo's file; None: where the manifest says, or beside the manifest.
         out_dir: Where the new files go; None: ``replay`` beside the manifest.
-        model: Weights to use, for those that are not known by the manifest's name; their hash must be the same.
+        model: Weights to use, for those that are not known by the manifest's name; their hash must be the same. For
+            networks of one's own, as for `attnviz.load_network`: a Python file is run because it is named here, never
+            because the manifest names it. Or the network itself: whether its weights are those of then, the maps tell.
+        weights: File of tensors for such a network.
         device: Where to compute; None: as then, if this machine has it.
 
     Raises:
@@ -139,8 +148,9 @@ def replay(
     recipe = read_manifest(path)
     if recipe.model.sha256 is None and model is None:
         raise UnknownModelError(
-            f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or made in a "
-            "program; name a checkpoint with --model"
+            f"expected a manifest of weights that have a hash, got {quoted(recipe.model.name)}, random or of a network "
+            "of one's own; name the network or a checkpoint with --model, or give the network itself as model= in a "
+            "program"
         )
     notes = [
         f"{name} was {then}, is {versions()[name]}"
@@ -148,9 +158,10 @@ def replay(
         if versions().get(name, then) != then
     ]
     found = _find_photo(recipe, path.parent, None if photo is None else Path(photo))
-    explanation = _explain(recipe, found, model, device, notes)
+    explanation = _explain(recipe, found, _Choice(model, weights, device), notes)
     _check_photo(recipe, found, explanation, notes)
-    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo.name)
+    drawn = any(FILES[file_format] in recipe.files for file_format in DRAWN)
+    plan = plan_figure(explanation, recipe.figure, photo_name=recipe.photo.name, drawn=drawn)
     maps = _compare(recipe, raw_arrays(plan), path.parent / FILES["npz"])
     folder = make_folder(path.parent / "replay" if out_dir is None else Path(out_dir))
     if folder == path.parent.resolve():
@@ -176,26 +187,50 @@ def _find_photo(recipe: Recipe, folder: Path, given: Path | None) -> Path:
     raise ImageError(f"expected the photo {name} where the manifest says, got no such file; give it with --photo")
 
 
-def _explain(recipe: Recipe, photo: Path, model: str | None, device: str | None, notes: list[str]) -> Explanation:
+@dataclass(frozen=True)
+class _Choice:
+    """What whoever replays chose instead of what the manifest says."""
+
+    model: str | nn.Module | None
+    weights: str | os.PathLike[str] | None
+    device: str | None
+
+    def load(self, recipe: Recipe, device: str) -> "LoadedModel":
+        """The network, by the name that was chosen, else by the manifest's, which can only be that of known weights."""
+        from attnviz.models.own.load import load_network, names_network
+        from attnviz.models.weights.registry import from_network, load_model, was_trained
+
+        if isinstance(self.model, nn.Module):
+            return from_network(self.model, name=recipe.model.name, device=device, trained=was_trained(self.model))
+        if self.model is not None and names_network(self.model):
+            weights = None if self.weights is None else Path(self.weights)
+            return load_network(self.model, weights=weights, size=recipe.preprocessing.size, device=device)
+        if self.weights is not None:
+            raise OptionError("expected --model FILE.py:NAME or a library's network for --weights, got none")
+        return load_model(self.model or recipe.model.name, device)
+
+
+def _explain(recipe: Recipe, photo: Path, choice: _Choice, notes: list[str]) -> Explanation:
     from attnviz.models.device import pick_device
-    from attnviz.models.weights.registry import list_models, load_model
+    from attnviz.models.weights.registry import list_models
     from attnviz.pipeline import explain
 
     # A manifest must not make the program open any file it likes.
-    if model is None and recipe.model.name not in list_models():
+    if choice.model is None and recipe.model.name not in list_models():
         raise UnknownModelError(
             f"expected weights that are known by name, got {quoted(recipe.model.name)}; give the file with --model"
         )
-    place = device or recipe.model.device
+    place = choice.device or recipe.model.device
     try:
         pick_device(place)
     except DeviceError:
-        if device is not None:
+        if choice.device is not None:
             raise
         place = "auto"
         notes.append(f"computed on {pick_device(place)}, not on {quoted(recipe.model.device, 40)} as then")
-    loaded = load_model(model or recipe.model.name, place)
-    if recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
+    loaded = choice.load(recipe, place)
+    given = isinstance(choice.model, nn.Module)
+    if not given and recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
         raise CheckpointError(f"expected weights with SHA-256 {recipe.model.sha256}, got {got}: they are others now")
     return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))

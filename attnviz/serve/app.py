@@ -14,7 +14,7 @@ from attnviz.serve.launch import (
     launch_options,
     serve,
 )
-from attnviz.serve.page.components import masthead, tab_panel, tabs_part, view_part
+from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs import about as about_tab
@@ -22,10 +22,12 @@ from attnviz.serve.tabs import batch as batch_tab
 from attnviz.serve.tabs import compare as compare_tab
 from attnviz.serve.tabs import explain as explain_tab
 from attnviz.serve.tabs import export as export_tab
+from attnviz.serve.tabs import layers as layer_parts
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
-TABS = (*VIEWS, "compare", "batch", "export", "about")
+SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "sites")  # of one explanation
+TABS = (*SINGLE_VIEWS, "compare", "batch", "export", "about")
 
 
 def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
@@ -53,8 +55,9 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                 rail = explain_tab.build_rail()
             with gr.Column(elem_classes=["page-stage"], scale=1, min_width=300):
                 area = explain_tab.build_result_area()
+                layers = layer_parts.build()
                 tabs_part(TABS)
-                for view in VIEWS:
+                for view in SINGLE_VIEWS:
                     with tab_panel(view):
                         view_part(view)
                 with tab_panel("compare"):
@@ -66,6 +69,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                 with tab_panel("about"):
                     about_tab.build()
         explain_tab.wire(demo, rail, area, sessions)
+        layer_parts.wire(layers, sessions)
         compare_tab.wire(compare, rail, sessions)
         batch_tab.wire(batch, rail, sessions, stops)
         export_tab.wire(export, area, sessions)

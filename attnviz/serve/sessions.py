@@ -24,18 +24,22 @@ class Session:
     Attributes:
         explanation: What was last computed for it; None before the first.
         photo: Whose explanation it is.
+        sent: Id of what the browser was sent -> what it was made from; it may ask for more of it.
+        beside: The same, of the two sides of a comparison.
         notes: Part of the page -> why its last request was refused, until that is read.
     """
 
     explanation: Explanation | None = None
     photo: Path | None = None
+    sent: dict[str, Explanation] = field(default_factory=dict)
+    beside: dict[str, Explanation] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays held, each array once, those included that were computed on demand."""
         found: dict[int, int] = {}
-        _collect(self.explanation, found)
+        _collect([self.explanation, self.sent, self.beside], found)
         return sum(found.values())
 
 
@@ -68,11 +72,32 @@ class SessionStore:
         with self._lock:
             return len(self._sessions)
 
-    def keep(self, name: str, explanation: Explanation, photo: Path | None = None) -> None:
-        """Remember the explanation, and the photo where one is given, of a session."""
+    def keep(
+        self, name: str, explanation: Explanation, photo: Path | None = None, *, sent_as: str | None = None
+    ) -> None:
+        """Remember the explanation, and the photo where one is given, of a session; a comparison is forgotten.
+
+        Args:
+            name: Of the session.
+            explanation: What was computed.
+            photo: Whose explanation it is.
+            sent_as: Id of what the browser was sent of it.
+        """
         with self._used(name) as session:
             session.explanation = explanation
             session.photo = photo or session.photo
+            session.sent = {} if sent_as is None else {sent_as: explanation}
+            session.beside = {}
+
+    def keep_beside(self, name: str, sides: Mapping[str, Explanation]) -> None:
+        """Remember the two sides of a comparison by the ids under which they were sent."""
+        with self._used(name) as session:
+            session.beside = dict(sides)
+
+    def sent(self, name: str, sent_as: str) -> Explanation | None:
+        """What the browser was sent under an id, or None where that is forgotten."""
+        with self._used(name) as session:
+            return session.sent.get(sent_as) or session.beside.get(sent_as)
 
     def explanation(self, name: str) -> Explanation | None:
         """What was last computed for a session, or None where there is nothing, or no longer."""

@@ -2,15 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import attnviz
 from attnviz.errors import AttnvizError, OptionError, one_line
+from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
+from attnviz.terminal import network_options as network
+from attnviz.terminal.evidence import evaluate_folder, show_evidence
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
+from attnviz.terminal.sites import print_sites
 from attnviz.terminal.weights import weights_app
 
 app = typer.Typer(
@@ -25,6 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("models")(print_models)
+app.command("evidence")(show_evidence)
+app.command("evaluate")(evaluate_folder)
+app.command("sites")(print_sites)
 app.add_typer(weights_app)
 
 
@@ -46,14 +53,18 @@ def _root(
 @app.command("explain")
 def explain_photos(
     photos: options.Photos,
-    model: options.Model = None,
+    model: network.Model = None,
+    weights: network.Weights = None,
+    random_weights: network.RandomWeights = False,
+    mean: network.Mean = None,
+    std: network.Std = None,
     out: options.Out = Path("attnviz-out"),
     formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
     html: options.Html = False,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
-    size: options.Size = None,
-    resize_mode: options.ResizeMode = "keep",
+    size: network.Size = None,
+    resize_mode: options.ResizeMode = None,
     top: options.Top = 5,
     at: options.At = [],  # noqa: B006 - typer copies it
     panels: options.Panels = "",
@@ -79,9 +90,12 @@ def explain_photos(
         **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
     }
     chosen = [name.lower() for name in _split(formats)] + ["html"] * html
+    asked = network.NetworkRequest(
+        model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
+    )
     request = ExplainRequest(
-        photos=photos, model=model, out=out, formats=chosen, as_json=as_json,
-        device=device, size=size, resize_mode=resize_mode, top=top, figure=figure,
+        photos=photos, network=asked, out=out, formats=chosen, as_json=as_json,
+        resize_mode=resize_mode, top=top, figure=figure,
     )  # fmt: skip
     raise typer.Exit(run_explain(request))
 
@@ -99,12 +113,40 @@ def _pin(text: str) -> tuple[float, float]:
     return x, y
 
 
+@app.command("export")
+def export_photos(
+    sources: options.Sources,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; a second run goes on there.")],
+    model: network.Model = None,
+    formats: Annotated[list[str], typer.Option("--format", "-f", help="Any of parquet, npz, png, webp.")] = ["parquet"],  # noqa: B006
+    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Photos in one pass; else by their size.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="Photos in one file of the table.")] = 256,
+    engine: Annotated[Literal["here", "ray"], typer.Option(help="here: this machine; ray: a Ray cluster.")] = "here",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster; else one is made of this machine.")] = None,
+    device: options.Device = "auto",
+    size: network.Size = None,
+    resize_mode: options.ResizeMode = "keep",
+    top: options.Top = 5,
+) -> None:
+    """Explain the photos of folders, lists, tar files and clips: one table, or files of each photo."""
+    from attnviz.bulk.settings import BulkSettings, checked_bulk_formats
+    from attnviz.models.weights.registry import DEFAULT_MODEL
+    from attnviz.terminal.export import run_export
+
+    settings = BulkSettings(
+        formats=checked_bulk_formats(name.lower() for name in _split(formats)), model=model or DEFAULT_MODEL,
+        device=device, size=size, resize_mode=resize_mode or "keep", top=top, batch=batch, part=part,
+    )  # fmt: skip
+    raise typer.Exit(run_export(sources, out, settings, engine=engine, address=address))
+
+
 @app.command("replay")
 def replay_manifest(
     manifest: Annotated[Path, typer.Argument(help="A manifest.json that was written with a figure.")],
     photo: Annotated[Path | None, typer.Option(help="The photo, where it is not where it was.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the new files; else replay/.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Checkpoint, where its name is not known.")] = None,
+    model: network.Model = None,
+    weights: network.Weights = None,
     device: Annotated[str | None, typer.Option(help="Where to compute; else as then.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -114,7 +156,7 @@ def replay_manifest(
     from attnviz.save.replay import replay
 
     try:
-        report = replay(manifest, photo=photo, out_dir=out, model=model, device=device)
+        report = replay(manifest, photo=photo, out_dir=out, model=model, weights=weights, device=device)
     except AttnvizError as error:
         refuse(error, code=SOME_REFUSED)
     if as_json:
@@ -136,18 +178,30 @@ def serve_page(
     ),
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 7860,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    model: network.OwnModel = None,
+    title: Annotated[str | None, typer.Option(help="What the page calls that network.")] = None,
+    weights: network.Weights = None,
+    random_weights: network.RandomWeights = False,
+    mean: network.Mean = None,
+    std: network.Std = None,
+    size: network.Size = None,
     allow_frame: Annotated[
         list[str], typer.Option(metavar="ORIGIN", help="Let that site show the page in a frame; may be repeated.")
     ] = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Serve the page."""
+    """Serve the page, with a network of one's own where one is named."""
     from attnviz.serve.environment import prepare_environment
 
+    asked = network.NetworkRequest(
+        model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, title=title
+    )
+    own = network.own_networks(asked)  # first: a library may fetch its weights, and the page fetches nothing
     prepare_environment()  # read when Gradio is imported, with what follows
-    from attnviz.serve.app import build_ui, serve
+    with needs("gradio", "cachetools", "matplotlib", extra="page"):
+        from attnviz.serve.app import build_ui, serve
 
     try:
-        serve(build_ui(), host=host, port=port, open_browser=open_browser, frames=allow_frame)
+        serve(build_ui(own), host=host, port=port, open_browser=open_browser, frames=allow_frame)
     except OptionError as error:
         raise typer.BadParameter(str(error), param_hint="--allow-frame") from error
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnviz.errors import AttnvizError, DeviceError, ExportError, OptionError, one_line
 from attnviz.save.atomic_files import make_folder, shown
 from attnviz.save.file_names import UniqueNames
+from attnviz.terminal.network_options import NetworkRequest, requested_network
 from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
 
 if TYPE_CHECKING:
@@ -28,25 +29,21 @@ class ExplainRequest:
 
     Attributes:
         photos: As typed.
-        model: Name or path of the weights; None: the default.
+        network: Which network, with its input's size and where to compute.
         out: Folder to write to.
         formats: Names out of `attnviz.save.export.FORMATS`.
         as_json: Whether to print one JSON document instead of a line per photo.
-        device: Where to compute.
-        size: Shorter side that the network sees; None: as trained.
-        resize_mode: How the photo is fitted.
+        resize_mode: How the photo is fitted; None: as the network needs it.
         top: How many predictions to keep.
         figure: Options for `FigureOptions`, by name.
     """
 
     photos: Sequence[str]
-    model: str | None
+    network: NetworkRequest
     out: Path
     formats: Sequence[str]
     as_json: bool
-    device: str
-    size: int | None
-    resize_mode: str
+    resize_mode: str | None
     top: int
     figure: dict[str, Any]
 
@@ -58,16 +55,18 @@ def run_explain(request: ExplainRequest) -> int:
         The exit code: 0, or 1 where a photo was refused.
 
     Raises:
-        AttnvizError: Nothing can be done at all: wrong usage, or weights that cannot be had.
+        AttnvizError: Nothing can be done at all: wrong usage, weights that cannot be had, no matplotlib to draw with.
         typer.Exit: The folder to write to cannot be had.
     """
-    from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
+    from attnviz.render.caption import RANDOM_WEIGHTS
     from attnviz.render.figure_options import FigureOptions
     from attnviz.save.export import checked_formats
 
     formats = checked_formats(request.formats)
+    if set(formats) != {"npz"}:
+        import attnviz.render.figure  # noqa: F401 - what it lacks is said before the first photo
     looks = FigureOptions(**request.figure)
-    loaded = load_model(request.model or DEFAULT_MODEL, request.device)
+    loaded = requested_network(request.network)
     _check_views(loaded, looks, formats)
     try:
         out = make_folder(request.out)
@@ -81,7 +80,7 @@ def run_explain(request: ExplainRequest) -> int:
         if result["refused"] is not None:
             warn(f"{result['photo']}: {result['refused']}")
         elif not request.as_json:
-            found = "; ".join(result["found"])
+            found = "; ".join([*result["found"], *([] if loaded.trained else [RANDOM_WEIGHTS])])
             say(one_line(f"{result['photo']}: {found or 'done'} -> {result['folder']}"))
     if request.as_json:
         say(_document(loaded, results))
@@ -90,8 +89,10 @@ def run_explain(request: ExplainRequest) -> int:
 
 def _check_views(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
     """Refuse before the first photo what this network can do with no photo."""
-    from attnviz.models.sites import sites_of, views_of
+    from attnviz.models.sites import names_sites, sites_of, views_of
 
+    if not names_sites(loaded.net):
+        return  # what it has is found when it runs
     views = views_of(sites_of(loaded.net))
     if looks.pins and "position" not in views:
         raise OptionError(f"expected a model with position attention for --at, got {loaded.card.name}")
@@ -112,7 +113,7 @@ def _one(
         explanation = explain(
             Path(photo),
             loaded,
-            size=request.size,
+            size=request.network.size,
             resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
             top=request.top,
         )

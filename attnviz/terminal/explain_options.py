@@ -12,7 +12,10 @@ from typer import Argument, Option
 ColormapName = Literal["viridis", "inferno", "magma", "plasma", "cividis", "gray", "RdBu_r", "PuOr_r", "turbo", "jet"]
 
 Photos = Annotated[list[str], Argument(metavar="PHOTO", help="Picture files.", show_default=False)]
-Model = Annotated[str | None, Option("--model", "-m", help="Name from `attnviz models`, or a checkpoint file.")]
+Sources = Annotated[
+    list[str],
+    Argument(metavar="SOURCE", help="Folders, patterns, lists (.txt), tar files, clips, pictures.", show_default=False),
+]
 Out = Annotated[Path, Option("--out", "-o", help="Folder to write to.")]
 Formats = Annotated[
     list[str], Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
@@ -20,10 +23,9 @@ Formats = Annotated[
 Html = Annotated[bool, Option("--html", help="Also the interactive viewer in one file.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document, and nothing else.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Size = Annotated[int | None, Option(min=1, max=16384, help="Shorter side the network sees, pixels; else as trained.")]
 ResizeMode = Annotated[
-    Literal["keep", "stretch", "center_crop"],
-    Option(help="keep: whole photo; stretch: made square; center_crop: its middle."),
+    Literal["keep", "stretch", "center_crop"] | None,
+    Option(help="keep: whole photo; stretch: made square; center_crop: its middle; else what the model needs."),
 ]
 Top = Annotated[int, Option(min=1, help="Predictions to keep.")]
 At = Annotated[

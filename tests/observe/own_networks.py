@@ -89,6 +89,10 @@ class VitAttention(nn.Module):
             logits = (q * scale) @ k.transpose(-2, -1) if self.how == "before" else (q @ k.mT) * scale
             if self.how == "bias":
                 logits = logits + torch.linspace(0, 3, n)
+            if self.how == "clamped":
+                logits = logits.clamp(-0.1, 0.1)
+            if self.how == "talking heads":
+                logits = torch.einsum("bhij,hg->bgij", logits, torch.linspace(0, 1, self.heads**2).view(3, 3))
             y = logits.softmax(dim=-1) @ v
         return self.proj(y.transpose(1, 2).reshape(b, n, width))
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import attnviz
-from attnviz.errors import RecordError
+from attnviz.errors import OptionError, RecordError
 from attnviz.models.build import build_model
 from attnviz.observe.collect import channel_gates, other_maps, position_attentions
-from attnviz.observe.discover import find_attention, record_found
+from attnviz.observe.discover import find_attention, has_class_token, record_found
 from attnviz.observe.recorder import record
 from tests.observe.own_networks import (
     Encoder,
@@ -106,14 +106,19 @@ def test_rows_equal_the_networks_own_softmax(name, monkeypatch):
     net = seeded(NETS[name])
     own = softmaxes(net, monkeypatch)[0].flatten(0, -3)
     attentions = list(position_attentions(record_found(net, random_input())).values())
-    assert len(attentions) == own.shape[0]
-    for head, attention in enumerate(attentions):
+    heads = [attention.head(number) for attention in attentions for number in range(attention.heads)]
+    assert len(heads) == own.shape[0]
+    for weights, attention in zip(own.numpy(), heads, strict=True):
         height, width = attention.grid
-        prefix = own.shape[-1] - height * width
+        prefix = attention.others
+        assert prefix == weights.shape[-1] - height * width
         for y, x in ((0, 0), (1, 2), (height - 1, width - 1)):
-            row = own[head, prefix + y * width + x, prefix:]
-            expected = (row / row.sum()).reshape(height, width).numpy()
-            assert abs(attention.row(y, x) - expected).max() < 1e-5
+            row = weights[prefix + y * width + x, prefix:].reshape(height, width)
+            assert abs(attention.row(y, x) - row).max() < 1e-5
+        for token in range(prefix):
+            row = weights[token, prefix:].reshape(height, width)
+            assert abs(attention.token_row(token) - row).max() < 1e-5
+        assert abs(attention.token_matrix() - weights).max() < 1e-5
 
 
 def test_a_head_of_pytorchs_own_attention_equals_its_weights():
@@ -122,9 +127,12 @@ def test_a_head_of_pytorchs_own_attention_equals_its_weights():
         tokens = net.patch(random_input()).flatten(2).transpose(1, 2)
         own = net.layer.self_attn(tokens, tokens, tokens, need_weights=True, average_attn_weights=False)[1]
     found = position_attentions(record_found(net, random_input()))
-    assert list(found) == ["layer.self_attn.attention.head0", "layer.self_attn.attention.head1"]
-    for head, attention in enumerate(found.values()):
-        assert abs(attention.row(2, 3) - own[0, head, 15].reshape(4, 6).numpy()).max() < 1e-5
+    assert list(found) == ["layer.self_attn.attention"]
+    attention = found["layer.self_attn.attention"]
+    assert attention.heads == 2
+    for head in range(2):
+        assert abs(attention.head(head).row(2, 3) - own[0, head, 15].reshape(4, 6).numpy()).max() < 1e-5
+    assert abs(attention.row(2, 3) - own[0, :, 15].mean(0).reshape(4, 6).numpy()).max() < 1e-5
 
 
 def test_gates_equal_what_a_reference_hook_sees(monkeypatch):
@@ -141,10 +149,27 @@ def test_gates_equal_what_a_reference_hook_sees(monkeypatch):
     assert abs(spatial.values - own[1][0, 0].numpy()).max() < 1e-5
 
 
-def test_a_bias_between_product_and_softmax_is_refused_with_a_reason():
+def test_a_bias_between_product_and_softmax_is_part_of_the_rows(monkeypatch):
+    net = seeded(Vit, "bias")
+    own = softmaxes(net, monkeypatch)[0][0, :, 1:, 1:]
+    (attention,) = position_attentions(record_found(net, random_input())).values()
+    for head in range(3):
+        expected = own[head, 13].reshape(4, 6).numpy()
+        assert abs(attention.head(head).row(2, 1) - expected).max() < 1e-5
+
+
+def test_a_bias_that_is_too_large_to_keep_is_refused(monkeypatch):
+    monkeypatch.setattr("attnviz.observe.energies.MOST_OF_BIAS", 1000)
     (found,) = find_attention(seeded(Vit, "bias"), random_input())
-    assert found.reason == "add stands between product and softmax"
+    assert found.reason == "its bias of 3 x 25 x 25 is too large to keep"
     assert not record_found(seeded(Vit, "bias"), random_input()).sites
+
+
+def test_another_change_between_product_and_softmax_is_refused_with_a_reason():
+    (found,) = find_attention(seeded(Vit, "talking heads"), random_input())
+    assert found.reason == "einsum stands between product and softmax"
+    (found,) = find_attention(seeded(Vit, "clamped"), random_input())
+    assert found.reason == "clamp stands between product and softmax"
 
 
 class Shuffled(SelfSimilar):
@@ -152,8 +177,19 @@ class Shuffled(SelfSimilar):
         return super().forward(x.flatten(2).flip(2).view(x.shape))
 
 
-def test_places_that_were_moved_have_no_grid():
-    found = find_attention(seeded(lambda: Trunk(Shuffled())), random_input())
+def test_places_that_were_moved_are_put_back():
+    plain, shuffled = (seeded(lambda kind=kind: Trunk(kind())) for kind in (SelfSimilar, Shuffled))
+    (own,), (moved,) = (position_attentions(record_found(n, random_input())).values() for n in (plain, shuffled))
+    assert abs(own.row(3, 5) - moved.row(3, 5)).max() < 1e-6
+
+
+class Sorted(SelfSimilar):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(2).sort(dim=2).values.view(x.shape))
+
+
+def test_places_that_were_lost_have_no_grid():
+    found = find_attention(seeded(lambda: Trunk(Sorted())), random_input())
     assert [f.grid for f in found] == [None, None]
     assert found[0].reason == "no grid of the picture was found in it"
 
@@ -199,13 +235,15 @@ def test_a_network_without_attention_says_so():
     found = find_attention(seeded(resnet50, num_classes=3), random_input())
     assert len(found) == 0
     assert str(found) == (
-        "No attention was found. Modules that could be watched instead: relu, layer1, layer2, layer3, layer4."
+        "No attention was found. Modules that could be watched instead: relu, layer1, layer2, layer3, layer4; "
+        'explain(photo, model=net, sites="layer4") shows the norm of their features, sites="layer4.grad_cam" '
+        "Grad-CAM there."
     )
 
 
 def test_the_table_has_a_line_for_each():
     lines = str(find_attention(seeded(resnet_with_cbam), random_input())).splitlines()
-    assert lines[0].split() == ["label", "kind", "grid", "stride", "heads", "where"]
+    assert lines[0].split() == ["label", "kind", "grid", "stride", "heads", "range", "used", "where"]
     assert lines[2].split()[:6] == ["layer2.1.spatial_gate", "spatial_gate", "8", "x", "12", "8"]
 
 
@@ -281,11 +319,37 @@ def test_any_network_is_explained(wrap, count, photo_path):
     assert len(explanation.predictions) == count
 
 
-def test_the_heads_of_a_vit_are_explained_each(photo_path):
+def test_the_heads_of_a_vit_are_one_attention(photo_path):
     explanation = attnviz.explain(photo_path, seeded(Vit, "sdpa"), size=64, device="cpu")
-    assert list(explanation.positions) == [f"attn.attention.head{i}" for i in range(3)]
-    assert list(explanation.maps) == [f"attn.attention.head{i}.received" for i in range(3)]
-    assert abs(explanation.positions["attn.attention.head0"].row(0, 0).sum() - 1) < 1e-5
+    assert list(explanation.positions) == ["attn.attention"]
+    assert list(explanation.maps) == ["attn.attention.received"]
+    whole = explanation.attention("attn.attention")
+    assert (whole.heads, whole.others) == (3, 1)
+    one = explanation.attention("attn.attention.head2")
+    assert abs(one.token_matrix().sum(1) - 1).max() < 1e-5
+    assert 0 < one.row(0, 0).sum() < 1
+    with pytest.raises(OptionError, match=r"got 'attn\.attention\.head3'"):
+        explanation.attention("attn.attention.head3")
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("cls_token", True),
+        ("class_token", True),
+        ("class_embedding", True),
+        ("embeddings.cls_token", True),
+        ("prefix", False),
+        ("classifier.weight", False),
+        ("class_embed.weight", False),
+    ],
+)
+def test_a_class_token_is_told_by_its_name(name, wanted):
+    inside, _, own = name.rpartition(".")
+    net = nn.Module()
+    net.register_parameter(own, nn.Parameter(torch.zeros(1)))
+    net = nn.ModuleDict({inside: net}) if inside else net
+    assert has_class_token(net) == wanted
 
 
 def test_a_network_that_cannot_be_walked_without_numbers_is_explained(photo_path):

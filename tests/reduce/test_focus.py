@@ -10,7 +10,19 @@ from hypothesis.extra import numpy as hnp
 
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.reduce.focus import border_share, cells_in_box, entropy, gini, mass_in_box, roc_auc
+from attnviz.reduce.focus import (
+    border_share,
+    cells_in_box,
+    centroid,
+    entropy,
+    gini,
+    half_mass_area,
+    mass_in_box,
+    mass_in_mask,
+    normalised_entropy,
+    points_inside,
+    roc_auc,
+)
 
 EVEN = np.full((3, 4), 0.7, np.float32)
 POINT = np.zeros((3, 4), np.float32)
@@ -20,13 +32,51 @@ MASSES = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.floats(0, 1e6, width=32)
 ).filter(lambda values: values.max() > 0)
 GEOMETRY = Geometry((20, 40), (10, 0, 30, 20), (64, 64))  # the network saw the middle square
-MASS_MEASURES = [entropy, gini, border_share, lambda values: mass_in_box(values, GEOMETRY, (10, 0, 20, 20))]
+MASS_MEASURES = [
+    *(entropy, normalised_entropy, half_mass_area, centroid, gini, border_share),
+    lambda values: mass_in_mask(values, np.zeros(values.shape)),
+    lambda values: mass_in_box(values, GEOMETRY, (10, 0, 20, 20)),
+]
 
 
 def test_entropy():
     assert entropy(EVEN) == pytest.approx(math.log(12), rel=1e-12)
     assert entropy(POINT) == 0.0
     assert entropy(np.array([[1, 1, 2]], np.float32)) == pytest.approx(1.5 * math.log(2), rel=1e-12)
+
+
+def test_normalised_entropy():
+    assert normalised_entropy(EVEN) == pytest.approx(1.0)
+    assert normalised_entropy(POINT) == 0.0
+    assert normalised_entropy(np.array([[1, 1, 2]], np.float32)) == pytest.approx(1.5 * math.log(2) / math.log(3))
+    assert normalised_entropy(np.ones((1, 1), np.float32)) == 1.0
+
+
+def test_half_mass_area():
+    assert half_mass_area(EVEN) == pytest.approx(0.5)
+    assert half_mass_area(POINT) == pytest.approx(0.5 / 12)
+    assert half_mass_area(RAMP) == pytest.approx((1 + 1 / 3) / 4)  # half of 10: the 4 and a third of the 3
+
+
+def test_centroid():
+    assert centroid(EVEN) == pytest.approx((0.5, 0.5))
+    assert centroid(POINT) == pytest.approx((2.5 / 4, 0.5))
+    assert centroid(RAMP) == pytest.approx((0.25 * 0.4 + 0.75 * 0.6, 0.25 * 0.3 + 0.75 * 0.7))
+
+
+def test_mass_in_a_mask_that_cuts_cells():
+    assert mass_in_mask(RAMP, np.array([[1.0, 0.5], [0.0, 0.25]])) == pytest.approx((1 + 1 + 1) / 10)
+    with pytest.raises(InputError, match="mask of shape"):
+        mass_in_mask(RAMP, np.ones((1, 2)))
+
+
+def test_pointing_game():
+    inside = np.array([[True, False], [False, True]])
+    assert points_inside(RAMP, inside) == 1.0
+    assert points_inside(-RAMP, ~inside) == 0.0
+    assert points_inside(np.ones((2, 2), np.float32), inside) == 0.5
+    with pytest.raises(InputError, match="mask of shape"):
+        points_inside(RAMP, inside[:1])
 
 
 def test_gini():

@@ -5,7 +5,7 @@ from attnviz.render.caption import caption, findings, legend, percent
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import default_pins, resolve
 from attnviz.results import Segmentation
-from tests.explanations import bam, danet, gated, two_attentions, untrained
+from tests.explanations import bam, danet, gated, two_attentions, untrained, vit
 
 
 def text_of(explanation, **options):
@@ -89,3 +89,10 @@ def test_a_class_without_a_name_has_its_number():
     labels = np.array([[7]], np.uint8)
     explanation = danet(segmentation=Segmentation(("sky",), {"fused": labels}, labels), positions={})
     assert legend(explanation, resolve(explanation, ("segmentation",), ())) == {7: "class 7 100\u00a0%"}
+
+
+def test_a_vision_transformer_is_not_taken_for_a_danet():
+    text = text_of(vit(others=5))
+    assert "its row of the softmax over all 20 locations and 5 other tokens; even" in text
+    assert "Attention rollout (arXiv:2005.00928)" in text
+    assert "DANet" not in text

@@ -3,8 +3,9 @@ import pytest
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.reduce.rollout import rollout_of
 from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
-from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions
+from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions, vit
 
 
 def names_of(explanation, *names, pins=()):
@@ -162,3 +163,72 @@ def test_channel_gates_are_stripes_that_lie_on_no_photo():
 
 def test_a_network_without_attention_shows_the_photo():
     assert names_of(bam(stages=())) == ["photo"]
+
+
+LAST = "blocks.2.attn.attention"
+
+
+def test_of_a_vision_transformer_the_last_layer_and_the_rollout_tell_most():
+    assert names_of(vit(), pins=((70.0, 20.0),)) == [
+        *("photo", f"{LAST}.token:1", f"{LAST}.row:1", f"{LAST}.received"),
+        *("rollout.token:1", "rollout.row:1", "rollout.received"),
+    ]
+
+
+def test_heads_tokens_and_the_rollout_are_panels_with_their_own_titles():
+    explanation, pins = vit(), ((70.0, 20.0),)
+    last, rolled = explanation.positions[LAST], rollout_of(explanation.positions)
+    wanted = {
+        f"{LAST}.row:1": (last.row(0, 2), "Pin 1 · where it looks · blocks.2.attn attention, mean of 2 heads"),
+        f"{LAST}.head1.row:1": (last.head(1).row(0, 2), "Pin 1 · where it looks · blocks.2.attn attention, head 1"),
+        f"{LAST}.head0.column:1": (
+            last.head(0).column(0, 2),
+            "Pin 1 · who looks at it · blocks.2.attn attention, head 0",
+        ),
+        f"{LAST}.head1.received": (last.head(1).received, "Received · blocks.2.attn attention, head 1"),
+        f"{LAST}.token:1": (
+            last.token_row(),
+            "Class token · where it looks · blocks.2.attn attention, mean of 2 heads",
+        ),
+        "rollout.row:1": (rolled.row(0, 2), "Pin 1 · where it looks · rollout of 3 layers"),
+        "rollout.column:1": (rolled.column(0, 2), "Pin 1 · who looks at it · rollout of 3 layers"),
+        "rollout.token:1": (rolled.token_row(), "Class token · where it looks · rollout of 3 layers"),
+        "rollout.received": (rolled.received, "Received · rollout of 3 layers"),
+    }
+    panels = resolve(explanation, tuple(wanted), pins)
+    for panel, (values, title) in zip(panels, wanted.values(), strict=True):
+        assert panel.title == title
+        np.testing.assert_array_equal(panel.values, values)
+    assert {panel.kind for panel in panels if "rollout" in panel.name} == {
+        *("rollout_row", "rollout_column", "rollout_received")
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{LAST}.head2.row:1", f"{LAST}.head-1.row:1", f"{LAST}.token:2", f"{LAST}.token:0", f"{LAST}.head9.received",
+     "blocks.3.attn.attention.row:1", "head0.row:1", ".received", "rollout.row:2", "rollout.token:2", "rollout"],
+)  # fmt: skip
+def test_heads_and_tokens_that_are_not_there_are_refused(name):
+    with pytest.raises(OptionError, match="expected"):
+        resolve(vit(), (name,), ((70.0, 20.0),))
+
+
+def test_without_a_class_token_there_is_none_to_show():
+    names = panel_names(vit(layers=4, others=0))
+    assert not [name for name in names if "token" in name]
+    assert "rollout.row:1" in names
+    assert "rollout.row:1" not in panel_names(two_attentions())
+
+
+def test_every_panel_that_is_listed_can_be_drawn():
+    assert len(all_panels(vit(), ((70.0, 20.0),))) == len(panel_names(vit(), 1))
+
+
+def test_networks_that_count_no_stages_have_one_for_each_size_of_features():
+    maps = [
+        attention(f"layer{i}.spatial_gate", np.zeros((2, 2)), kind="spatial_gate", stage=None, stride=4 << i // 2)
+        for i in range(5)
+    ]
+    explanation = bam(stages=(), other_maps=tuple(maps))
+    assert names_of(explanation) == ["photo", "layer1.spatial_gate", "layer3.spatial_gate", "layer4.spatial_gate"]

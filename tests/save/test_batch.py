@@ -13,6 +13,7 @@ from attnviz.errors import ExportError, ImageError, OptionError, UnknownModelErr
 from attnviz.render.figure_options import FigureOptions
 from attnviz.save.batch import BatchPhoto, explain_many, sheet_of
 from tests.explanations import bam, untrained
+from tests.observe.own_networks import Vit, seeded
 
 SMALL = FigureOptions(width_mm=40, dpi=50, columns=1, panels=("photo",))
 
@@ -47,6 +48,21 @@ def test_items_come_one_by_one_while_the_work_goes_on(tmp_path):
     first = next(items)
     assert (begun, first.index, first.done, first.total, first.name) == (["0.png"], 0, 1, 3, "0.png")
     assert [item.index for item in items] == [1, 2]
+
+
+def test_a_network_of_ones_own_goes_through_photos(tmp_path):
+    paths = photos(tmp_path, 2)
+    for path in paths:
+        Image.open(path).resize((64, 64)).save(path)
+    options = FigureOptions(width_mm=40, dpi=50, columns=1)
+    made = explain_many(
+        paths, seeded(Vit, "sdpa"), options=options, archive=tmp_path / "all.zip", size=64, device="cpu"
+    )
+    assert [item.refusal for item in made] == [None, None]
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        maps = np.load(io.BytesIO(archive.read("0/maps.npz")))
+    assert maps["attn.attention.query"].shape == (3, 8, 4, 4)
+    assert maps["attn.attention.other_key"].shape == (3, 8, 1)
 
 
 def test_a_refused_photo_does_not_stop_the_others(tmp_path):

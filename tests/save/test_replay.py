@@ -21,6 +21,7 @@ from attnviz.render.figure_options import FigureOptions
 from attnviz.save.export import export
 from attnviz.save.manifest import PhotoSource
 from attnviz.save.replay import MapComparison, ReplayReport, replay
+from tests.observe.own_networks import Encoder, Vit, seeded
 
 DANET = "danet_resnet18_w32_camvid"
 SMALL = FigureOptions(width_mm=85, dpi=72, scaling="shared", colormap="magma")
@@ -281,3 +282,37 @@ def test_a_checkpoint_file_can_be_given_again_with_its_hash(tmp_path, photo_path
     with pytest.raises(UnknownModelError, match=r"'mine\.safetensors'; give the file with --model"):
         replay(tmp_path / "out" / "manifest.json")
     assert replay(tmp_path / "out" / "manifest.json", model=str(copy)).identical
+
+
+@pytest.fixture(scope="module")
+def of_own_network(tmp_path_factory, photo_path):
+    """What was exported about a photo and a network made in a program."""
+    root = tmp_path_factory.mktemp("own")
+    shutil.copy(photo_path, root / "cat.jpg")
+    explanation = explain(root / "cat.jpg", seeded(Vit, "sdpa"), device="cpu", size=64)
+    panels = ("photo", "token:1", "attn.attention.head1.row:1")
+    options = dataclasses.replace(SMALL, panels=panels, pins=((20.0, 20.0),))
+    export(explanation, root / "out", ["png", "npz"], options=options, source=PhotoSource.of(root / "cat.jpg"))
+    return root / "out" / "manifest.json"
+
+
+def test_a_network_of_ones_own_is_replayed_where_it_is_given(of_own_network, tmp_path):
+    report = replay(of_own_network, model=seeded(Vit, "sdpa"), out_dir=tmp_path)
+    assert report.identical
+    assert report.figure_identical is True
+    labels = {entry.label for entry in report.maps}
+    assert labels >= {f"attn.attention.{name}" for name in ("query", "key", "other_query", "other_key", "received")}
+    assert labels >= {"token:1", "attn.attention.head1.row:1"}
+
+
+def test_another_network_of_ones_own_makes_other_maps(of_own_network, tmp_path):
+    torch.manual_seed(1)
+    report = replay(of_own_network, model=Vit("sdpa").eval(), out_dir=tmp_path)
+    assert not report.close
+    with pytest.raises(InputError, match="expected a panel out of"):
+        replay(of_own_network, model=seeded(Encoder), out_dir=tmp_path)
+
+
+def test_a_network_of_ones_own_that_is_not_given_is_refused_in_a_sentence(of_own_network):
+    with pytest.raises(UnknownModelError, match="give the network itself as model= in a program"):
+        replay(of_own_network)

@@ -78,12 +78,12 @@ def test_danet_answers_a_click_and_says_what_does_not_apply(opened: Page):
     opened.locator("#page-tab-channel").click()
     drawn(opened, "channel")
     opened.locator("#page-tab-stages").click()
-    expect(opened.locator("#page-view-stages")).to_contain_text("choose a BAM model")
+    expect(opened.locator("#page-view-stages")).to_contain_text("choose a model that has")
 
 
 def test_bam_says_why_there_is_no_position_attention(opened: Page):
     opened.locator("#page-tab-position").click()
-    expect(opened.locator("#page-view-position")).to_contain_text("choose a DANet model")
+    expect(opened.locator("#page-view-position")).to_contain_text("choose a model that has")
     opened.locator("#page-view-position button", has_text="Switch to DANet").click()
     drawn(opened, "position")
     expect(opened.locator("#page-model select")).to_have_value(DANET)

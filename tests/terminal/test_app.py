@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch):
         raise OSError("Cannot find empty port in range: 7860-7860.")
 
     monkeypatch.setattr("attnviz.serve.app.serve", serve)
-    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda: None)
+    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda networks: None)
     result = invoke("serve")
     assert result.exit_code == 1
     words = "expected to be able to listen on 127.0.0.1 port 7860, got a port that is taken: choose another with --port"
@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch):
 def test_serve_listens_on_this_machine_only_unless_told(monkeypatch):
     asked = {}
     monkeypatch.setattr("attnviz.serve.app.serve", lambda demo, **options: asked.update(options))
-    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda: None)
+    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda networks: None)
     assert invoke("serve").exit_code == 0
     assert asked == {"host": "127.0.0.1", "port": 7860, "open_browser": False, "frames": []}
     assert invoke("serve", "--allow-frame", "https://a.example", "--allow-frame", "https://b.example").exit_code == 0
@@ -104,7 +104,7 @@ def test_serve_listens_on_this_machine_only_unless_told(monkeypatch):
 
 @pytest.mark.parametrize("origin", ["*", "https://a.example; script-src *", "a.example"])
 def test_serve_refuses_what_is_no_origin(monkeypatch, origin):
-    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda: None)
+    monkeypatch.setattr("attnviz.serve.app.build_ui", lambda own: None)
     result = invoke("serve", "--allow-frame", origin)
     assert result.exit_code == 2
     assert "expected an origin" in " ".join(result.stderr.split())

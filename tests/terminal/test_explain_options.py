@@ -24,7 +24,8 @@ OF_FIGURE = {  # option -> field
 
 
 def choices(annotated):
-    return get_args(get_args(annotated)[0])
+    kind = get_args(annotated)[0]
+    return get_args(get_args(kind)[0]) if type(None) in get_args(kind) else get_args(kind)
 
 
 def test_choices_are_those_there_are():

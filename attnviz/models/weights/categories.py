@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from attnviz.extras import needs
+
 CategorySet = Literal["imagenet", "cityscapes", "ade20k", "voc"]
 
 # Cityscapes' 19 training classes, https://www.cityscapes-dataset.com/dataset-overview/
@@ -40,7 +42,8 @@ def categories_of(name: CategorySet) -> tuple[str, ...]:
         name: ``"imagenet"`` are the 1,000 of ILSVRC 2012, taken from torchvision.
     """
     if name == "imagenet":
-        from attnviz.models.torchvision_ops import torchvision
+        with needs("torchvision", extra="weights"):
+            from attnviz.models.torchvision_ops import torchvision
 
         return tuple(torchvision.models.ResNet50_Weights.IMAGENET1K_V1.meta["categories"])
     return tuple({"cityscapes": CITYSCAPES, "ade20k": ADE20K, "voc": VOC}[name])

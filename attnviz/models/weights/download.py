@@ -1,14 +1,15 @@
 """Fetch one published file: it resumes, it is checked, and under its final name it is whole or not there."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from attnviz.errors import DownloadError, reason
 from attnviz.models.weights.cache import locked
-from attnviz.models.weights.google_drive import append_from_drive
-from attnviz.models.weights.https import append_over_https
 from attnviz.models.weights.published import Address
 from attnviz.models.weights.transfer import Progress, RetryPolicy, TryAgain, keep_trying
+
+Append = Callable[[Address, Path, Progress, RetryPolicy], None]
 
 
 def fetch(
@@ -42,6 +43,16 @@ def fetch(
     return target
 
 
+def _way_to(address: Address) -> Append:
+    if address.drive_id is None:
+        from attnviz.models.weights.https import append_over_https
+
+        return append_over_https
+    from attnviz.models.weights.google_drive import append_from_drive
+
+    return append_from_drive
+
+
 def _silent(done: int, total: int | None) -> None:
     """Report nothing."""
 
@@ -52,7 +63,7 @@ def _fill_with_the_right_file(address: Address, part: Path, report: Progress, re
     Raises:
         DownloadError: It could not be had, or what came is not what it should be.
     """
-    append = append_over_https if address.drive_id is None else append_from_drive
+    append = _way_to(address)
     for _ in ("go on", "begin again") if part.is_file() else ("begin",):
         try:
             keep_trying(lambda: append(address, part, report, retry), retry)

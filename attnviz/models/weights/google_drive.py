@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from attnviz.errors import DownloadError, first_line
+from attnviz.extras import needs
 from attnviz.models.weights.published import Address
 from attnviz.models.weights.transfer import Progress, RetryPolicy, TryAgain, Unreachable
 
@@ -20,7 +21,8 @@ def append_from_drive(address: Address, part: Path, report: Progress, retry: Ret
         TryAgain: The connection failed.
         DownloadError: Google Drive does not give the file.
     """
-    import gdown
+    with needs("gdown", extra="weights"):
+        import gdown
 
     began = False
 

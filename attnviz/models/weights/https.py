@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import httpx
-
 from attnviz.errors import DownloadError, first_line
+from attnviz.extras import needs
 from attnviz.models.weights.published import Address
 from attnviz.models.weights.transfer import Progress, RetryPolicy, TryAgain, Unreachable
+
+with needs("httpx", extra="weights"):
+    import httpx
 
 _REDIRECTS = 5
 _LATER = (408, 425, 429, 500, 502, 503, 504)  # answers that may change when one asks again

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -154,7 +155,8 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
     """
     parameter = next(net.parameters(), None)
     place = parameter.device if device == "auto" and parameter is not None else pick_device(device)
-    config: dict[str, Any] = getattr(net, "config", {})
+    described = getattr(net, "config", {})
+    config: Mapping[str, Any] = described if isinstance(described, Mapping) else {}  # transformers has objects there
     sites: tuple[Site, ...] = getattr(net, "sites", tuple)()
     card = ModelCard(
         name=name,

@@ -67,6 +67,25 @@ def load_strictly(
     return net.eval()
 
 
+def fill(net: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Give a network of any kind exactly these tensors, under its own names; where they do not fit, it is as before.
+
+    Args:
+        net: The network.
+        tensors: Name -> tensor, on the CPU.
+        name: Of the file, for messages.
+
+    Raises:
+        CheckpointError: As for `load_strictly`.
+    """
+    wanted = {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
+    shapes = {key: tuple(value.shape) for key, value in wanted.items()}
+    if different := difference(shapes, {key: tuple(value.shape) for key, value in tensors.items()}):
+        raise CheckpointError(f"expected the {len(wanted)} tensors of a {type(net).__name__}, but {name} {different}")
+    net.load_state_dict({key: _number(tensors[key], value, f"{key} of {name}") for key, value in wanted.items()})
+    vars(net)["loaded_from"] = name
+
+
 def recognise(tensors: Mapping[str, Tensor]) -> Scheme:
     """The scheme whose names come nearest to those of a file; the file need not fit it."""
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}

@@ -1,12 +1,12 @@
 """What the viewer in the browser is sent: one JSON-able dict per explanation.
 
 Arrays travel as base64 of little-endian numbers in C order, so that the browser reads them into typed arrays without
-parsing. Query and key are float32, whole: the browser computes rows and columns from them, the same as the server's.
+parsing. Query and key are whole: the browser computes rows and columns from them, the same as the server's.
 
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel"]: those that have something to show, in this order
+    views          ["stages", "position", "channel", "sites"]: those that have something to show, in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -18,28 +18,33 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     looks          {opacity, colormap, diverging}: what a viewer begins with; the last two name colour maps
     pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
     colormaps      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
-    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], values}]
+    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values}]
     stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
-    positions      [{label, title, grid, channels, stride, gamma, query, key, lse, received: label}]
+    positions      [{label, title, kind: "attention", grid, channels, heads, others, class_token, stride, gamma, dtype,
+                   received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of heads
+                   before the others; query null: not carried. The attention rollout of a vision transformer is
+                   the last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride,
+                   layers, dtype, matrix}
+    first_position label of the one to show first
+    note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
 """
 
-import base64
 import hashlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attnviz.position_attention import PositionAttention
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
+from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.results import (
     AttentionMap,
@@ -49,7 +54,6 @@ from attnviz.results import (
     LabelArray,
     Segmentation,
     StageAttention,
-    received_map,
 )
 
 SCHEMA = 2
@@ -61,21 +65,25 @@ _BACKDROP_QUALITY = 88
 _OUTPUT_BYTES = 400_000  # of the channels' output maps together
 _OUTPUTS = 16  # channels with an output map, at most
 _FULL_MATRIX = 256  # channels; a larger C x C matrix is sent in half precision
+_EXACT_MAPS = 6_000_000  # bytes of all maps together; more are sent in half precision, three digits of which are right
+_FEW_SITES = 12  # which the other views show well enough
 _PALETTE = 256  # colours that a PNG's palette can hold
 
-JSON = dict[str, Any]
 
-
-def payload(explanation: Explanation) -> JSON:
-    """Everything the viewer needs to show an explanation, without a server.
+def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
+    """Everything the viewer needs to show an explanation.
 
     Args:
         explanation: Of one photo by one network.
+        on_demand: Leave out position attentions that the viewer can ask a server for, by
+            `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
 
     Returns:
         A dict of plain JSON types, as drawn in the docstring of this module.
     """
     channel, segmentation = explanation.channel, explanation.segmentation
+    positions, first, note = position_parts(explanation, on_demand=on_demand)
+    exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     return {
         "schema": SCHEMA,
         "views": _views(explanation),
@@ -88,9 +96,11 @@ def payload(explanation: Explanation) -> JSON:
         "looks": {"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
         "pins": [{"color": color, "ink": readable_on(color)} for color in map(pin_color, range(MAX_PINS))],
         "colormaps": _colormaps(),
-        "maps": [_map(m) for m in explanation.maps.values()],
+        "maps": [_map(m, "float32" if exact else "float16") for m in explanation.maps.values()],
         "stages": [_stage(s) for s in explanation.stages],
-        "positions": [_position(label, position) for label, position in explanation.positions.items()],
+        "positions": positions,
+        "first_position": first,
+        "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
@@ -116,6 +126,7 @@ def _views(explanation: Explanation) -> list[str]:
         "stages": bool(explanation.stages or explanation.other_maps),
         "position": bool(explanation.positions),
         "channel": explanation.channel is not None or bool(explanation.channel_gates),
+        "sites": len(explanation.maps) + len(explanation.channel_gates) > _FEW_SITES,
     }
     return [view for view, some in found.items() if some]
 
@@ -168,13 +179,13 @@ def _colormaps() -> list[JSON]:
             "kind": entry.kind,
             "perceptual": entry.perceptual,
             "note": entry.note,
-            "table": _bytes(table(entry.name)),
+            "table": base64_of(table(entry.name)),
         }
         for entry in COLORMAPS.values()
     ]
 
 
-def _map(attention: AttentionMap) -> JSON:
+def _map(attention: AttentionMap, dtype: FloatType) -> JSON:
     return {
         "label": attention.label,
         "title": attention.title,
@@ -185,7 +196,8 @@ def _map(attention: AttentionMap) -> JSON:
         "stage": attention.stage,
         "stride": attention.stride,
         "grid": list(attention.values.shape),
-        "values": _floats(attention.values),
+        "dtype": dtype,
+        "values": base64_of(attention.values.astype("<f4" if dtype == "float32" else "<f2")),
     }
 
 
@@ -201,22 +213,6 @@ def _stage(stage: StageAttention) -> JSON:
     }
 
 
-def _position(label: str, position: PositionAttention) -> JSON:
-    received = received_map(label, position)
-    return {
-        "label": label,
-        "title": received.title.partition(" · ")[0],
-        "grid": list(position.grid),
-        "channels": int(position.query.shape[0]),
-        "stride": position.stride,
-        "gamma": position.gamma,
-        "query": _floats(position.query),
-        "key": _floats(position.key),
-        "lse": _floats(position.log_sum_exp),
-        "received": received.label,
-    }
-
-
 def _channel(channel: ChannelAttention) -> JSON:
     """The matrix, and the output maps of the channels with the most effect, strongest first."""
     count, rows, columns = channel.output.shape
@@ -227,7 +223,7 @@ def _channel(channel: ChannelAttention) -> JSON:
         "count": count,
         "stride": channel.stride,
         "gamma": channel.gamma,
-        "matrix": _bytes(channel.matrix.astype("<f4" if dtype == "float32" else "<f2")),
+        "matrix": base64_of(channel.matrix.astype("<f4" if dtype == "float32" else "<f2")),
         "matrix_dtype": dtype,
         "effect": _floats(channel.effect),
         "outputs": {
@@ -258,7 +254,7 @@ def _segmentation(segmentation: Segmentation) -> JSON:
             for name, color in zip(segmentation.categories, colors.tolist(), strict=True)
         ],
         "heads": {head: _label_url(labels, colors) for head, labels in segmentation.labels.items()},
-        "cells": _bytes(cells.astype(cells.dtype.newbyteorder("<"))),
+        "cells": base64_of(cells.astype(cells.dtype.newbyteorder("<"))),
         "cells_dtype": cells.dtype.name,
         "grid": list(cells.shape),
         "shares": {head: [list(pair) for pair in segmentation.shares(head).items()] for head in segmentation.labels},
@@ -276,11 +272,7 @@ def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
 
 
 def _floats(values: NDArray[np.float32]) -> str:
-    return _bytes(np.asarray(values, dtype="<f4"))
-
-
-def _bytes(values: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+    return base64_of(np.asarray(values, dtype="<f4"))
 
 
 __all__ = ["JSON", "SCHEMA", "compare_payload", "payload"]

@@ -16,7 +16,7 @@ from attnviz.models.sites import View as SingleView
 from attnviz.render.viewer.bundle import bundle
 from attnviz.serve.page.samples import Sample, thumbnail_url
 
-View = SingleView | Literal["compare"]
+View = SingleView | Literal["sites", "compare"]
 State = Literal["idle", "working", "done", "error"]
 
 SCRIPTS = Path(__file__).parent / "js"
@@ -40,7 +40,7 @@ def masthead() -> gr.HTML:
     """Name and purpose, once, at the top."""
     return _static(
         '<header class="page-masthead"><h1>attnviz</h1>'
-        "<p>Where a network looks: the attention of BAM-ResNet and DANet on your photo.</p></header>"
+        "<p>Where a network looks: the attention inside it, on your photo.</p></header>"
     )
 
 
@@ -73,7 +73,8 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
     """An invisible part that hands its value to ``attnvizPage[receiver]``.
 
     Args:
-        receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison.
+        receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison, ``"receiveLayer"``
+            for what the viewer asked for.
         elem_id: Its id in the page.
     """
     return gr.HTML(
@@ -189,6 +190,17 @@ def pins_part() -> gr.HTML:
         html_template='<div hidden aria-hidden="true"></div>',
         js_on_load=f"{_WHEN_READY}whenReady((page) => page.pins(element, {_CHOSEN}));",
         elem_id="page-pins",
+        elem_classes=["page-hidden"],
+    )
+
+
+def layer_request() -> gr.HTML:
+    """An invisible part whose value is what the viewer asks for, ``{"turn", "id", "label"}``; fires ``input``."""
+    return gr.HTML(
+        value=None,
+        html_template='<div hidden aria-hidden="true"></div>',
+        js_on_load=f"{_WHEN_READY}whenReady((page) => page.asks({_CHOSEN}));",
+        elem_id="page-layer-request",
         elem_classes=["page-hidden"],
     )
 

@@ -75,13 +75,17 @@ def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
             left = sessions.explanation(session)
             if left is None:
                 raise ImageError("expected a photo that was explained, got none yet: choose one first")
-            yield from _compared(left, way, requests.choice_from(model, resize_mode, size), photo)
+            for update, sides in _compared(left, way, requests.choice_from(model, resize_mode, size), photo):
+                sessions.keep_beside(session, sides)
+                yield update
 
     return compare
 
 
-def _compared(left: Explanation, way: str, choice: requests.Choice, photo: str | None) -> Iterator[Any]:
-    """Values of the outputs; the right side is sent and forgotten, for nothing asks for it again."""
+def _compared(
+    left: Explanation, way: str, choice: requests.Choice, photo: str | None
+) -> Iterator[tuple[Any, dict[str, Explanation]]]:
+    """Values of the outputs, and the two sides by the ids under which they are sent: the browser may ask for more."""
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
@@ -93,12 +97,15 @@ def _compared(left: Explanation, way: str, choice: requests.Choice, photo: str |
         raise OptionError(f"expected another model or another photo to compare with, got {quoted(way)}")
     ready = requests.forecast(image, choice)
     title = requests.short_title(choice.model)
-    yield status("working", f"{title} is looking. {requests.forecast_words(ready)}.", ["compare"]), gr.skip()
+    words = f"{title} is looking. {requests.forecast_words(ready)}."
+    yield (status("working", words, ["compare"]), gr.skip()), {}
     right = requests.run(ready)
     words = f"Left {left.model.name}, right {right.model.name}" + (
         ", another photo." if way == "photo" else ", the same photo."
     )
-    yield status("done", words, ["compare"]), {"left": sent(left), "right": sent(right)}
+    sides = {"left": sent(left), "right": sent(right)}
+    kept = {sides["left"]["id"]: left, sides["right"]["id"]: right}
+    yield (status("done", words, ["compare"]), sides), kept
 
 
 def _other_model() -> str:

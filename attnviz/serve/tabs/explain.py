@@ -159,13 +159,14 @@ def _explain(path: Path, choice: requests.Choice, sessions: SessionStore, sessio
     explanation = requests.run(ready)
     yield status("working", "Sending the maps"), _SKIP, words
     maps = sent(explanation)
-    sessions.keep(session, explanation, path)  # after, so that it counts what the maps were made from
+    # After the maps were made, so that it counts what they were made from.
+    sessions.keep(session, explanation, path, sent_as=maps["id"])
     yield status("done", _summary(explanation, title)), maps, words
 
 
 def sent(explanation: Explanation) -> dict[str, Any]:
-    """What the browser gets: the viewer's payload, and an id by which it knows a repetition."""
-    return {**payload(explanation), "id": secrets.token_hex(8)}
+    """What the browser gets: the viewer's payload, and an id by which it knows a repetition and asks for more."""
+    return {**payload(explanation, on_demand=True), "id": secrets.token_hex(8)}
 
 
 def _summary(explanation: Explanation, title: str) -> str:

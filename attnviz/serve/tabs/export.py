@@ -13,10 +13,10 @@ import gradio as gr
 from attnviz.errors import OptionError, quoted
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
-from attnviz.render.figure import FigurePlan, plan_figure
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
 from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.panels import Pins, all_panels, default_pins, resolve
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats
@@ -42,6 +42,7 @@ _COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
 _SCALINGS = [("each", "Each"), ("shared", "Shared")]
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
+_MANY = 24  # panels
 _TEXT_LIMIT = 40  # characters of a photo's name in a file's name
 _PART = "export"  # of the page, for its notes
 
@@ -157,6 +158,8 @@ def _pinned(sessions: SessionStore) -> Callable[..., Any]:
 def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
     titles = [(panel.title, panel.name) for panel in all_panels(explanation, pins)]
     first = [panel.name for panel in resolve(explanation, (), pins)]
+    if len(titles) > _MANY:  # those that are ticked must not be far down a list that scrolls
+        titles.sort(key=lambda entry: entry[1] not in first)
     return gr.update(choices=_distinct(titles), value=first)
 
 

@@ -22,7 +22,7 @@ export function channelView(context) {
   const root = el("div", { class: "av-view av-view--channel" });
   if (data.channel) root.append(...attention(context));
   if (data.channelGates.length) root.append(createChannelGates(context));
-  const says = data.views.includes("stages") ? null : predictionList(data);
+  const says = ["stages", "position"].some((view) => data.views.includes(view)) ? null : predictionList(data);
   if (says) root.append(says);
   return root;
 }

@@ -4,16 +4,25 @@ import { createChannelChart, rankedChannels } from "./channel_chart.js";
 import { chooser } from "./controls.js";
 import { el } from "./dom.js";
 import { number, rawLine } from "./format.js";
+import { stagesOf } from "./stage_groups.js";
 import { flatRemark, kindSentence } from "./wording.js";
 
+const FEW = 20; // modules that one list shows well
+
 /** The section; the deepest module comes first, and where there are several, one is chosen. */
-export function createChannelGates({ data, signal }) {
+export function createChannelGates({ data, settings, signal }) {
   const gates = data.channelGates;
   const box = el("div", { class: "av-gates__module" });
   const show = (label) => box.replaceChildren(...moduleParts(gates.find((gate) => gate.label === label), signal));
-  const value = gates.at(-1).label;
-  const options = gates.map(({ label, title }) => ({ value: label, label: title }));
-  const choice = gates.length > 1 ? el("div", { class: "av-toolbar" }, chooser({ label: "Module", options, value, onChange: show, signal }).root) : null;
+  const known = (label) => gates.some((gate) => gate.label === label);
+  const value = known(settings.get("site")) ? settings.get("site") : gates.at(-1).label;
+  const list = chooser({ label: "Module", options: inStages(gates), value, onChange: show, signal });
+  const choice = gates.length > 1 ? el("div", { class: "av-toolbar" }, list.root) : null;
+  settings.subscribe((name, label) => {
+    if (name !== "site" || !known(label)) return;
+    list.set(label);
+    show(label);
+  }, signal);
   show(value);
   return el(
     "section",
@@ -23,6 +32,13 @@ export function createChannelGates({ data, signal }) {
     choice,
     box,
   );
+}
+
+/** Options for a list of modules, in groups by stage where there are many. */
+function inStages(gates) {
+  const option = ({ label, title }) => ({ value: label, label: title });
+  if (gates.length <= FEW) return gates.map(option);
+  return stagesOf(gates).map(({ name, entries }) => ({ group: name, options: entries.map(option) }));
 }
 
 function moduleParts(gate, signal) {

@@ -76,6 +76,7 @@ function createModel({ data, right }) {
     datas,
     lists,
     chosen,
+    heads: ["mean", "mean"],
     layout: "beside",
     at: [0.5, 0.5],
     pointed: false,
@@ -83,7 +84,7 @@ function createModel({ data, right }) {
     /** The point on a side's own picture. */
     pointOn: (i) => (i === 0 ? model.at : acrossPhotos(datas[0].geometry, datas[1].geometry, ...model.at)),
     maps: () => model.chosen.map((side, i) => {
-      const map = side.map(...model.pointOn(i));
+      const map = side.map(...model.pointOn(i), model.heads[i]);
       return side.live && model.chosen[0] === model.chosen[1] ? { ...map, values: map.values.slice() } : map;
     }),
     /** Moves the pointer to a point of one side's picture. */
@@ -96,6 +97,13 @@ function createModel({ data, right }) {
     },
   };
   return model;
+}
+
+/** The heads of what a side shows, to choose from; nothing where there is one. */
+function headList({ heads = 1 }, name, onChange, signal) {
+  if (heads < 2) return [];
+  const each = Array.from({ length: heads }, (_, n) => ({ value: String(n), label: `Head ${n}` }));
+  return [chooser({ label: `${name}: head`, options: [{ value: "mean", label: `Mean of ${heads} heads` }, ...each], value: "mean", onChange, signal }).root];
 }
 
 function createSide(context, model, name, index, zoom) {
@@ -111,12 +119,29 @@ function createSide(context, model, name, index, zoom) {
     label: `${name}: ${data.model.name}`,
     options: model.lists[index].map(({ value, label }) => ({ value, label })),
     value: model.chosen[index].value,
-    onChange: (value) => {
-      model.chosen[index] = model.lists[index].find((s) => s.value === value);
-      model.onChange();
-    },
+    onChange: (value) => choose(model.lists[index].find((s) => s.value === value)),
     signal,
   });
+  const heads = el("div", { class: "av-heads" });
+  const drawHeads = () => heads.replaceChildren(...headList(model.chosen[index], name, (head) => { model.heads[index] = head; model.onChange(); }, signal));
+  choice.root.append(heads);
+  drawHeads();
+  const choose = async (side) => {
+    if (!side.ready && side.fetched) {
+      note.textContent = `Fetching ${side.label} …`;
+      try {
+        await side.fetched(context.load);
+      } catch (error) {
+        note.textContent = `${side.label} cannot be had: ${error.message}`;
+        return;
+      }
+      if (signal.aborted || choice.input.value !== side.value) return;
+    }
+    model.chosen[index] = side;
+    model.heads[index] = "mean";
+    drawHeads();
+    model.onChange();
+  };
   const frame = zoom.frame(picture.root);
   listen(picture.root, frame, model, index, zoom, signal, name);
   return {

@@ -49,5 +49,6 @@ const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 /** A map of the payload with its values read; read once, kept on first use. */
 export function readMap(entry) {
   const [rows, columns] = entry.grid;
-  return { ...entry, values: floats(entry.values, rows * columns) };
+  const read = entry.dtype === "float16" ? halves : floats;
+  return { ...entry, values: read(entry.values, rows * columns) };
 }

@@ -10,10 +10,12 @@ import { stagesView } from "./stages.js";
 import { STYLE } from "./style.js";
 import { createTablist } from "./tablist.js";
 import { followTheme } from "./theme.js";
+import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, compare: compareView };
+const alone = () => Promise.reject(new Error("it was left out, and there is no server to ask"));
 
 const mounted = new WeakMap(); // element -> the viewer in it
 
@@ -24,9 +26,11 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; null shows that there is nothing yet.
  * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
  *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
- *   their looks; any setting of settings.js, instead of what the payload begins with.
- * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change. Rows and
- * columns of pins are those of the first position attention's grid.
+ *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
+ *   carry; any setting of settings.js, instead of what the payload begins with.
+ * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change; rows and
+ * columns of pins are those of the first position attention's grid. It sends "attnviz-site" {view, tab, label} when a site
+ * is chosen in the list of all.
  * @returns {{update(payload): void, destroy(): void}} `element.dataset.ready` is "1" once it is drawn.
  */
 export function mount(element, payload, options = {}) {
@@ -42,7 +46,7 @@ export function mount(element, payload, options = {}) {
     delete element.dataset.ready;
     element.classList.add("attnviz");
     const tell = (name, detail) => element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
-    const context = { options, settings, tell, signal: life.signal, id: freshId("viewer") };
+    const context = { host: element, options, settings, tell, load: options.load || alone, signal: life.signal, id: freshId("viewer") };
     try {
       element.replaceChildren(...content(next, context, shown, (view) => { shown = view; }));
     } catch (error) {
@@ -111,13 +115,13 @@ function viewsOf(context, data, letter) {
   return data.views.map((view) => ({
     name: `${view}${letter}`,
     label: letter ? `${letter} · ${VIEW_LABELS[view]}` : VIEW_LABELS[view],
-    make: () => MAKERS[view]({ ...context, data, colormaps: data.colormaps }),
+    make: () => MAKERS[view]({ ...context, data, letter, colormaps: data.colormaps }),
   }));
 }
 
 function missing({ model }, view) {
   const maps = "attention maps along its trunk";
-  const what = { stages: maps, position: "position attention", channel: "channel attention", compare: maps }[view];
+  const what = { stages: maps, position: "position attention", channel: "channel attention", sites: "attention", compare: maps }[view];
   return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
 }
 
@@ -155,6 +159,7 @@ function tabs(views, context, shown, onView) {
     signal: context.signal,
   });
   const root = el("div", {}, list.root, el("div", {}, [...panels.values()]));
+  context.host.addEventListener("attnviz-site", ({ detail }) => list.open(detail.tab), { signal: context.signal });
   list.open(panels.has(shown) ? shown : views[0].name);
   return root;
 }

@@ -1,14 +1,17 @@
 // Position attention under the pointer: where a location looks, and who looks at it, live.
 
 import { createAppearance } from "./appearance.js";
+import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
 import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
+import { predictionList } from "./predictions.js";
 import { moved, Query } from "./query.js";
-import { classLine, createAnnouncer, peakLine } from "./readout.js";
+import { besideLine, classLine, createAnnouncer, peakLine } from "./readout.js";
+import { readPosition } from "./softmax.js";
 import { gammaSentence } from "./wording.js";
 
 const SCALINGS = [
@@ -31,28 +34,88 @@ export function positionView(context) {
   const split = el("div", { class: "av-split" });
   let shown = null; // the attention on the screen: {query, showClasses, end}
   let head = ""; // whose classes lie over the photo
-  const show = (position) => {
+  const show = (position, sentence) => {
     const pins = shown ? pinned(shown.query, position.grid) : options.pins;
-    const query = new Query(data, position, pins, shown ? shown.query.mode : "row");
+    const kept = shown ? shown.query.mode : "row";
+    const query = new Query(data, position, pins, kept === "token" && !position.others ? "row" : kept);
     query.onPins = () => context.tell("attnviz-pins", told(query, first.grid));
     if (shown) shown.end();
-    shown = drawAttention({ ...context, position }, query, split);
+    shown = drawAttention({ ...context, position, sentence }, query, split);
     shown.showClasses(head);
   };
-  show(first);
-  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && shown.query.onChange(), signal);
-  const mode = segmented({ label: "Show", options: MODES, value: shown.query.mode, onChange: (value) => shown.query.setMode(value), signal });
+  const modes = createModes((value) => shown && shown.query.setMode(value), signal);
+  const busy = el("p", { class: "av-meta av-busy", role: "status" });
+  const loader = createLoader(context, split, busy, (position, chosen) => {
+    modes.offer(position);
+    show(headOf(position, chosen), attentionSentence(position, chosen));
+    modes.set(shown.query.mode);
+  });
+  const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
+  const choice = createAttentionChoice(data, start, signal, loader);
+  settings.subscribe((name, value) => {
+    if (["colormap", "scaling"].includes(name) && shown) shown.query.onChange();
+    if (name === "site") choice.set(value);
+  }, signal);
   const classes = classChoice(data, signal, (value) => {
     head = value;
-    shown.showClasses(value);
+    if (shown) shown.showClasses(value);
   });
+  loader(start, "mean");
   return el(
     "div",
     { class: "av-view av-view--position" },
     createAppearance(context, SCALINGS),
-    el("div", { class: "av-toolbar" }, attentionChoice(data, signal, show), mode.root, classes),
+    el("div", { class: "av-toolbar" }, choice.root, modes.root, classes),
+    data.note ? el("p", { class: "av-meta" }, data.note) : null,
+    busy,
     split,
   );
+}
+
+/** Shows an attention, at once where its numbers are here, else as soon as the page has sent them. */
+function createLoader({ data, signal, load }, split, busy, show) {
+  let latest = 0;
+  return async (label, head) => {
+    const turn = (latest += 1);
+    const at = data.positions.findIndex((position) => position.label === label);
+    const late = () => turn !== latest || signal.aborted;
+    if (!data.positions[at].ready) {
+      busy.textContent = `Fetching ${data.positions[at].title} …`;
+      split.setAttribute("aria-busy", "true");
+      try {
+        data.positions[at] = readPosition(await load(data.id, label));
+      } catch (error) {
+        if (late()) return;
+        busy.textContent = `${data.positions[at].title} cannot be had: ${error.message}`;
+        split.removeAttribute("aria-busy");
+        return;
+      }
+      if (late()) return;
+    }
+    busy.textContent = "";
+    split.removeAttribute("aria-busy");
+    show(data.positions[at], head);
+  };
+}
+
+/** What is shown of an attention; where the class token or another looks, only where there is one. */
+function createModes(onChange, signal) {
+  const box = el("div");
+  let control = null;
+  let names = "";
+  return {
+    root: box,
+    offer({ others = 0, class_token: named = false }) {
+      const token = { value: "token", label: named ? "Class token looks" : "Other token looks", title: "Where the first token looks that is no location" };
+      const options = others ? [...MODES, token] : MODES;
+      const next = options.map((option) => option.label).join();
+      if (next === names) return;
+      names = next;
+      control = segmented({ label: "Show", options, value: "row", onChange, signal });
+      box.replaceChildren(control.root);
+    },
+    set: (mode) => control.set(mode),
+  };
 }
 
 /** The pins of a query as [[row, column], ...] of a grid. */
@@ -64,14 +127,6 @@ function pinned(query, grid) {
 function told(query, grid) {
   const places = pinned(query, grid);
   return { mode: query.mode, pins: query.pins.list().map(({ number }, i) => ({ number, row: places[i][0], column: places[i][1] })) };
-}
-
-/** Which of several attentions is shown; null where there is one. */
-function attentionChoice({ positions }, signal, show) {
-  if (positions.length < 2) return null;
-  const options = positions.map(({ label, title }) => ({ value: label, label: title }));
-  const onChange = (label) => show(positions.find((position) => position.label === label));
-  return chooser({ label: "Attention", options, value: positions[0].label, onChange, signal }).root;
 }
 
 function classChoice({ segmentation }, signal, onChange) {
@@ -123,6 +178,7 @@ function createStage(context, query) {
       paintMap(canvas, values, query.grid, scale, table);
       bar.paint(scale, table, "share");
       placeBox(cursor, query.grid, query.cell);
+      cursor.hidden = query.mode === "token"; // it does not depend on the location
       marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));
     },
   };
@@ -180,7 +236,7 @@ function createClasses({ segmentation }) {
 function createSide(context, query) {
   const { position, signal } = context;
   const title = el("p", { class: "av-readout__class" });
-  const lines = [0, 1, 2].map(() => el("p", { class: "av-readout__line" }));
+  const lines = [0, 1, 2, 3].map(() => el("p", { class: "av-readout__line" }));
   const announcer = createAnnouncer(signal);
   const panels = createPinPanels(context, query);
   const root = el(
@@ -188,16 +244,19 @@ function createSide(context, query) {
     { class: "av-split__side" },
     el("section", { class: "av-readout", "aria-label": "The location under the pointer" }, title, lines),
     announcer.root,
-    el("p", { class: "av-gamma" }, gammaSentence(position.gamma, "position attention")),
+    context.sentence ? el("p", { class: "av-gamma" }, context.sentence) : null,
+    weighted(position) ? el("p", { class: "av-gamma" }, gammaSentence(position.gamma, "position attention")) : null,
     panels.root,
+    context.data.views.includes("stages") ? null : predictionList(context.data),
   );
   return {
     root,
     draw() {
-      const { peak, own } = query.weights(query.cell);
-      const name = query.className(query.cell);
-      title.textContent = name || "Location";
-      const texts = [query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count)];
+      const { peak, own, beside } = query.weights(query.cell);
+      const token = query.mode === "token" ? (position.class_token ? "Class token" : "First token that is no location") : "";
+      const name = token ? "" : query.className(query.cell);
+      title.textContent = token || name || "Location";
+      const texts = [token ? "" : query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
@@ -205,4 +264,9 @@ function createSide(context, query) {
       panels.draw();
     },
   };
+}
+
+/** Whether a weight of its own stands before an attention; that of a transformer's layer is 1 and says nothing. */
+function weighted({ kind, heads, others, gamma }) {
+  return kind !== "rollout" && !(gamma === 1 && (heads > 1 || others > 0));
 }

@@ -39,7 +39,7 @@ export class Query {
    * @param data As from `readPayload`.
    * @param position One of its `positions`.
    * @param start [[row, column], ...] pinned at the start; those outside the grid are left out.
-   * @param mode "row", "column" or "received".
+   * @param mode "row", "column", "received" or "token".
    */
   constructor(data, position, start = [], mode = "row") {
     const { grid, count } = position;
@@ -66,14 +66,27 @@ export class Query {
 
   #compute(cell, values) {
     if (this.mode === "received") {
-      const received = this.#data.maps.get(this.#position.received).values;
-      return { values: received, peak: extent(received).high, own: null };
+      const received = this.#position.receivedValues || this.#data.maps.get(this.#position.received).values;
+      return { values: received, peak: extent(received).high, own: null, beside: null };
+    }
+    if (this.mode === "token") {
+      const peak = this.#position.token(0, values);
+      return { values, peak, own: null, beside: this.#beside(values) };
     }
     const peak = this.#position[this.mode](cell, values);
-    return { values, peak, own: this.#classes ? ownClass(values, this.#classes, cell) : null };
+    const beside = this.mode === "row" ? this.#beside(values) : null;
+    return { values, peak, own: this.#classes ? ownClass(values, this.#classes, cell) : null, beside };
   }
 
-  /** Weights of a location in the present mode: {values, peak, own: {share, area} or null}. */
+  /** What of a row falls on tokens that are no locations; null where there are none. */
+  #beside(values) {
+    if (!this.#position.others) return null;
+    let total = 0;
+    for (const value of values) total += value;
+    return { share: Math.max(0, 1 - total), count: this.#position.others };
+  }
+
+  /** Weights of a location in the present mode: {values, peak, own: {share, area} or null, beside: {share, count} or null}. */
   weights(cell) {
     if (this.pins.find(cell)) {
       if (!this.#kept.has(cell)) this.#kept.set(cell, this.#compute(cell, new Float32Array(this.count)));
@@ -115,7 +128,7 @@ export class Query {
     this.moveTo(this.#cellOf(clamp(row + by * down, this.grid[0]), clamp(column + by * right, this.grid[1])));
   }
 
-  /** "row", "column" or "received". */
+  /** "row", "column", "received" or "token". */
   setMode(mode) {
     this.mode = mode;
     this.#kept.clear();

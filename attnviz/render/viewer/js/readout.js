@@ -33,9 +33,21 @@ export function classLine(mode, { share, area }, name) {
   return `${percent(share)} ${what}, which covers ${percent(area)} of the locations.`;
 }
 
+/** What falls on tokens that are no locations; empty where there are none. */
+export function besideLine(beside) {
+  if (!beside) return "";
+  const what = beside.count === 1 ? "the one token that is no location" : `the ${beside.count} tokens that are no locations`;
+  return `${percent(beside.share)} falls on ${what}.`;
+}
+
 /** The largest weight, next to an even spread. */
 export function peakLine(mode, peak, count) {
-  const subject = { row: "Largest weight", column: "Most devoted location gives", received: "Most any location receives" }[mode];
+  const subject = {
+    row: "Largest weight",
+    token: "Largest weight",
+    column: "Most devoted location gives",
+    received: "Most any location receives",
+  }[mode];
   return `${subject} ${percent(peak)}, ${number(peak * count)} times an even spread.`;
 }
 

@@ -1,7 +1,9 @@
 // What each side of a comparison can show.
 
+import { headOf } from "./attention_choice.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { extent } from "./scale.js";
+import { readPosition } from "./softmax.js";
 
 const NAMES = {
   effective_gain: "an effective gain",
@@ -10,6 +12,10 @@ const NAMES = {
   position_received: "attention received",
   row: "where a location looks",
   column: "who looks at a location",
+  token: "where a token looks",
+  rollout_row: "the rollout of a location",
+  rollout_column: "the rollout to a location",
+  rollout_token: "the rollout of a token",
 };
 
 /** Every map of one payload: [{value, label, live, map(u, v)}]; live ones depend on the pointer. */
@@ -23,16 +29,20 @@ export function sidesOf(data) {
   for (const position of data.positions) {
     list.push(live(data, position, "row", "where the pointer's location looks"));
     list.push(live(data, position, "column", "who looks at the pointer's location"));
+    if (position.others) list.push(live(data, position, "token", position.class_token ? "where the class token looks" : "where the first other token looks"));
   }
   return list;
 }
 
 /** What to show first: [left, right], the last effective gain or the live row on both; two stages of one payload. */
 export function firstChoices(left, right) {
-  const preferred = (sides) => sides.find((s) => s.quantity === "row") || sides.filter((s) => s.quantity === "effective_gain").at(-1) || sides.at(-1);
+  const rows = (sides) => sides.filter((s) => s.quantity === "row");
+  const preferred = (sides) => rows(sides).find((s) => s.first) || rows(sides)[0] || sides.filter((s) => s.quantity === "effective_gain").at(-1) || sides.at(-1);
   if (left !== right) return [preferred(left), preferred(right)];
   const gains = left.filter((s) => s.quantity === "effective_gain");
-  return gains.length > 1 ? [gains[0], gains.at(-1)] : [left[0], left.at(-1)];
+  if (gains.length > 1) return [gains[0], gains.at(-1)];
+  const fixed = left.filter((s) => !s.live);
+  return fixed.length > 1 ? [fixed[0], fixed.at(-1)] : [left[0], left.at(-1)];
 }
 
 function common(data, quantity) {
@@ -44,17 +54,34 @@ function fixed(data, value, label, map, quantity) {
   return { value, label, quantity, live: false, map: () => whole };
 }
 
+/** Its numbers may have to be fetched first, by `fetched`; head: "mean", or the number of one. */
 function live(data, position, mode, words) {
   const [rows, columns] = position.grid;
   const values = new Float32Array(position.count);
-  const map = (u, v) => {
+  const at = data.positions.indexOf(position);
+  const map = (u, v, head = "mean") => {
     const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
     const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
-    position[mode](row * columns + column, values);
+    headOf(data.positions[at], head)[mode](mode === "token" ? 0 : row * columns + column, values);
     const range = extent(values);
-    return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, mode) };
+    return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, quantity) };
   };
-  return { value: `${position.label}.${mode}`, label: `${position.title} · ${words}`, quantity: mode, live: true, map };
+  const quantity = position.kind === "rollout" ? `rollout_${mode}` : mode;
+  return {
+    value: `${position.label}.${mode}`,
+    label: `${position.title} · ${words}`,
+    quantity,
+    live: true,
+    first: position.label === data.first_position,
+    heads: position.heads || 1,
+    map,
+    get ready() {
+      return data.positions[at].ready !== false;
+    },
+    async fetched(load) {
+      data.positions[at] = readPosition(await load(data.id, position.label));
+    },
+  };
 }
 
 /** A point of one side's picture (unit square) as a point of the other's, through the photo's own pixels. */

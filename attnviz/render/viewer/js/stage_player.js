@@ -40,7 +40,7 @@ export function quantities(data, gates) {
 
 /** The big picture with its scrubber, and `beside` it what it shows. */
 export function createStagePlayer(context, gates, beside) {
-  const { data, signal, probe } = context;
+  const { data, settings, signal, probe } = context;
   const choices = quantities(data, gates);
   if (!choices.length) return { root: el("p", { class: "av-empty" }, "This network has no spatial attention along its trunk."), paint: () => {} };
   const screen = createScreen(context);
@@ -52,19 +52,32 @@ export function createStagePlayer(context, gates, beside) {
     screen.goTo(index);
     probe.again();
   };
-  function choose(value) {
+  function choose(value, index = null) {
     quantity = choices.find((q) => q.value === value);
     sentence.textContent = quantity.text;
     const maps = quantity.maps();
     screen.load(maps);
+    if (index !== null) screen.goTo(index);
     if (player) player.pause();
     const labels = maps.map((m) => `${quantity.name(m)} · ${m.grid[0]} × ${m.grid[1]}`);
     player = createPlayer({ labels, at: screen.at(), onStop: stop, signal });
     playerBox.replaceChildren(player.root);
     probe.again();
   }
-  choose(quantity.value);
-  const choice = segmented({ label: "Quantity", options: choices, value: quantity.value, onChange: choose, signal });
+  const choice = segmented({ label: "Quantity", options: choices, value: quantity.value, onChange: (value) => choose(value), signal });
+  const find = (label) => {
+    if (!label) return false; // a gate has none
+    for (const { value, maps } of choices) {
+      const index = maps().findIndex((map) => map.label === label);
+      if (index < 0) continue;
+      choice.set(value);
+      choose(value, index);
+      return true;
+    }
+    return false;
+  };
+  if (!find(settings.get("site"))) choose(quantity.value);
+  settings.subscribe((name, label) => name === "site" && find(label), signal);
   const side = [choices.length > 1 ? choice.root : null, playerBox, screen.bar, screen.here, screen.caption, sentence, beside];
   return {
     root: el(

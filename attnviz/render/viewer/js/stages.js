@@ -2,6 +2,7 @@
 
 import { createAppearance } from "./appearance.js";
 import { createChannelChart } from "./channel_chart.js";
+import { button } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { number, range, rawLine } from "./format.js";
@@ -10,9 +11,11 @@ import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
 import { scaleFor, valueAt } from "./scale.js";
+import { stagesOf } from "./stage_groups.js";
 import { createStagePlayer, otherMaps } from "./stage_player.js";
 import { flatRemark, stageSentences } from "./wording.js";
 
+const AT_FIRST = 12; // maps of a stage; more are shown when asked for
 const SCALINGS = [
   { value: "each", label: "Each", title: "Each picture's own range: shows detail, hides how flat a map is" },
   { value: "shared", label: "Shared", title: "One range per quantity for all stages: brightness can be compared" },
@@ -36,7 +39,7 @@ export function stagesView(context) {
   const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), player.root);
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
-  if (others.length) root.append(otherSection(inner, others));
+  if (others.length) root.append(el("section", { "aria-label": "Every map" }, otherSections(inner, others)));
   root.append(announcer.root);
   settings.subscribe((name) => ["colormap", "scaling"].includes(name) && repaint(), signal);
   repaint();
@@ -130,22 +133,39 @@ function channelPanel(context, stage, index) {
   );
 }
 
-function otherSection(context, maps) {
-  const { data, settings, colormaps, painters } = context;
-  const panels = maps.map((map) => createPanel({ title: map.title, photo: data.view, alt: map.title }));
-  for (const panel of panels) linked(context, panel);
-  painters.push(() => {
-    const table = colormaps.get(settings.get("colormap")).table;
-    maps.forEach((map, i) => {
-      const peers = maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
-      const scale = scaleFor(map.extent, peers, map.bounds, settings.get("scaling"));
-      panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
-    });
-  });
+/** Every other map, stage by stage; of many in a stage the first and a button for the rest. */
+function otherSections(context, maps) {
+  const peers = (map) => maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
+  return stagesOf(maps).map(({ name, entries }) => otherSection(context, name, entries, peers));
+}
+
+function otherSection(context, name, maps, peersOf) {
+  const { data, settings, colormaps, painters, signal } = context;
+  const grid = el("div", { class: "av-stage__grid" });
+  const add = (more) => {
+    const panels = more.map((map) => createPanel({ title: map.title, photo: data.view, alt: map.title }));
+    for (const panel of panels) linked(context, panel);
+    const paint = () => {
+      const table = colormaps.get(settings.get("colormap")).table;
+      more.forEach((map, i) => {
+        const scale = scaleFor(map.extent, peersOf(map), map.bounds, settings.get("scaling"));
+        panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
+      });
+    };
+    painters.push(paint);
+    grid.append(...panels.map((panel) => panel.root));
+    return paint;
+  };
+  const rest = maps.slice(AT_FIRST);
+  add(maps.slice(0, AT_FIRST));
+  const more = button({ label: `Show the other ${rest.length}`, onClick: () => { more.remove(); add(rest)(); }, signal });
+  const [rows, columns] = maps[0].grid;
+  const places = maps.every((map) => map.grid[0] === rows && map.grid[1] === columns) ? ` · ${rows} × ${columns} locations` : "";
   return el(
     "section",
-    { class: "av-stage", "aria-label": "Every map" },
-    el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, "Every map")),
-    el("div", { class: "av-stage__grid" }, panels.map((p) => p.root)),
+    { class: "av-stage", "aria-label": `Maps of ${name.toLowerCase()}` },
+    el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, name), el("p", { class: "av-meta" }, `${maps.length === 1 ? "one map" : `${maps.length} maps`}${places}`)),
+    grid,
+    rest.length ? more : null,
   );
 }

@@ -5,6 +5,7 @@ export const VIEW_LABELS = Object.freeze({
   stages: "Coarse to fine",
   position: "Position attention",
   channel: "Channel attention",
+  sites: "Sites",
   compare: "Compare",
 });
 
@@ -12,5 +13,6 @@ export const VIEW_LABELS = Object.freeze({
 export function lacking(view, payload) {
   const left = payload.left || payload;
   if (view === "compare") return [left, payload.right].find((side) => side && !side.maps.length) || null;
+  if (view === "sites") return left.maps.length + left.positions.length + left.channel_gates.length ? null : left; // few are offered no tab
   return left.views.includes(view) ? null : left;
 }

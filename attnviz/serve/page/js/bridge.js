@@ -4,19 +4,23 @@ import { el } from "../../../render/viewer/js/dom.js";
 import { mount } from "../../../render/viewer/js/mount.js";
 import { lacking } from "../../../render/viewer/js/views.js";
 import { switchTo } from "./choose.js";
+import { load } from "./layers.js";
 import { open } from "./tabs.js";
 
 const EMPTY = "Choose a photo, and what the network attends to appears here.";
 const WHY_NOT = {
   stages:
-    "Coarse to fine shows the bottleneck attention modules of a BAM-ResNet, and {name} has none; choose a BAM model to see it.",
-  position: "Position attention is a module of DANet, and {name} has none; choose a DANet model to see it.",
+    "Coarse to fine shows attention to places along a network, as in BAM, CBAM or SGE, and {name} has none; choose a model that has to see it.",
+  position: "Position attention is that of DANet and of vision transformers, and {name} has none; choose a model that has to see it.",
   channel:
     "Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and {name} has neither; choose one of those to see it.",
+  sites: "Sites lists every attention of a network, and {name} has none.",
   compare: "Compare lays attention maps beside each other, and {name} has none.",
 };
 const views = new Map(); // name -> what is on the page
 const latest = { main: null, compare: null }; // what the server sent last; a tab that opens later starts from it
+
+document.addEventListener("attnviz-site", ({ detail }) => open(detail.view)); // one that was chosen in the list of all
 
 function message(element, text, more = null) {
   element.replaceChildren(el("div", { class: "page-message" }, el("div", {}, el("p", {}, text), more)));
@@ -45,7 +49,7 @@ function draw(entry) {
     if (entry.handle) entry.handle.destroy();
     const host = el("div");
     element.replaceChildren(host);
-    entry.handle = mount(host, payload, { view, link: "page" });
+    entry.handle = mount(host, payload, { view, link: "page", load });
     entry.model = modelName(payload);
   }
   element.dataset.drawn = String(Number(element.dataset.drawn || 0) + 1);

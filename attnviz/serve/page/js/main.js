@@ -5,6 +5,7 @@ import { attach, receive, receiveCompare } from "./bridge.js";
 import { models, segments } from "./choose.js";
 import { figure } from "./downloads.js";
 import { takePhotos } from "./intake.js";
+import { asks, receiveLayer } from "./layers.js";
 import { mark, samples, status, text, waiting } from "./lists.js";
 import { pins } from "./pinned.js";
 import { sheet } from "./sheet.js";
@@ -13,6 +14,7 @@ import { tabs } from "./tabs.js";
 nameIcons();
 takePhotos();
 window.attnvizPage = Object.freeze({
+  asks,
   attach,
   figure,
   mark,
@@ -20,6 +22,7 @@ window.attnvizPage = Object.freeze({
   pins,
   receive,
   receiveCompare,
+  receiveLayer,
   samples,
   segments,
   sheet,

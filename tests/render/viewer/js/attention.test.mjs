@@ -5,8 +5,9 @@ import { test } from "node:test";
 
 import { createPins } from "../../../../attnviz/render/viewer/js/pins.js";
 import { moved, Query } from "../../../../attnviz/render/viewer/js/query.js";
-import { classLine, ownClass, peakLine, whereLine } from "../../../../attnviz/render/viewer/js/readout.js";
-import { attention } from "../../../../attnviz/render/viewer/js/softmax.js";
+import { besideLine, classLine, ownClass, peakLine, whereLine } from "../../../../attnviz/render/viewer/js/readout.js";
+import { attentionSentence, headOf } from "../../../../attnviz/render/viewer/js/attention_choice.js";
+import { attention, readPosition } from "../../../../attnviz/render/viewer/js/softmax.js";
 
 const near = (actual, expected, tolerance = 1e-6) => {
   assert.equal(actual.length, expected.length);
@@ -221,4 +222,88 @@ test("the share inside the own class stands next to the class's share of the gri
   assert.equal(classLine("received", { share: 0.1, area: 0.5 }, "sky"), "");
   assert.equal(peakLine("row", 0.02, 200), "Largest weight 2.0 %, 4 times an even spread.");
   assert.equal(whereLine([312, 140], [45, 60], 17 * 60 + 39), "Pixel x 312, y 140 · row 17, column 39 of 45 × 60");
+});
+
+const base64 = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
+
+/** A payload's entry of two heads with one channel, two locations and one other token, and each head's softmax. */
+function twoHeads() {
+  const random = seeded(11);
+  const tokens = Array.from({ length: 2 }, () => Array.from({ length: 2 }, () => Array.from({ length: 3 }, () => 4 * random()))); // head, query or key, token
+  const whole = tokens.map(([query, key]) => slowly(query, key, 1, 3)); // token 0 is no location
+  const entry = {
+    label: "a", title: "A", kind: "attention", grid: [1, 2], channels: 1, heads: 2, others: 1, dtype: "float32", received: "r",
+    query: base64(tokens.flatMap(([query]) => query.slice(1))),
+    key: base64(tokens.flatMap(([, key]) => key.slice(1))),
+    other_query: base64(tokens.map(([query]) => query[0])),
+    other_key: base64(tokens.map(([, key]) => key[0])),
+    lse: base64(whole.flatMap((rows) => rows.slice(1).map((row) => row.lse))),
+    received_by_head: base64(whole.flatMap((rows) => [1, 2].map((j) => (rows[1].row[j] + rows[2].row[j]) / 2))),
+  };
+  return { entry, whole };
+}
+
+test("of several heads rows, columns and the token's row are the mean of their softmax, and one head is itself", () => {
+  const { entry, whole } = twoHeads();
+  const position = readPosition(entry);
+  const out = new Float32Array(2);
+  const check = (found, rows) => {
+    for (const at of [0, 1]) {
+      const peak = found.row(at, out);
+      near(out, rows[at + 1].slice(1));
+      assert.ok(Math.abs(peak - Math.max(...out)) < 1e-6);
+      found.column(at, out);
+      near(out, [1, 2].map((i) => rows[i][at + 1]));
+    }
+    found.token(0, out);
+    near(out, rows[0].slice(1));
+  };
+  const each = whole.map((rows) => rows.map(({ row }) => row));
+  const mean = each[0].map((row, i) => row.map((weight, j) => (weight + each[1][i][j]) / 2));
+  check(position, mean);
+  [0, 1].forEach((head) => check(headOf(position, String(head)), each[head]));
+  near(position.head(1).receivedValues, [1, 2].map((j) => (each[1][1][j] + each[1][2][j]) / 2));
+  assert.equal(headOf(position, "mean"), position);
+});
+
+test("a rollout is a matrix whose first tokens are no locations", () => {
+  const matrix = [0.5, 0.3, 0.2, 0.1, 0.6, 0.3, 0.2, 0.2, 0.6];
+  const position = readPosition({ label: "rollout", kind: "rollout", grid: [1, 2], heads: 1, others: 1, layers: 2, matrix: base64(matrix) });
+  const out = new Float32Array(2);
+  assert.ok(Math.abs(position.row(0, out) - 0.6) < 1e-6);
+  near(out, [0.6, 0.3]);
+  position.column(0, out);
+  near(out, [0.6, 0.2]);
+  position.token(0, out);
+  near(out, [0.3, 0.2]);
+  near(position.receivedValues, [0.4, 0.45]);
+  assert.match(attentionSentence(position, "mean"), /product over 2 layers .* no layer did this/);
+});
+
+test("an attention without its numbers says so, and does not pretend", () => {
+  const { entry } = twoHeads();
+  const position = readPosition({ ...entry, query: null });
+  assert.equal(position.ready, false);
+  assert.equal(position.row, undefined);
+  assert.equal(readPosition({ kind: "rollout", grid: [1, 2], matrix: null }).ready, false);
+  assert.equal(readPosition(entry).ready, true);
+});
+
+test("what falls on other tokens is said of rows, and which heads are shown", () => {
+  const position = readPosition(twoHeads().entry);
+  const data = { pins: PINS, maps: new Map([["r", { values: Float32Array.from([0.25, 0.25]) }]]), geometry: {}, segmentation: null };
+  const query = new Query(data, position, [], "row");
+  const { values, beside } = query.weights(0);
+  assert.ok(Math.abs(beside.share - (1 - values[0] - values[1])) < 1e-6);
+  query.setMode("token");
+  assert.equal(query.weights(0).beside.count, 1);
+  assert.equal(query.weights(0).own, null);
+  query.setMode("column");
+  assert.equal(query.weights(0).beside, null);
+  assert.equal(besideLine({ share: 0.5, count: 1 }), "50 % falls on the one token that is no location.");
+  assert.equal(besideLine({ share: 0.25, count: 5 }), "25 % falls on the 5 tokens that are no locations.");
+  assert.equal(besideLine(null), "");
+  assert.equal(attentionSentence(position, "1"), "Head 1 of 2 alone, counted from 0.");
+  assert.match(attentionSentence(position, "mean"), /Mean over the 2 heads/);
+  assert.equal(attentionSentence({ heads: 1 }, "mean"), "");
 });

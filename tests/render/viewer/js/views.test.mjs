@@ -13,6 +13,8 @@ import { valueAt } from "../../../../attnviz/render/viewer/js/scale.js";
 import { otherMaps, quantities } from "../../../../attnviz/render/viewer/js/stage_player.js";
 import { createSettings, settingsFor } from "../../../../attnviz/render/viewer/js/settings.js";
 import { acrossPhotos, firstChoices } from "../../../../attnviz/render/viewer/js/sides.js";
+import { everySite, matching } from "../../../../attnviz/render/viewer/js/site_list.js";
+import { stagesOf } from "../../../../attnviz/render/viewer/js/stage_groups.js";
 import { lacking } from "../../../../attnviz/render/viewer/js/views.js";
 import { flatRemark, gammaSentence, stageSentences } from "../../../../attnviz/render/viewer/js/wording.js";
 import { clamped, revealing, WHOLE, zoomedAt } from "../../../../attnviz/render/viewer/js/zoom.js";
@@ -214,4 +216,39 @@ test("the big picture goes through every quantity a network has, gates with the 
   close(list[2].maps()[0].values[0], 0.5);
   gates[0].channel = 1;
   close(list[2].maps()[0].values[0], 0.75);
+});
+
+test("stages are those a network counts, else one for each size of its features, any number", () => {
+  const gate = (label, stage, stride) => ({ label, stage, stride });
+  const own = [gate("a", null, 4), gate("b", null, 8), gate("c", null, 4), gate("d", 2, 8)];
+  assert.deepEqual(stagesOf(own).map(({ name, entries }) => [name, entries.map(({ label }) => label)]), [
+    ["Stride 4", ["a", "c"]],
+    ["Stride 8", ["b"]],
+    ["Stage 2", ["d"]],
+  ]);
+});
+
+test("every site is listed once in the order of its number, and found by any words of it", () => {
+  const range = { low: 0, high: 1 };
+  const map = (label, kind) => [label, { label, kind, grid: [2, 3], stride: 8, unit: "gate", extent: range }];
+  const data = {
+    maps: new Map([map("layer10.gate", "spatial_gate"), map("layer2.gate", "spatial_gate"), map("x.received", "position_received")]),
+    channelGates: [{ label: "layer2.se", count: 16, stride: 4, extent: range }],
+    positions: [{ label: "x", kind: "attention", grid: [2, 3], heads: 4, stride: 16 }, { label: "rollout", kind: "rollout", grid: [2, 3], heads: 1 }],
+  };
+  const sites = everySite(data);
+  assert.deepEqual(sites.map(({ label, view }) => [label, view]), [["layer2.gate", "stages"], ["layer2.se", "channel"], ["layer10.gate", "stages"], ["x", "position"]]);
+  assert.equal(sites[3].size, "2 × 3, 4 heads");
+  const found = (search) => matching(sites, search).map(({ label }) => label);
+  assert.deepEqual(found("LAYER2 spatial"), ["layer2.gate"]);
+  assert.deepEqual(found("  stride 16 "), ["x"]);
+  assert.deepEqual(found("layer2 nothing"), []);
+  assert.equal(found("").length, 4);
+});
+
+test("two layers begin with the one that is shown first, and one payload's maps before what must be fetched", () => {
+  const row = (value, first) => ({ value, quantity: "row", live: true, first });
+  assert.deepEqual(firstChoices([row("a"), row("b", true)], [row("c")]).map((s) => s.value), ["b", "c"]);
+  const sides = [{ value: "m" }, { value: "n" }, row("a"), row("b")];
+  assert.deepEqual(firstChoices(sides, sides).map((s) => s.value), ["m", "n"]);
 });

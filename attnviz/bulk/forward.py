@@ -1,0 +1,162 @@
+"""Many photos through one network: photos of one shape together in a forward pass, each with an explanation of its own.
+
+What a photo's maps are depends, in the last bits, on how many photos shared its pass (PyTorch's kernels sum in another
+order). The batches of a part are therefore made of that part's photos alone, in their order: the same photos give the
+same bits, whoever computes them and however often a run was interrupted.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnviz.bulk.prepare import NO_ROOM, Prepared, Refusal
+from attnviz.bulk.settings import BulkSettings
+from attnviz.errors import AttnvizError, first_line, one_line
+from attnviz.inputs.preprocess import normalise
+from attnviz.models.sites import names_sites
+from attnviz.models.weights.registry import LoadedModel
+from attnviz.observe.collect import check_finite
+from attnviz.observe.cost import check_fits, estimate, free_memory
+from attnviz.observe.discover import record_found
+from attnviz.observe.recorder import Recording, record
+from attnviz.pipeline import collected
+from attnviz.results import Explanation
+
+_PIXELS_AT_ONCE = {"cpu": 8 * 128 * 192, "cuda": 64 * 224 * 224}  # beyond them a larger batch gained nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A photo and what the network did.
+
+    Attributes:
+        path: Its name in tables and reports.
+        sha256: As in `Prepared`.
+        explanation: Its photo is reduced to what is drawn; its geometry is that of the whole photo.
+    """
+
+    path: str
+    sha256: str
+    explanation: Explanation
+
+
+Outcome = Explained | Refusal
+
+
+def batches(
+    prepared: Iterable[Prepared | Refusal], loaded: LoadedModel, settings: BulkSettings
+) -> Iterator[list[Prepared] | Refusal]:
+    """Photos of one shape together, as soon as there are enough of them; refusals pass through.
+
+    Args:
+        prepared: The photos of one part, in order.
+        loaded: The network.
+        settings: How many photos make a batch.
+    """
+    waiting: dict[tuple[int, int], list[Prepared]] = {}
+    for photo in prepared:
+        if isinstance(photo, Refusal):
+            yield photo
+            continue
+        size = photo.geometry.network_size
+        group = waiting.setdefault(size, [])
+        group.append(photo)
+        if len(group) >= batch_size(size, loaded, settings.batch):
+            yield waiting.pop(size)
+    yield from waiting.values()
+
+
+def batch_size(size: tuple[int, int], loaded: LoadedModel, asked: int | None) -> int:
+    """How many photos share a forward pass.
+
+    Args:
+        size: (height, width) of what the network sees, pixels.
+        loaded: The network; one whose attention has to be found sees one photo at a time.
+        asked: How many were asked for; None: as many as have 0.2 million pixels together (3.2 on a GPU), 32 at most.
+    """
+    if not names_sites(loaded.net):
+        return 1
+    if asked is not None:
+        return asked
+    most = _PIXELS_AT_ONCE.get(loaded.device.type, _PIXELS_AT_ONCE["cuda"])
+    return max(1, min(32, most // (size[0] * size[1])))
+
+
+def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> list[Outcome]:
+    """One forward pass for photos of one shape; where it fails, one for each of them, so that one cannot spoil others.
+
+    Args:
+        batch: From `batches`.
+        loaded: The network.
+        settings: Preprocessing and number of predictions.
+
+    Returns:
+        One for each photo, in order.
+    """
+    try:
+        recording = _recorded(batch, loaded, settings)
+    except (AttnvizError, MemoryError, RuntimeError) as error:
+        if len(batch) > 1:
+            return [outcome for photo in batch for outcome in explain_batch([photo], loaded, settings)]
+        return [Refusal(batch[0].path, _sentence(error))]
+    return [
+        _explained(photo, _of_one(recording, index, len(batch)), loaded, settings) for index, photo in enumerate(batch)
+    ]
+
+
+def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> Recording:
+    size, device = batch[0].geometry.network_size, str(loaded.device)
+    cost = estimate(loaded.net, size, (0, 0), device=device)
+    check_fits(type(cost)(cost.nbytes * len(batch), cost.macs, cost.seconds), free_memory(device))
+    preprocessing = settings.preprocessing(loaded.card)
+    x = torch.cat([normalise(photo.network_image, preprocessing) for photo in batch])
+    recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+    check_finite(recording, loaded.card.name)
+    return recording
+
+
+def _explained(photo: Prepared, recording: Recording, loaded: LoadedModel, settings: BulkSettings) -> Explained:
+    explanation = collected(
+        recording,
+        loaded,
+        photo=photo.shown,
+        network_image=photo.network_image,
+        geometry=photo.geometry,
+        preprocessing=settings.preprocessing(loaded.card),
+        top=settings.top,
+        seconds={},
+    )
+    return Explained(photo.path, photo.sha256, explanation)
+
+
+def _of_one(recording: Recording, index: int, count: int) -> Recording:
+    """What one photo of a batch has in a recording, as a recording of that photo alone."""
+    if count == 1:
+        return recording
+    gammas = {site.label for site in recording.watched if site.kind == "gamma"}  # of the network, not of a photo
+    sites = {
+        label: tensor if label in gammas else tensor[index : index + 1] for label, tensor in recording.sites.items()
+    }
+    return Recording(_part(recording.output, index), sites, recording.watched)
+
+
+def _part(output: Any, index: int) -> Any:  # noqa: ANN401 - networks return what they like
+    if isinstance(output, Tensor):
+        return output[index : index + 1]
+    if isinstance(output, Mapping):
+        return {name: _part(value, index) for name, value in output.items()}
+    if isinstance(output, (list, tuple)) and not hasattr(output, "_fields"):
+        return [_part(value, index) for value in output]
+    return output
+
+
+def _sentence(error: Exception) -> str:
+    """Why a pass failed, in one sentence: also where nobody foresaw it, for one photo must not stop a million."""
+    if isinstance(error, AttnvizError):
+        return one_line(error)
+    if isinstance(error, MemoryError):
+        return NO_ROOM
+    return f"expected a photo that the network can take, got an error of PyTorch: {first_line(error)}"

@@ -1,0 +1,1 @@
+"""Does the attention matter, and does it focus: measures with their baselines, interventions, verdicts."""

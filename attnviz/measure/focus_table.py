@@ -1,0 +1,265 @@
+"""How focused each map of an explanation is, stage by stage, with the baselines that make the numbers readable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnviz.errors import InputError
+from attnviz.inputs.geometry import Geometry
+from attnviz.reduce import focus, ranking
+from attnviz.reduce.maps import FloatArray, checked
+from attnviz.results import AttentionMap, Explanation
+
+Box = focus.Box
+Mask = NDArray[np.bool_]
+_LOGITS = ("spatial_logit",)  # what a gain is made of: the gain says the same in a readable unit
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a number means.
+
+    Attributes:
+        title: For people, with unit.
+        low: Smallest value it can take.
+        high: Largest value it can take; None: there is none.
+        definition: In one sentence.
+    """
+
+    title: str
+    low: float
+    high: float | None
+    definition: str
+
+
+_MASS = "the map read as mass: its values minus the quantity's floor, or minus their minimum where it has none"
+MEASURES: Mapping[str, Measure] = {
+    "entropy": Measure("entropy (0 to 1)", 0, 1, f"Shannon entropy over its maximum, ln of the cells; {_MASS}."),
+    "gini": Measure("Gini index (0 to 1)", 0, 1, "Half the mean difference of mass between two cells over its mean."),
+    "half_mass_area": Measure(
+        "area of half the mass (share)", 0, 0.5, "Smallest share of the area with half the mass."
+    ),
+    "centroid_x": Measure("centroid from the left (share)", 0, 1, "Mean place of the mass, over the map's width."),
+    "centroid_y": Measure("centroid from the top (share)", 0, 1, "Mean place of the mass, over the map's height."),
+    "drift": Measure(
+        "drift of the centroid (share)",
+        0,
+        math.sqrt(2),
+        "Distance of the centroid from that of the map before of the same kind, in shares of the sides.",
+    ),
+    "border_share": Measure("mass at the border (share)", 0, 1, "Share of the mass in the outermost ring of cells."),
+    "mass_over_area": Measure(
+        "mass inside over area (×)",
+        0,
+        None,
+        "Share of the mass inside of the object over the object's share of the area.",
+    ),
+    "roc_auc": Measure(
+        "ROC-AUC (0 to 1)", 0, 1, "Chance that a cell inside of the object has a larger value than one outside."
+    ),
+    "ring_auc": Measure(
+        "ROC-AUC within rings (0 to 1)", 0, 1, "The same among cells at the same distance to the centre alone."
+    ),
+    "points_inside": Measure(
+        "pointing game (0 or 1)", 0, 1, "Whether the largest value lies inside of the object (arXiv 1608.00507)."
+    ),
+}
+BASELINES: Mapping[str, str] = {
+    "uniform": "a map that is the same everywhere",
+    "centre": "a Gaussian in the middle of the picture, a quarter of each side wide",
+    "shuffled": "the same network with each layer's weights shuffled, on the same photo",
+}
+
+
+@dataclass(frozen=True)
+class MapFocus:
+    """The numbers of one map.
+
+    Attributes:
+        label: Of the map.
+        title: For people.
+        stage: Of the trunk; None for heads.
+        values: Name out of `MEASURES` -> the map's value. NaN where it is not defined: no mass, nothing outside.
+        baselines: Name out of `BASELINES` -> the same numbers of that map, on the same grid.
+    """
+
+    label: str
+    title: str
+    stage: int | None
+    values: Mapping[str, float]
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FocusTable(Sequence[MapFocus]):
+    """The numbers of every map, in order of depth; prints as a table.
+
+    Attributes:
+        maps: One entry for each.
+        inside: Whether a box or mask was given, and the measures of it are there.
+
+    Example:
+        >>> import attnviz
+        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
+        >>> table = explanation.focus(box=(20, 20, 300, 250))
+        >>> [entry.label for entry in table]
+        ['stage1.gain', 'stage2.gain', 'stage3.gain']
+        >>> table[2].baselines["uniform"]["roc_auc"]
+        0.5
+    """
+
+    maps: tuple[MapFocus, ...]
+    inside: bool = False
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204 - a number or a slice
+        return self.maps[index]
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __str__(self) -> str:
+        rows = [["map", *(MEASURES[name].title for name in _names(self.inside))]]
+        for entry in self.maps:
+            for label, values in ((entry.label, entry.values), *((f"  {k}", v) for k, v in entry.baselines.items())):
+                rows.append([label, *(number(values.get(name)) for name in _names(self.inside))])
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+    __repr__ = __str__
+
+
+def focus_of(
+    explanation: Explanation,
+    *,
+    box: Box | None = None,
+    mask: Mask | None = None,
+    shuffled: Explanation | None = None,
+) -> FocusTable:
+    """Measure every spatial map of an explanation; `Explanation.focus` without the shuffled weights.
+
+    Args:
+        explanation: Of one photo.
+        box: (left, top, right, bottom) of the object in photo pixels.
+        mask: bool (H, W), True on the object, of the photo's size. Of box and mask one at most.
+        shuffled: What the same network with shuffled weights made of the same photo: a baseline.
+
+    Raises:
+        InputError: Both are given, or a mask of another size or dtype.
+        OptionError: The box is not finite or empty.
+    """
+    if box is not None and mask is not None:
+        raise InputError("expected a box or a mask, got both")
+    maps = measured_maps(explanation)
+    given = box is not None or mask is not None
+    entries: list[MapFocus] = []
+    previous: dict[str, Mapping[str, float]] = {}
+    for label, shown in maps.items():
+        grid = shown.values.shape
+        cover = cover_of(explanation.geometry, (grid[0], grid[1]), box=box, mask=mask) if given else None
+        values = numbers_of(mass_of(shown), cover)
+        before = previous.get(shown.kind)
+        if before is not None:
+            steps = (values["centroid_x"] - before["centroid_x"], values["centroid_y"] - before["centroid_y"])
+            values["drift"] = math.hypot(*steps)
+        previous[shown.kind] = values
+        flat, centre = np.ones(grid, np.float32), ranking.centre_prior(*grid)
+        baselines = {"uniform": numbers_of(flat, cover), "centre": numbers_of(centre, cover)}
+        twin = None if shuffled is None else shuffled.maps.get(label)
+        if twin is not None and twin.values.shape == grid:
+            baselines["shuffled"] = numbers_of(mass_of(twin), cover)
+        entries.append(MapFocus(label, shown.title, shown.stage, values, baselines))
+    return FocusTable(tuple(entries), given)
+
+
+def measured_maps(explanation: Explanation) -> dict[str, AttentionMap]:
+    """The maps that are measured: every spatial one, but for the logits of which a gain is made."""
+    return {label: shown for label, shown in explanation.maps.items() if shown.kind not in _LOGITS}
+
+
+def mass_of(shown: AttentionMap) -> FloatArray:
+    """A map as mass: its values minus the floor of their quantity, or minus their minimum where it has none."""
+    values = checked(shown.values).astype(np.float64)
+    low = shown.bounds[0]
+    floor = float(values.min()) if low is None or float(values.min()) < low else float(low)
+    return (values - floor).astype(np.float32)
+
+
+def cover_of(
+    geometry: Geometry, grid: tuple[int, int], *, box: Box | None = None, mask: Mask | None = None
+) -> NDArray[np.float64]:
+    """How much of each cell an object covers.
+
+    Args:
+        geometry: Of the photo.
+        grid: (rows, columns).
+        box: (left, top, right, bottom) in photo pixels; exact, cells that it cuts count by their area.
+        mask: bool (H, W) of the photo's size; the share of the photo's pixels in the cell.
+
+    Returns:
+        float64 (rows, columns) in [0, 1].
+
+    Raises:
+        InputError: The mask has another size or dtype.
+        OptionError: The box is not finite or empty.
+    """
+    if box is not None:
+        return focus.cover_of_box(geometry, box, grid)
+    if mask is None or mask.dtype != np.bool_ or mask.shape != geometry.photo_size:
+        got = "none" if mask is None else f"{mask.dtype} {mask.shape}"
+        raise InputError(f"expected a mask as a bool array of the photo's size {geometry.photo_size}, got {got}")
+    left, top, right, bottom = geometry.crop
+    seen = mask[top:bottom, left:right].astype(np.float64)
+    return np.transpose(_means(_means(seen, grid[0]).T, grid[1]))
+
+
+def numbers_of(mass: FloatArray, cover: NDArray[np.float64] | None = None) -> dict[str, float]:
+    """Every measure of one map.
+
+    Args:
+        mass: float32 (h, w), 0 or more; without any mass it counts as the same everywhere.
+        cover: (h, w) in [0, 1], how much of each cell the object covers; None: there is no object. A cell that is
+            covered by half or more is inside for the measures that need a yes or no.
+    """
+    mass = np.ones_like(mass) if mass.max() == 0 else mass
+    x, y = focus.centroid(mass)
+    found = {
+        "entropy": focus.normalised_entropy(mass),
+        "gini": focus.gini(mass),
+        "half_mass_area": focus.half_mass_area(mass),
+        "centroid_x": x,
+        "centroid_y": y,
+        "border_share": focus.border_share(mass),
+    }
+    if cover is not None:
+        inside = cover >= 0.5
+        area = float(cover.mean())
+        found["mass_over_area"] = focus.mass_in_mask(mass, cover) / area if area else float("nan")
+        found["roc_auc"] = ranking.roc_auc(mass.ravel(), inside.ravel())
+        found["ring_auc"] = ranking.ring_auc(mass.ravel(), inside.ravel(), ranking.rings(*mass.shape).ravel())[0]
+        found["points_inside"] = focus.points_inside(mass, inside) if inside.any() else float("nan")
+    return found
+
+
+def number(value: float | None) -> str:
+    """A number as a table shows it; a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _names(inside: bool) -> list[str]:
+    names = list(MEASURES)
+    return names if inside else names[: names.index("mass_over_area")]
+
+
+def _means(values: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    """Means of even intervals over the first axis; a row that an interval cuts counts by its part."""
+    edges = np.arange(rows + 1) * (values.shape[0] / rows)
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    whole = np.minimum(np.int64(edges), values.shape[0] - 1)
+    upto = sums[whole] + (edges - whole)[:, None] * values[whole]
+    means: NDArray[np.float64] = np.diff(upto, axis=0) / (values.shape[0] / rows)
+    return means.clip(0.0, 1.0)

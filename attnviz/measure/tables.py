@@ -1,0 +1,160 @@
+"""What a data set's photos say together: means with bootstrap confidence intervals, as rows, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attnviz.measure.bootstrap import Interval, interval, mean_interval
+from attnviz.measure.focus_table import MEASURES
+from attnviz.measure.photo_scores import SHUFFLED
+
+_GAZE = {
+    "gaze_auc": "AUC-Judd (0 to 1, chance 0.5)",
+    "shuffled_auc": "shuffled AUC (0 to 1, chance 0.5)",
+    "nss": "NSS (standard deviations, chance 0)",
+    "kl": "KL divergence (nats, lower is better)",
+    "correlation": "correlation with the fixation density (-1 to 1)",
+}
+_POSITION = {
+    "total_variation": "total variation between rows (0 to 1)",
+    "own_class": "mass on the query's own class over its share (×)",
+    "sink_mass": "attention received by the top 1 % of places (share)",
+}
+TITLES = {**_GAZE, **{name: measure.title for name, measure in MEASURES.items()}, **_POSITION}
+PEOPLE, FOCUS, OBJECTS = "Where people look", "Focus", "Where the objects are"
+ANSWERS, POSITIONS = "The answer without the attention", "Position attention"
+_TABLE_OF = {
+    **dict.fromkeys(_GAZE, PEOPLE),
+    **dict.fromkeys(("mass_over_area", "roc_auc", "ring_auc", "points_inside"), OBJECTS),
+    **dict.fromkeys(("entropy", "gini", "half_mass_area", "centroid_x", "centroid_y", "border_share"), FOCUS),
+    **dict.fromkeys(_POSITION, POSITIONS),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a data set.
+
+    Attributes:
+        table: Which table it belongs to.
+        subject: The map, attention or intervention.
+        measure: What was measured, with its unit.
+        interval: Over the photos that have it.
+    """
+
+    table: str
+    subject: str
+    measure: str
+    interval: Interval
+
+
+def rows_of(records: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """All numbers of a run.
+
+    Args:
+        records: What `attnviz.measure.evaluate.evaluate` returns.
+    """
+    used = [record for record in records if "refused" not in record]
+    found = [*_by_subject(used, "maps"), *_by_subject(used, "positions"), *_answers(used)]
+    order = {table: number for number, table in enumerate((PEOPLE, OBJECTS, ANSWERS, POSITIONS, FOCUS))}
+    return sorted(found, key=lambda row: order[row.table])
+
+
+def _by_subject(records: Sequence[Mapping[str, Any]], part: str) -> list[Row]:
+    subjects = dict.fromkeys(subject for record in records for subject in record[part])
+    found = []
+    for subject in sorted(subjects, key=_place):
+        measures = dict.fromkeys(m for record in records for m in record[part].get(subject, ()))
+        for measure in measures:
+            values = [record[part].get(subject, {}).get(measure, float("nan")) for record in records]
+            found.append(Row(_TABLE_OF[measure], subject, TITLES[measure], mean_interval(values)))
+    return found
+
+
+def _place(subject: str) -> int:
+    """The attention's maps first, in their own order, then what they are compared with."""
+    return 1 if subject.startswith(SHUFFLED) else 0
+
+
+def _answers(records: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The untouched answer, and what each intervention takes from it, paired photo by photo."""
+    answered = [record["answers"] for record in records if record["answers"]]
+    if not answered:
+        return []
+    if isinstance(answered[0][""], list):
+        return _overlaps(answered)
+    right = np.array([answers[""]["right"] for answers in answered])
+    log = np.array([answers[""]["log_likelihood"] for answers in answered])
+    found = [
+        Row(ANSWERS, "untouched", "top-1 (%)", mean_interval(100 * right)),
+        Row(ANSWERS, "untouched", "log-likelihood of the label (nats)", mean_interval(log)),
+    ]
+    for key in answered[0]:
+        if key and all(key in answers for answers in answered):
+            lost = 100 * (right - np.array([answers[key]["right"] for answers in answered]))
+            less = log - np.array([answers[key]["log_likelihood"] for answers in answered])
+            found.append(Row(ANSWERS, key, "costs, top-1 (points)", mean_interval(lost)))
+            found.append(Row(ANSWERS, key, "costs, log-likelihood (nats)", mean_interval(less)))
+    return found
+
+
+def _overlaps(answered: Sequence[Mapping[str, Any]]) -> list[Row]:
+    counts = {key: np.array([a[key] for a in answered], dtype=np.float64) for key in answered[0]}
+
+    def mean_iou(weights: np.ndarray[Any, Any], key: str) -> np.ndarray[Any, Any]:
+        summed = np.tensordot(weights, counts[key], axes=1)  # (..., K, K)
+        right = np.diagonal(summed, axis1=-2, axis2=-1)
+        union = summed.sum(-1) + summed.sum(-2) - right
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(100 * np.nanmean(np.where(union > 0, right / union, np.nan), axis=-1))
+
+    number = len(answered)
+    found = [Row(ANSWERS, "untouched", "mean IoU (%)", interval(number, lambda w: mean_iou(w, "")))]
+    for key in counts:
+        if key:
+            lost = interval(number, lambda w, key=key: mean_iou(w, "") - mean_iou(w, key))  # type: ignore[misc]
+            found.append(Row(ANSWERS, key, "costs, mean IoU (points)", lost))
+    return found
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line per number."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["table", "subject", "measure", "value", "low", "high", "photos"])
+    for row in rows:
+        numbers = (row.interval.value, row.interval.low, row.interval.high)
+        writer.writerow([row.table, row.subject, row.measure, *(f"{n:.6g}" for n in numbers), row.interval.count])
+    return stream.getvalue()
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A table per kind of number, under its name: a line per map or intervention, a column per measure."""
+    parts = []
+    for table in dict.fromkeys(row.table for row in rows):
+        members = [row for row in rows if row.table == table]
+        measures = list(dict.fromkeys(row.measure for row in members))
+        if table == FOCUS:
+            measures = [name for name in measures if not name.startswith("centroid")]
+        cells = {(row.subject, row.measure): row.interval for row in members}
+        parts += [f"**{table}** ({max(row.interval.count for row in members):,} photos)", ""]
+        parts.append(f"| | {' | '.join(measures)} |")
+        parts.append(f"| --- |{' ---: |' * len(measures)}")
+        for subject in dict.fromkeys(row.subject for row in members):
+            parts.append(f"| {subject} | {' | '.join(_cell(cells.get((subject, name))) for name in measures)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(found: Interval | None) -> str:
+    """``0.840 (0.832 to 0.848)``: the mean and its 95 % interval; a dash where there is none."""
+    if found is None or found.count == 0:
+        return "–"
+    digits = 1 if max(abs(found.low), abs(found.high)) >= 20 else 3
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"

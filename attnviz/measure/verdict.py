@@ -1,0 +1,64 @@
+"""What the numbers of one photo say, in words, with the numbers that say it and those of chance beside them."""
+
+from collections.abc import Sequence
+
+from attnviz.measure.effects import Effect, overall
+from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness
+from attnviz.measure.focus_table import FocusTable
+from attnviz.measure.query_dependence import QueryDependence
+
+# A map is called focused where half of its mass is on less than this share of what the even map needs, and faithful
+# where its ROAD beats the random map's and the centre prior's by more than this: scales to read by, not tests.
+FOCUSED = 0.8
+BETTER = 0.02
+
+
+def sentences(
+    focus: FocusTable,
+    effects: Sequence[Effect],
+    faithfulness: Faithfulness | None,
+    positions: Sequence[QueryDependence],
+) -> list[str]:
+    """One sentence each on focus, effect, faithfulness and the position attentions.
+
+    Args:
+        focus: Of one photo.
+        effects: Of the interventions on the same photo.
+        faithfulness: The same; None where it was not measured.
+        positions: The same.
+    """
+    found = [_on_focus(focus)] if len(focus) else []
+    found.append(overall(effects))
+    attention = [] if faithfulness is None else [m for m in faithfulness.maps if m.role == "attention"]
+    if faithfulness is not None and attention:
+        found.append(_on_faithfulness(faithfulness, attention))
+    return found + [f"{each.label[:1].upper()}{each.label[1:]}: {each.verdict}" for each in positions]
+
+
+def _on_focus(focus: FocusTable) -> str:
+    """On the map that is the most focused."""
+    best = min(focus, key=lambda entry: entry.values["half_mass_area"])
+    area, even = best.values["half_mass_area"], best.baselines["uniform"]["half_mass_area"]
+    numbers = f"half of its mass lies on {100 * area:.0f} % of the area (even: {100 * even:.0f} %"
+    shuffled = best.baselines.get("shuffled")
+    if shuffled is not None:
+        numbers += f"; with shuffled weights: {100 * shuffled['half_mass_area']:.0f} %"
+    if area >= FOCUSED * even:
+        return f"No map is focused: of the most focused, {best.title}, {numbers})."
+    if shuffled is not None and area >= shuffled["half_mass_area"]:
+        return f"{best.title} is focused, but so it is with weights that know nothing: {numbers})."
+    return f"{best.title} is focused: {numbers})."
+
+
+def _on_faithfulness(found: Faithfulness, attention: Sequence[MapFaithfulness]) -> str:
+    """On the map whose places the answer rests on the most."""
+    best = max(attention, key=lambda entry: entry.road)
+    others = {entry.label: entry.road for entry in found.maps if entry.role != "attention"}
+    chance = max(others["random"], others["centre"])
+    beside = ", ".join(f"{label.replace('_', ' ')} {road:+.3f}" for label, road in others.items())
+    if best.road <= chance + BETTER:
+        return (
+            f"On this picture no map of the attention marks what the answer rests on better than chance and the centre "
+            f"do: ROAD of the best, {best.title}, {best.road:+.3f} ({beside})."
+        )
+    return f"{best.title} marks places that the answer rests on: ROAD {best.road:+.3f} ({beside})."

@@ -1,0 +1,144 @@
+"""What stands between a product and its softmax, folded into query and key: scales, biases, masks and windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from attnviz.observe.layouts import APART, Layout, separated
+
+MOST_OF_BIAS = 2**24  # numbers of a bias that are kept, heads x N x M: 64 MB
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to the energies.
+
+    Attributes:
+        what: ``"mul"`` or ``"add"``.
+        value: A number, or a tensor that is spread over the energies.
+        shape: Of the energies then, (..., N, M).
+        turned: Whether the tensor's last two dimensions are to be exchanged.
+    """
+
+    what: str
+    value: Any
+    shape: torch.Size
+    turned: bool = False
+
+    def transposed(self) -> Step:
+        """Of energies whose rows are columns now."""
+        return replace(self, turned=not self.turned)
+
+    def spread(self) -> Any:  # noqa: ANN401 - a number or a tensor
+        """The value, a tensor as (G, N, M) or (G, 1, 1)."""
+        if not isinstance(self.value, Tensor):
+            return self.value
+        if self.value.numel() == 1:
+            return self.value.reshape(())
+        tail = self.shape[-2:] if self.what == "add" else torch.Size((1, 1))
+        value = self.value.expand(*self.shape[:-2], *tail).reshape(-1, *tail)
+        return value.transpose(-1, -2) if self.turned else value
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Query and key of which q.k is the network's own energy, in new memory.
+
+    Attributes:
+        query: float32 (B, heads, h * w, c).
+        key: float32 (B, heads, h * w, c).
+        other_query: float32 (B, heads, P, c), of tokens that are no places; None without any.
+        other_key: float32 (B, heads, P, c).
+    """
+
+    query: Tensor
+    key: Tensor
+    other_query: Tensor | None = None
+    other_key: Tensor | None = None
+
+
+def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) -> Kept | str:
+    """What is kept of the tensors of a product, or why nothing is.
+
+    A bias adds as many entries to each query as there are keys in its window: the query has its own row of the bias
+    there, the key of column m has 1 in the m-th and 0 elsewhere.
+
+    Args:
+        query: (..., N, c).
+        key: (..., M, c).
+        steps: What was done to their product, in order.
+        layout: Where the places are.
+    """
+    if layout.query_rows is None or layout.key_rows is None:
+        return layout.reason
+    lead = query.shape[:-2]
+    if lead != key.shape[:-2]:
+        lead = torch.broadcast_shapes(lead, key.shape[:-2])
+        query, key = (t.expand(*lead, *t.shape[-2:]) for t in (query, key))
+    batch, heads, count = layout.query_rows.shape
+    folded = _Folded(steps, (batch * heads, query.shape[-2], key.shape[-2]))
+    if folded.bias is not None and heads * count * key.shape[-2] > MOST_OF_BIAS:
+        return f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
+    start, key_start = layout.starts or (None, None)
+    parts = [
+        folded.query(_places(query, layout.query_rows, start), layout.query_rows),
+        folded.key(_places(key, layout.key_rows, key_start), layout.key_rows),
+    ]
+    if layout.other_rows is not None:
+        of_query, of_key = layout.other_rows
+        parts.append(folded.query(_places(query, of_query, None), of_query))
+        parts.append(folded.key(_places(key, of_key, None), of_key))
+    windows = separated(layout)
+    if windows is not None:
+        parts = [torch.cat([t, w.expand(*t.shape[:2], *w.shape)], -1) for t, w in zip(parts, windows, strict=False)]
+    return Kept(*parts)
+
+
+def _places(tensor: Tensor, rows: Tensor, start: int | None) -> Tensor:
+    """These rows of (..., N, c) as (B, heads, n, c); a view where they follow a first one in order."""
+    if start is None:
+        count, grouped = tensor.shape[-2], tensor.flatten(0, -3)
+        return grouped[rows // count, rows % count]
+    placed = tensor.narrow(-2, start, rows.shape[-1])
+    return placed if placed.shape[:-2] == rows.shape[:2] else placed.reshape(*rows.shape, -1)
+
+
+class _Folded:
+    """Steps as one scale and one bias.
+
+    Attributes:
+        bias: float32 (G, N, M); None where it is the same for every key, which a softmax does not see.
+    """
+
+    def __init__(self, steps: tuple[Step, ...], shape: tuple[int, ...]) -> None:
+        self._scale: Any = 1.0
+        bias: Any = 0
+        self._shape = shape
+        for step in steps:
+            value = step.spread()
+            if step.what == "add":
+                bias = bias + value
+            else:
+                self._scale, bias = self._scale * value, bias * value
+        shared = not isinstance(bias, Tensor) or bias.ndim == 0
+        self.bias = None if shared else bias.detach().float().clamp_min(-APART).expand(-1, *shape[1:])
+
+    def query(self, query: Tensor, rows: Tensor) -> Tensor:
+        """Queries (B, heads, n, c) of these rows of (G, N): times the scale, their rows of the bias behind them."""
+        scale = self._scale
+        if isinstance(scale, Tensor) and scale.ndim:
+            scale = scale.flatten()[rows // self._shape[1]].unsqueeze(-1)
+        scaled: Tensor = query.detach().float() * scale
+        return scaled if self.bias is None else torch.cat([scaled, self.bias.flatten(0, 1)[rows]], -1)
+
+    def key(self, key: Tensor, rows: Tensor) -> Tensor:
+        """Keys (B, heads, n, c) of these rows of (G, M), with 1 at their own column of the bias behind them."""
+        if self.bias is None:
+            return key.detach().to(torch.float32, copy=True)
+        columns = self._shape[2]
+        return torch.cat([key.detach().float(), functional.one_hot(rows % columns, columns).float()], -1)

@@ -1,0 +1,232 @@
+"""How the rows of query and key lie on the picture: heads, windows, and tokens that are no places."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attnviz.observe.places import Numbers
+
+APART = 1e4  # logits by which places of other windows are below all others: exp(-1e4) is 0 in float32
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where query and key of every place are, among the rows of (G, N, c), G being pictures, windows and heads.
+
+    Attributes:
+        heads: How many.
+        grid: (h, w) of the places that look; of object queries (T, 1); None where nothing is shown.
+        key_grid: (h, w) of the places that are looked at.
+        query_rows: int64 (B, heads, h * w), among G * N.
+        key_rows: int64 (B, heads, h * w), among G * M.
+        other_rows: int64 (B, heads, P), of queries and of keys that are no places; None without any.
+        starts: First row of a query and of a key that is a place, where all others follow it in order; None else.
+        windows: Numbers of the windows of places that look and are looked at, int64 (h * w,), and of other queries and
+            keys, int64 (P,); None without windows.
+        cross: Whether queries and keys are of different places.
+        reason: Why it is not shown; empty where it is.
+    """
+
+    heads: int
+    grid: tuple[int, int] | None = None
+    key_grid: tuple[int, int] | None = None
+    query_rows: Tensor | None = None
+    key_rows: Tensor | None = None
+    other_rows: tuple[Tensor, Tensor] | None = None
+    starts: tuple[int, int] | None = None
+    windows: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    cross: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Of each of G: its picture, head and window."""
+
+    picture: Tensor
+    head: Tensor
+    window: Tensor
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Of each row of (G, M) its cell, -1 where it is no place, on a grid of those places that are used at all."""
+
+    cell: Tensor
+    grid: tuple[int, int]
+    used: Tensor  # numbers of the places that are used
+
+
+def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int) -> Layout:
+    """The layout of a position attention.
+
+    Args:
+        query: Places of (..., N, c); None where none are known.
+        key: Places of (..., M, c).
+        batch: How many pictures.
+        count: N.
+    """
+    keys = None if key is None else _rows(key)
+    queries = None if query is None else _rows(query)
+    if key is None or keys is None or not bool(keys.any()):
+        between = key is not None and keys is None and key.along(-2) is not None
+        reason = "its rows are channels and not places" if between else "no grid of the picture was found in it"
+        return Layout(_heads_of(query or key, batch), reason=reason)
+    group = _groups(keys, math.prod(key.grid), batch)
+    if group is None:
+        return Layout(max(1, len(keys) // batch), reason="its windows are not the same for every head")
+    heads, windows = int(group.head.max()) + 1, int(group.window.max()) + 1
+    seen = _dense(keys, key.grid)
+    key_rows = None if seen is None else _scattered(group, seen, heads, batch)
+    if seen is None or key_rows is None:
+        return Layout(heads, reason="windowed, and its windows overlap" if windows > 1 else "its keys are no grid")
+    other_keys = _others(group, seen, heads, batch)
+    if query is None or queries is None or not bool(queries.any()):
+        if windows > 1 or len(keys) != batch * heads:
+            return Layout(heads, reason="its keys are windowed and its queries are no places")
+        objects = _objects(group, heads, batch, count)
+        others = None if other_keys is None else (objects[..., :0], other_keys)
+        return Layout(heads, (count, 1), seen.grid, objects, key_rows, others, cross=True)
+    if queries.shape[0] != keys.shape[0]:
+        return Layout(heads, reason="query and key are not of the same number of heads")
+    looking = _dense(queries, query.grid)
+    query_rows = None if looking is None else _scattered(group, looking, heads, batch)
+    if looking is None or query_rows is None:
+        return Layout(heads, reason="its queries are no grid")
+    other_queries = _others(group, looking, heads, batch)
+    if other_keys is None and not bool((seen.cell >= 0).all()):
+        return Layout(heads, reason="its heads have not the same tokens beside the places")
+    others = None
+    if other_keys is not None:
+        others = other_keys[..., :0] if other_queries is None else other_queries, other_keys
+    return Layout(
+        heads,
+        looking.grid,
+        seen.grid,
+        query_rows,
+        key_rows,
+        others,
+        _starts((query_rows, count), (key_rows, keys.shape[1])) if windows == 1 else None,
+        None if windows == 1 else _windows(group, (looking, seen), others, (count, keys.shape[1])),
+        cross=query.grid != key.grid or not torch.equal(looking.used, seen.used),
+    )
+
+
+def separated(layout: Layout) -> list[Tensor] | None:
+    """What sets windows apart when it stands behind query and key: (n, digits) for each of `windows`; None without.
+
+    Each binary digit of a window's number is two entries. Their products are 0 within a window, so that its rows stay
+    as they are to the bit, and `-APART` for every digit in which two windows differ.
+    """
+    if layout.windows is None:
+        return None
+    digits = max(1, max(int(numbers.max()) for numbers in layout.windows[:2]).bit_length())
+    found = []
+    for number, windows in enumerate(layout.windows):
+        bits = (windows.unsqueeze(-1) >> torch.arange(digits, device=windows.device)) & 1
+        of_keys = number % 2
+        found.append(torch.cat([bits, 1 - bits] if of_keys else [(bits - 1) * APART, -bits * APART], -1).float())
+    return found
+
+
+def _rows(numbers: Numbers) -> Tensor | None:
+    """The number of each row, int64 (G, N); None where the features of one row are of several places."""
+    first = numbers.along(-1)
+    return None if first is None or first.ndim < 3 else first[..., 0].reshape(-1, first.shape[-2]).long()
+
+
+def _heads_of(numbers: Numbers | None, batch: int) -> int:
+    return 1 if numbers is None else max(1, math.prod(numbers.of.shape[:-2]) // batch)
+
+
+def _groups(keys: Tensor, cells: int, batch: int) -> _Groups | None:
+    """What each of G is: groups of the same places are heads of one window."""
+    picture, head, window, counts = [], [], [], dict[tuple[int, bytes], int]()
+    windows: list[dict[bytes, int]] = [{} for _ in range(batch)]
+    for row in keys.cpu():
+        placed = row[row > 0]
+        if not len(placed):
+            return None
+        number = int(placed[0] - 1) // cells
+        name = row.numpy().tobytes()
+        picture.append(number)
+        window.append(windows[number].setdefault(name, len(windows[number])))
+        head.append(counts.get((number, name), 0))
+        counts[number, name] = head[-1] + 1
+    if len(set(counts.values())) != 1 or len({len(w) for w in windows}) != 1:
+        return None
+    return _Groups(*(torch.tensor(numbers, device=keys.device) for numbers in (picture, head, window)))
+
+
+def _dense(rows: Tensor, grid: tuple[int, int]) -> _Cells | None:
+    """The cells of rows that may use every second place alone; None where those are no grid."""
+    cell = (rows - 1) % math.prod(grid)
+    cell[rows < 1] = -1
+    used = cell[cell >= 0].unique()
+    high, wide = len((used // grid[1]).unique()), len((used % grid[1]).unique())
+    if high * wide != len(used):
+        return None
+    dense = torch.searchsorted(used, cell.clamp_min(0).contiguous())
+    dense[cell < 0] = -1
+    return _Cells(dense, (high, wide), used)
+
+
+def _scattered(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | None:
+    """The row of every cell, (B, heads, cells); None where a cell is missing or there twice."""
+    cell, cells = of.cell, len(of.used)
+    placed = cell >= 0
+    if int(placed.sum()) != batch * heads * cells:
+        return None
+    found = torch.full((batch * heads * cells,), -1, device=cell.device)
+    at = ((group.picture * heads + group.head) * cells).unsqueeze(-1) + cell
+    found[at[placed]] = torch.arange(cell.numel(), device=cell.device).view(cell.shape)[placed]
+    return found.view(batch, heads, cells) if int(found.min()) >= 0 else None
+
+
+def _others(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | None:
+    """The rows that are no places, (B, heads, P); None where there are none, or not as many for each head."""
+    placed = of.cell >= 0
+    rows = torch.arange(of.cell.numel(), device=of.cell.device).view(of.cell.shape)
+    owner = group.picture * heads + group.head
+    found = [rows[owner == number][~placed[owner == number]] for number in range(batch * heads)]
+    counts = {len(part) for part in found}
+    return torch.stack(found).view(batch, heads, -1) if len(counts) == 1 and counts != {0} else None
+
+
+def _starts(*rows_of: tuple[Tensor, int]) -> tuple[int, int] | None:
+    """The first row of queries and keys; None where the others do not follow in order, head by head."""
+    starts = []
+    for rows, length in rows_of:
+        start, (batch, heads, count) = int(rows.flatten()[0]), rows.shape
+        groups = torch.arange(batch * heads, device=rows.device).view(batch, heads, 1) * length
+        if not torch.equal(rows, groups + torch.arange(count, device=rows.device) + start):
+            return None
+        starts.append(start)
+    return starts[0], starts[1]
+
+
+def _windows(
+    group: _Groups, of: tuple[_Cells, _Cells], others: tuple[Tensor, Tensor] | None, lengths: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The windows of all places, and of all others."""
+    found = []
+    for cells in of:
+        windows = torch.zeros(len(cells.used), dtype=torch.int64, device=cells.cell.device)
+        placed = cells.cell >= 0
+        windows[cells.cell[placed]] = group.window.unsqueeze(-1).expand(cells.cell.shape)[placed]
+        found.append(windows)
+    for rows, length in zip(others or (), lengths, strict=False):
+        found.append(group.window[rows[0, 0] // length])
+    found += [found[0][:0]] * (4 - len(found))
+    return found[0], found[1], found[2], found[3]
+
+
+def _objects(group: _Groups, heads: int, batch: int, count: int) -> Tensor:
+    """The rows of queries that are no places, (B, heads, count)."""
+    order = (group.picture * heads + group.head).argsort()
+    rows = order.unsqueeze(-1) * count + torch.arange(count, device=order.device)
+    return rows.view(batch, heads, count)

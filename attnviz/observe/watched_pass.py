@@ -1,0 +1,305 @@
+"""One forward pass of any network watched for attention: the first one whole, later ones by what is known of it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnviz.observe.attention_products import Attention, AttentionWatch
+from attnviz.observe.gates import FoundGate, GateWatch
+from attnviz.observe.layouts import Layout
+from attnviz.observe.places import Places
+from attnviz.observe.watch_calls import (
+    Call,
+    Calls,
+    CallWatcher,
+    KnownCalls,
+    KnownPass,
+    ModulePaths,
+    Span,
+    line_of_user,
+    switched,
+)
+
+_WITH_FAST_PATH = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+_MOST_SHAPES = 4  # of inputs, that are remembered of one network
+
+
+@dataclass(frozen=True)
+class FoundAttention:
+    """One attention of a network.
+
+    Attributes:
+        label: Of its map or position attention in an explanation; ``.head0``, ``.head1`` after it name one head.
+        path: Of the module in whose forward pass it is used; ``""`` is the network.
+        kind: ``"spatial_gate"``, ``"group_gate"``, ``"channel_gate"``, ``"row_gate"``, ``"column_gate"``, ``"gate"``,
+            ``"position"``, or ``"cross"``: a position attention whose queries are not the places of its keys.
+        grid: (h, w) of its locations, of those that are looked at; None for a channel gate and where it is not shown.
+        stride: Input pixels per location; None as for the grid.
+        heads: How many; 1 for gates.
+        where: File and line of the code that uses it.
+        reason: Why an explanation does not show it; empty where it does.
+        range_used: Largest minus smallest value, as a share of the range that the quantity can take, in [0, 1]; None
+            where it was not measured.
+    """
+
+    label: str
+    path: str
+    kind: str
+    grid: tuple[int, int] | None
+    stride: int | None
+    heads: int
+    where: str
+    reason: str = ""
+    range_used: float | None = None
+
+
+Find = tuple[FoundAttention, FoundGate | Attention]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the first pass taught of a network and a shape of input; no tensor of the network's is kept."""
+
+    modules: tuple[int, ...]
+    closed: tuple[str, ...]
+    known: KnownPass
+    entries: tuple[FoundAttention, ...]
+    layouts: dict[tuple[int, bool], Layout]
+    orders: dict[int, tuple[tuple[int, int], Tensor] | None]
+
+
+_Key = tuple[torch.Size, torch.dtype, torch.device, bool, bool]
+_plans: weakref.WeakKeyDictionary[nn.Module, dict[_Key, _Plan]] = weakref.WeakKeyDictionary()
+_plans_guard = threading.Lock()
+
+
+class WatchedPass:
+    """A context manager around one forward pass; nothing of it is left in the network, whatever happens.
+
+    Args:
+        net: Any network.
+        x: Its input, (B, C, H, W), as it is given to it.
+        whole: Watch everything although the network is known.
+
+    Attributes:
+        finds: What was found, after the pass.
+        strayed: Whether the pass went another way than the one before it, so that nothing was found.
+        last_of_size: (h, w) -> path of the last module that gave features of that size; of a whole pass alone.
+        has_fast_path: Whether parts of the network compute otherwise, within rounding, while they are watched.
+    """
+
+    def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False) -> None:
+        self.finds: list[Find] = []
+        self.strayed = False
+        self.last_of_size: dict[tuple[int, int], str] = {}
+        self._net, self._x = net, x
+        self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
+        modules = tuple(net.modules())
+        self._modules = tuple(map(id, modules))
+        self.has_fast_path = any(isinstance(module, _WITH_FAST_PATH) for module in modules)
+        self._stack = ExitStack()
+        with _plans_guard:
+            plan = None if whole else _plans.get(net, {}).get(self._key)
+        self._plan = plan if plan is not None and plan.modules == self._modules else None
+        self._closed = closed(net) if self._plan is None else self._plan.closed
+        self._watch: _Known | _Whole
+
+    def __enter__(self) -> WatchedPass:
+        with ExitStack() as stack:
+            if self._plan is None:
+                self._watch = _Whole(self._x)
+                whole = Calls(self._watch)
+                stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
+                self._mode: Calls | KnownCalls = whole
+                if "" not in self._closed:
+                    stack.enter_context(whole)
+            else:
+                self._watch = _Known(int(self._x.shape[0]), self._plan)
+                self._mode = KnownCalls(self._watch, self._plan.known)
+                stack.enter_context(self._mode.followed(self._net))
+            for path in filter(None, self._closed):
+                module = self._net.get_submodule(path)
+                if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
+                    stack.enter_context(_without(self._mode, module))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        watch, mode = self._watch, self._mode
+        del self._watch, self._mode, self._x
+        if kind is not None:
+            return
+        if isinstance(watch, _Whole) and isinstance(mode, Calls):
+            self.finds, self.last_of_size = watch.finds, watch.paths.last_of_size
+            self._learn(watch, mode)
+        elif isinstance(watch, _Known) and isinstance(mode, KnownCalls):
+            self.strayed = mode.strayed or len(watch.values) != len(watch.entries)
+            self.finds = (
+                [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
+            )
+            if self.strayed:
+                with _plans_guard:
+                    _plans.get(self._net, {}).pop(self._key, None)
+
+    def _watchable(self) -> dict[str, nn.Module]:
+        """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
+        every = self._net.named_modules()
+        return {path: module for path, module in every if path and not _within(path, self._closed)}
+
+    def _learn(self, watch: _Whole, mode: Calls) -> None:
+        plan = _Plan(
+            modules=self._modules,
+            closed=self._closed,
+            known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
+            entries=tuple(entry for entry, _ in watch.finds),
+            layouts=watch.layouts,
+            orders=watch.orders,
+        )
+        with _plans_guard:
+            known = _plans.setdefault(self._net, {})
+            if len(known) >= _MOST_SHAPES:
+                known.clear()
+            known[self._key] = plan
+
+
+class _Known(CallWatcher):
+    """Takes what was found before, from the calls that matter alone."""
+
+    def __init__(self, batch: int, plan: _Plan) -> None:
+        self.entries = plan.entries
+        self.values: list[FoundGate | Attention] = []
+        self._gates = GateWatch(batch, None, plan.orders)
+        self._products = AttentionWatch(batch, None, plan.layouts)
+
+    @torch.no_grad()
+    def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        gate = self._gates.multiplied(number, name, args)
+        attention = self._products.finished(number, name, args, kwargs)
+        self.values += [found for found in (gate, attention) if found is not None]
+
+    @torch.no_grad()
+    def after(
+        self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
+        self._gates.note(number, name, args, outs)
+        self._products.note(number, name, args, kwargs, outs)
+
+
+class _Whole(CallWatcher):
+    """Gathers what is found in a pass that nothing is known of."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.paths = ModulePaths()
+        self.finds: list[Find] = []
+        self.calls: list[frozenset[int]] = []  # that made each find
+        self.layouts: dict[tuple[int, bool], Layout] = {}
+        self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
+        self._height, batch = int(x.shape[2]), int(x.shape[0])
+        self._places = Places(x)
+        self._gates = GateWatch(batch, self._places, self.orders)
+        self._products = AttentionWatch(batch, self._places, self.layouts)
+        self._labels: Counter[str] = Counter()
+
+    @torch.no_grad()
+    def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        gate = self._gates.multiplied(number, name, args)
+        if gate is not None:
+            entry = self._entry(gate.kind, gate.grid, 1, "")
+            self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate)
+        attention = self._products.finished(number, name, args, kwargs)
+        if attention is not None:
+            layout = attention.layout
+            kind = "cross" if layout.cross else "position"
+            self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention)
+
+    @torch.no_grad()
+    def after(
+        self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
+        self._places.note(func, name, args, kwargs, outs)
+        self._gates.note(number, name, args, outs)
+        self._products.note(number, name, args, kwargs, outs)
+
+    def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention) -> None:
+        self.finds.append((entry, value))
+        self.calls.append(value.calls | {number})
+
+    def spans(self, count: int) -> tuple[Span, ...]:
+        """The shortest runs of modules in which all calls of a find are made; of runs within others the outermost."""
+        every = [*self.paths.spans, Span("", 0, count)]
+        owners = {
+            min(
+                (span for span in every if span.start <= min(calls) and max(calls) < span.end),
+                key=lambda span: (span.end - span.start, span.path == ""),
+            )
+            for calls in self.calls
+        }
+        whole = [
+            span
+            for span in owners
+            if not any(o is not span and o.start <= span.start and span.end <= o.end for o in owners)
+        ]
+        return tuple(sorted(whole, key=lambda span: span.start))
+
+    def _entry(self, kind: str, grid: tuple[int, int] | None, heads: int, reason: str) -> FoundAttention:
+        path = self.paths.running[-1] if self.paths.running else ""
+        label = ".".join(part for part in (path, "attention" if kind in {"position", "cross"} else kind) if part)
+        self._labels[label] += 1
+        if self._labels[label] > 1:
+            label = f"{label}{self._labels[label]}"
+        stride = None if grid is None else max(1, round(self._height / grid[0]))
+        return FoundAttention(label, path, kind, grid, stride, heads, line_of_user(), reason)
+
+
+def closed(net: nn.Module) -> tuple[str, ...]:
+    """Paths of modules whose calls cannot be watched: compiled by TorchScript or `torch.compile`; of the outermost."""
+    found: list[str] = []
+    for path, module in net.named_modules():
+        if (isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod")) and not _within(path, found):
+            found.append(path)
+    return tuple(found)
+
+
+def _within(path: str, outer: Sequence[str]) -> bool:
+    return any(part in {"", path} or path.startswith(f"{part}.") for part in outer)
+
+
+@contextmanager
+def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
+    """Within it a mode is off while a module runs."""
+    was_on: list[bool] = []
+
+    def off() -> None:
+        was_on.append(mode in torch.overrides._get_current_function_mode_stack())
+        if was_on[-1]:
+            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+
+    def on() -> None:
+        if was_on.pop():
+            mode.__enter__()  # type: ignore[no-untyped-call]
+
+    with switched(module, off, on):
+        try:
+            yield
+        finally:
+            while was_on:  # what is no Exception ends a module without its hooks
+                on()
+
+
+def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:
+    """What was known of a find, with today's reason."""
+    reason = value.reason if isinstance(value, Attention) else ""
+    return replace(entry, reason=reason), value

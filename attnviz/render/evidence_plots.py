@@ -1,0 +1,98 @@
+"""Evidence drawn: means with their intervals, curves with their baselines, interventions as paired bars."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from attnviz.measure.effects import Effect
+from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness, Role
+from attnviz.measure.photo_scores import SHUFFLED
+from attnviz.measure.tables import Row
+
+_COLORS: dict[Role, str] = {"attention": "#1f5fa8", "attribution": "#c26a1b", "baseline": "#6b7280"}
+_COMPARED = (SHUFFLED, "Grad-CAM", "centre prior", "uniform", "other viewers", "untouched")
+_DASHES = ("-", "--", ":", "-.")
+_DPI = 150
+
+
+def means_figure(rows: Sequence[Row], measure: str) -> Figure:
+    """One measure of every map of a data set: a point with its 95 % interval.
+
+    Args:
+        rows: Of one table.
+        measure: Name of the measure, as in the rows.
+    """
+    chosen = [row for row in rows if row.measure == measure and row.interval.count][::-1]
+    figure = Figure(figsize=(6.3, 0.9 + 0.27 * len(chosen)), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(chosen):
+        found = row.interval
+        color = _COLORS["baseline" if row.subject.startswith(_COMPARED) else "attention"]
+        axes.plot([found.low, found.high], [place, place], color=color, linewidth=1.5)
+        axes.plot([found.value], [place], "o", color=color, markersize=4)
+    axes.set_yticks(range(len(chosen)), [row.subject for row in chosen])
+    axes.set_xlabel(measure)
+    axes.grid(axis="x", linewidth=0.4)
+    axes.set_title(f"{max((row.interval.count for row in chosen), default=0):,} photos, 95 % intervals", fontsize=9)
+    return figure
+
+
+def curves_figure(found: Faithfulness) -> Figure:
+    """Deletion, insertion and ROAD of every map of one photo."""
+    figure = Figure(figsize=(9.6, 3.2), dpi=_DPI, layout="constrained")
+    deletion, insertion, road = figure.subplots(1, 3)
+    for axes in (deletion, insertion):
+        axes.set_ylim(0, 1)
+    seen: dict[Role, int] = {}
+    for entry in found.maps:
+        number = seen[entry.role] = seen.get(entry.role, -1) + 1
+        style = {"color": _COLORS[entry.role], "linestyle": _DASHES[number % len(_DASHES)], "linewidth": 1.2}
+        deletion.plot(found.shares, entry.deletion, label=entry.title, **style)
+        insertion.plot(found.shares, entry.insertion, **style)
+        road.plot(found.road_shares, _difference(entry), **style)
+    _titled(deletion, "Deletion: lower is better", "share at the mean colour")
+    _titled(insertion, "Insertion: higher is better", "share that is sharp")
+    _titled(road, "ROAD: least minus most, higher is better", "share filled in")
+    deletion.set_ylabel("probability of the category")
+    road.set_ylabel("difference of probabilities")
+    road.axhline(0, color="black", linewidth=0.6)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    return figure
+
+
+def effects_figure(effects: Sequence[Effect]) -> Figure:
+    """How probable the first category is before and after each intervention, or how many pixels kept their class."""
+    figure = Figure(figsize=(6.8, 0.9 + 0.34 * max(1, len(effects))), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    for place, effect in enumerate(reversed(effects)):
+        before, after = (effect.top[0].before, effect.top[0].after) if effect.top else (1.0, 1.0 - effect.moved)
+        axes.barh(place + 0.18, before, 0.32, color=_COLORS["baseline"], label="untouched" if place == 0 else None)
+        axes.barh(place - 0.18, after, 0.32, color=_COLORS["attention"], label="without" if place == 0 else None)
+    axes.set_yticks(range(len(effects)), [effect.title for effect in reversed(effects)], fontsize=7)
+    axes.set_xlim(0, 1)
+    categories = effects[0].top[0].category if effects and effects[0].top else None
+    axes.set_xlabel("share of pixels with their class" if categories is None else f"probability of {categories}")
+    if effects:
+        figure.legend(loc="outside upper right", ncols=2, fontsize=7, frameon=False)
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure's file, the same bytes every time."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _difference(entry: MapFaithfulness) -> list[float]:
+    return [least - most for least, most in zip(entry.road_least, entry.road_most, strict=True)]
+
+
+def _titled(axes: Axes, title: str, label: str) -> None:
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(label, fontsize=8)
+    axes.grid(linewidth=0.4)

@@ -1,0 +1,103 @@
+"""All that is decided about a figure before it is drawn: what it shows, and where on the page that goes."""
+
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.render.figure_options import FigureOptions
+from attnviz.render.layout import Page, Words, lay_out
+from attnviz.render.panels import Panel, Pins, default_pins, resolve
+from attnviz.render.scales import Scale, find_scales
+from attnviz.render.typesetting import printable
+from attnviz.results import Explanation
+
+fonts = threading.RLock()  # matplotlib's fonts and settings are one for all threads
+
+
+@dataclass(frozen=True, eq=False)
+class FigurePlan:
+    """All that is decided about a figure before it is drawn.
+
+    Attributes:
+        explanation: What it shows.
+        options: As given, with `panels` and `pins` filled in.
+        panels: In reading order.
+        scales: Ranges and who shares them.
+        caption: Ready for a paper.
+        photo_name: Of the photo's file.
+    """
+
+    explanation: Explanation
+    options: FigureOptions
+    panels: tuple[Panel, ...]
+    scales: tuple[Scale, ...]
+    caption: str
+    photo_name: str | None = None
+
+    @cached_property
+    def page(self) -> Page:
+        """Where everything goes, in pixels.
+
+        Raises:
+            OptionError: The panels do not fit.
+            MissingExtraError: matplotlib, whose fonts measure the text, is not installed.
+        """
+        explanation, options = self.explanation, self.options
+        height, width = explanation.photo.shape[:2]
+        with fonts:
+            return lay_out(
+                self.panels,
+                self.scales,
+                options,
+                aspect=height / width,
+                words=_words(explanation, options, self.caption, self.photo_name),
+                legend={number: printable(name, 80) for number, name in legend(explanation, self.panels).items()},
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the figure as a PNG."""
+        return self.page.height, self.page.width
+
+
+def plan_figure(
+    explanation: Explanation,
+    options: FigureOptions | None = None,
+    *,
+    photo_name: str | None = None,
+    drawn: bool = True,
+) -> FigurePlan:
+    """Decide what a figure shows and where.
+
+    Args:
+        explanation: What to show.
+        options: How; None: the defaults.
+        photo_name: Name of the photo's file, for heading and caption; any characters.
+        drawn: Whether the figure will be drawn; else only what it shows is decided, which takes no matplotlib.
+
+    Raises:
+        OptionError: A panel does not exist, a pin lies where the network saw nothing, or the panels do not fit.
+        MissingExtraError: The figure will be drawn, and matplotlib is not installed.
+    """
+    given = options or FigureOptions()
+    pins: Pins = given.pins or default_pins(explanation)
+    panels = resolve(explanation, given.panels, pins)
+    given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
+    scales = find_scales(panels, given.scaling)
+    text = caption(explanation, panels, given, photo_name=photo_name)
+    plan = FigurePlan(explanation, given, panels, scales, text, photo_name)
+    if drawn:
+        _ = plan.page  # so that what does not fit is refused here
+    return plan
+
+
+def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
+    untrained = not explanation.model.trained
+    name = printable(explanation.model.name, 120)
+    return Words(
+        notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
+        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
+        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
+        caption=printable(text, 4000) if options.caption else "",
+    )

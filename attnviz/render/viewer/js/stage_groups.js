@@ -1,0 +1,17 @@
+// Stages of any network: those it counts itself, else one for each size of its features.
+
+/** The stage of a map or gate in words. */
+export function stageName({ stage, stride }) {
+  return stage === null ? `Stride ${stride}` : `Stage ${stage}`;
+}
+
+/** Maps or gates in stages, [{name, entries}], in the order of their first ones; depth is kept within a stage. */
+export function stagesOf(entries) {
+  const found = new Map();
+  for (const entry of entries) {
+    const name = stageName(entry);
+    if (!found.has(name)) found.set(name, []);
+    found.get(name).push(entry);
+  }
+  return [...found].map(([name, list]) => ({ name, entries: list }));
+}

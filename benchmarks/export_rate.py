@@ -1,0 +1,123 @@
+"""Photos per second of `attnviz export` over those of the bare network on the same batches, in one run.
+
+    python -m benchmarks.export_rate                      # or: --model NAME --photos 400 --rounds 3
+    python -m benchmarks.export_rate --photos 10000 --memory
+
+Every round runs each format once, and the bare network before and after it on the very batches the export makes; shown
+are medians over the rounds. The photos are crops of the sample photos, JPEG files of 500 x 375 pixels as in ImageNet.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from attnviz.bulk.export import export_photos
+from attnviz.bulk.forward import batches
+from attnviz.bulk.prepare import Prepared, prepare
+from attnviz.bulk.settings import BULK_FORMATS, BulkFormat, BulkSettings
+from attnviz.bulk.sources import find_photos
+from attnviz.inputs.preprocess import normalise
+from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, load_model
+from benchmarks.ray_scaling import resident
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+SIZE = (500, 375)
+
+
+def make_photos(folder: Path, count: int) -> None:
+    """Random crops of the sample photos; no two alike."""
+    rng, originals = (
+        np.random.default_rng(0),
+        [Image.open(path).convert("RGB") for path in sorted(ASSETS.glob("*.jpg"))],
+    )
+    for number in range(count):
+        photo = originals[number % len(originals)]
+        share = rng.uniform(0.5, 0.9)
+        width, height = photo.width * share, photo.height * share
+        left, top = rng.uniform(0, photo.width - width), rng.uniform(0, photo.height - height)
+        crop = photo.resize(SIZE, Image.Resampling.BICUBIC, box=(left, top, left + width, top + height))
+        crop.save(folder / f"{number:06d}.jpg", quality=90)
+
+
+def bare_inputs(folder: Path, loaded: LoadedModel, settings: BulkSettings) -> list[torch.Tensor]:
+    """The batches that the export makes of the first 64 photos, ready for the network."""
+    refs = [ref for ref, _ in zip(find_photos([folder]), range(64), strict=False)]
+    preprocessing = settings.preprocessing(loaded.card)
+    ready = prepare(refs, preprocessing, min_size=loaded.card.min_size, draws=False)
+    made: list[list[Prepared]] = [batch for batch in batches(ready, loaded, settings) if isinstance(batch, list)]
+    return [torch.cat([normalise(photo.network_image, preprocessing) for photo in batch]) for batch in made]
+
+
+def bare_rate(inputs: Sequence[torch.Tensor], loaded: LoadedModel, seconds: float = 4.0) -> float:
+    """Photos per second of the network alone, nothing watched, for some seconds."""
+    count, start = 0, time.perf_counter()
+    with torch.inference_mode():
+        while time.perf_counter() - start < seconds:
+            for x in inputs:
+                loaded.net(x.to(loaded.device))
+                count += len(x)
+    return count / (time.perf_counter() - start)
+
+
+def export_rate(folder: Path, settings: BulkSettings) -> float:
+    """Photos per second of a whole export, from its first photo to its report."""
+    with tempfile.TemporaryDirectory() as out:
+        start = time.perf_counter()
+        state = export_photos([folder], out, settings)
+        return state.done / (time.perf_counter() - start)
+
+
+def measure_memory(folder: Path, settings: BulkSettings) -> str:
+    """Memory of the process after each tenth of an export."""
+    samples: list[tuple[int, int]] = []
+    with tempfile.TemporaryDirectory() as out:
+        state = export_photos([folder], out, settings, told=lambda now, _: samples.append((now.done, resident())))
+    tenths = [next(memory for done, memory in samples if done >= share * state.done / 10) for share in range(1, 11)]
+    return f"{state.done} photos: MB after each tenth: {', '.join(map(str, tenths))}"
+
+
+def main() -> int:
+    """Measure."""
+    parser = argparse.ArgumentParser(prog="benchmarks.export_rate", description="export beside the bare network")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name of the weights (default: %(default)s)")
+    parser.add_argument("--photos", type=int, default=400, help="photos of an export (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="where to compute (default: %(default)s)")
+    parser.add_argument("--format", nargs="+", default=list(BULK_FORMATS), choices=BULK_FORMATS, help="formats")
+    parser.add_argument("--memory", action="store_true", help="memory over one export, and nothing else")
+    options = parser.parse_args()
+    loaded = load_model(options.model, options.device)
+    formats: list[BulkFormat] = options.format
+    runs = {name: BulkSettings(model=options.model, device=options.device, formats=(name,)) for name in formats}
+    with tempfile.TemporaryDirectory() as made:
+        make_photos(Path(made), options.photos)
+        if options.memory:
+            print(measure_memory(Path(made), runs[formats[0]]))
+            return 0
+        inputs = bare_inputs(Path(made), loaded, runs[formats[0]])
+        print(
+            f"{options.model}, {torch.get_num_threads()} threads, batches of {len(inputs[0])} x {inputs[0].shape[2:]}"
+        )
+        rates: dict[str, list[tuple[float, float]]] = {name: [] for name in formats}
+        for _ in range(options.rounds):
+            for name in formats:
+                before = bare_rate(inputs, loaded)
+                mine = export_rate(Path(made), runs[name])
+                rates[name].append((mine, (before + bare_rate(inputs, loaded)) / 2))
+    for name, measured in rates.items():
+        ratio = statistics.median(mine / bare for mine, bare in measured)
+        mine, bare = (statistics.median(column) for column in zip(*measured, strict=True))
+        print(f"{name:8}{mine:8.1f} photos/s, bare {bare:8.1f}: {ratio:.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Measure the shipped networks' attention on held-out data and write the tables of docs/evidence.md.
+
+    python -m docs.make_evidence --data DATA --work WORK
+
+DATA holds the public sets as `docs/evidence.md` says, WORK what was measured: run again, it goes on. A set that is not
+there keeps its tables. Needs ``scipy`` for OSIE's fixations.
+"""
+
+import argparse
+import csv
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from attnviz.measure.datasets import Item, read_items
+from attnviz.measure.evaluate import evaluate
+from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, Row, as_markdown, rows_of
+from attnviz.models.weights.registry import list_models, load_model
+
+PAGE = Path(__file__).resolve().parent / "evidence.md"
+LARGEST_OBJECT = 0.6  # of the photo: around larger ones little is left outside
+IMAGENETTE = {
+    **{"n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw"},
+    **{"n03028079": "church", "n03394916": "French horn", "n03417042": "garbage truck", "n03425413": "gas pump"},
+    **{"n03445777": "golf ball", "n03888257": "parachute"},
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One set of photos to measure on.
+
+    Attributes:
+        title: For people.
+        task: Of the networks that are measured on it.
+        tables: Which of the tables are written.
+        items: From the folder with the data, a folder for what is derived from it, and how many: the photos.
+        limit: So many photos, evenly spaced, where nobody says otherwise.
+        interventions: Whether the answers without attention are measured.
+    """
+
+    title: str
+    task: str
+    tables: tuple[str, ...]
+    items: Callable[[Path, Path, int], list[Item]]
+    limit: int
+    interventions: bool = False
+
+
+def osie(data: Path, _work: Path, limit: int) -> list[Item]:
+    """OSIE's photos with the fixations of 15 viewers."""
+    return read_items(data / "osie/stimuli", fixations=data / "osie/eye/fixations.mat", limit=limit)
+
+
+def persons(data: Path, work: Path, limit: int) -> list[Item]:
+    """Stanford40's official test photos with a person's box that covers less than 60 % of the photo."""
+    folder, boxes = data / "stanford40", work / "persons.csv"
+    rows = []
+    for split in sorted((folder / "ImageSplits").glob("*_test.txt")):
+        for name in split.read_text().split():
+            root = ElementTree.parse(folder / "XMLAnnotations" / f"{Path(name).stem}.xml").getroot()
+            left, top, right, bottom = (
+                float(root.findtext(f".//{s}", "nan")) for s in ("xmin", "ymin", "xmax", "ymax")
+            )
+            with Image.open(folder / "JPEGImages" / name) as opened:
+                share = (right - left) * (bottom - top) / (opened.size[0] * opened.size[1])
+            if share < LARGEST_OBJECT:
+                rows.append((name, left, top, right, bottom))
+    _write_csv(boxes, ("image", "left", "top", "right", "bottom"), rows)
+    return read_items(folder / "JPEGImages", boxes=boxes, limit=limit)
+
+
+def salient(data: Path, _work: Path, limit: int) -> list[Item]:
+    """The photos 801 to 1000 of ECSSD with the mask of the salient object."""
+    items = read_items(data / "ecssd/images", masks=data / "ecssd/ground_truth_mask")
+    held_out = [item for item in items if int(re.sub(r"\D", "", Path(item.name).stem)) > 800]
+    return held_out[:limit]
+
+
+def imagenette(data: Path, work: Path, limit: int) -> list[Item]:
+    """Imagenette's validation photos with their categories."""
+    folder, labels = data / "imagenette/val", work / "imagenette.csv"
+    names = [(path.relative_to(folder).as_posix(), IMAGENETTE[path.parent.name]) for path in sorted(folder.glob("*/*"))]
+    _write_csv(labels, ("image", "label"), names)
+    return read_items(folder, labels=labels, limit=limit)
+
+
+def camvid(data: Path, _work: Path, limit: int) -> list[Item]:
+    """CamVid's test frames with their classes."""
+    return read_items(data / "camvid/test", masks=data / "camvid/testannot", limit=limit)
+
+
+SETS = {
+    "osie": DataSet("Where people look: OSIE", "classification", (PEOPLE, FOCUS), osie, 700),
+    "persons": DataSet("Persons' boxes: Stanford40, test", "classification", (OBJECTS,), persons, 300),
+    "salient": DataSet("Salient objects: ECSSD, 801 to 1000", "classification", (OBJECTS,), salient, 200),
+    "imagenette": DataSet("What the gates cost: Imagenette, val", "classification", (ANSWERS,), imagenette, 300, True),
+    "camvid": DataSet("What the attentions cost: CamVid, test", "segmentation", (ANSWERS, POSITIONS), camvid, 60, True),
+}
+
+
+def measured(name: str, model: str, data: Path, work: Path, limit: int | None) -> list[Row]:
+    """The rows of one network on one set; what was measured before is not measured again."""
+    chosen = SETS[name]
+    out = work / name / model
+    out.mkdir(parents=True, exist_ok=True)
+    items = chosen.items(data, work, limit or chosen.limit)
+    steps = evaluate(items, load_model(model), out, interventions=chosen.interventions)
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            return [row for row in rows_of(end.value) if row.table in chosen.tables]
+        print(f"\r{name}, {model}: {done.number} of {done.total}", end="", file=sys.stderr, flush=True)
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """The page with the tables of one set anew."""
+    start, end = f"<!-- {name}: written by docs/make_evidence.py -->", f"<!-- end of {name} -->"
+    if start not in page or end not in page:
+        raise ValueError(f"expected a place for {name} in {PAGE.name}, got none")
+    head, _, rest = page.partition(start)
+    return f"{head}{start}\n\n{text}\n{end}{rest.partition(end)[2]}"
+
+
+def _write_csv(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        csv.writer(opened).writerows([head, *rows])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Fill the tables of docs/evidence.md.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
+    parser.add_argument("--work", type=Path, required=True, help="folder for what is measured")
+    parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=list(SETS))
+    parser.add_argument("--models", nargs="+", help="else all that are shipped")
+    parser.add_argument("--limit", type=int, help="so many photos of each set")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    shipped = {name: card for name, card in list_models().items() if card.status == "shipped"}
+    for name in options.sets:
+        parts = []
+        for model in options.models or shipped:
+            if SETS[name].task == shipped[model].task:
+                rows = measured(name, model, options.data, options.work, options.limit)
+                parts.append(f"**`{model}`**\n\n{as_markdown(rows)}")
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), name, "\n".join(parts)), encoding="utf-8")
+        print(f"\r{name}: written to {PAGE.name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
