@@ -21,7 +21,7 @@ from tests.page_watch import CHROMIUM_FLAGS, find_chromium
 ROOT = Path(__file__).resolve().parent.parent
 FIGURE = ROOT / "assets" / "figure.png"
 SCREENSHOTS = ROOT / "docs" / "images"
-PHOTO = ROOT / "assets" / "beagle.jpg"
+PHOTO = ROOT / "assets" / "street.jpg"
 PORT = 7877
 PANELS = ("photo", "stage1.gain", "stage2.gain", "stage3.gain")
 SEGMENTING = "danet_resnet18_w32_camvid"

@@ -20,7 +20,7 @@ _DESCRIPTIONS = {
     "embrace": "A woman with a Great Dane in her arms, on a field",
     "street": "Yellow taxis in a street of tall houses",
 }
-_FIRST = ("beagle", "street", "embrace", "coffee", "bakery", "cat", "astronaut")
+_FIRST = ("street", "bakery", "coffee", "cat", "beagle", "embrace", "astronaut")
 
 
 @dataclass(frozen=True)
