@@ -20,10 +20,12 @@ from PIL import Image
 
 from attnviz.measure.datasets import Item, read_items
 from attnviz.measure.evaluate import evaluate
-from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, Row, as_markdown, rows_of
+from attnviz.measure.photo_scores import SHUFFLED
+from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, TITLES, Row, as_markdown, rows_of
 from attnviz.models.weights.registry import list_models, load_model
 
 PAGE = Path(__file__).resolve().parent / "evidence.md"
+COMPARED = ("centre prior", "Grad-CAM", "uniform", "other viewers")
 LARGEST_OBJECT = 0.6  # of the photo: around larger ones little is left outside
 IMAGENETTE = {
     **{"n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw"},
@@ -108,16 +110,37 @@ SETS = {
 def measured(name: str, model: str, data: Path, work: Path, limit: int | None) -> list[Row]:
     """The rows of one network on one set; what was measured before is not measured again."""
     chosen = SETS[name]
-    out = work / name / model
+    loaded = load_model(model)
+    count = limit or chosen.limit
+    out = work / name / f"{model}-{str(loaded.card.sha256)[:8]}-{count}"  # other weights and counts are other runs
     out.mkdir(parents=True, exist_ok=True)
-    items = chosen.items(data, work, limit or chosen.limit)
-    steps = evaluate(items, load_model(model), out, interventions=chosen.interventions)
+    steps = evaluate(chosen.items(data, work, count), loaded, out, interventions=chosen.interventions)
     while True:
         try:
             done = next(steps)
         except StopIteration as end:
             return [row for row in rows_of(end.value) if row.table in chosen.tables]
         print(f"\r{name}, {model}: {done.number} of {done.total}", end="", file=sys.stderr, flush=True)
+
+
+def headline(model: str, rows: Sequence[Row]) -> str:
+    """What the table of fixations says of a network, in words, whichever way it went."""
+    found = {row.subject: row.interval for row in rows if row.measure == TITLES["gaze_auc"]}
+    stages = {name: interval for name, interval in found.items() if name not in COMPARED and SHUFFLED not in name}
+    best = max(stages, key=lambda name: stages[name].value)
+    own, centre = stages[best], found["centre prior"]
+    words = "tells where people look no better than the middle of the picture does"
+    if own.value > centre.value:
+        words = "tells where people look better than the middle of the picture does"
+        words += "" if own.low > centre.high else ", but their intervals overlap"
+    order = ", ".join(f"{interval.value:.3f}" for interval in stages.values())
+    beside = ", ".join(f"{name} {found[name].value:.3f}" for name in COMPARED if name in found)
+    twin = found.get(f"{SHUFFLED}{best}")
+    twin_words = "" if twin is None else f", with shuffled weights {twin.value:.3f}"
+    return (
+        f"**`{model}`**: `{best}` {words}: AUC {own.value:.3f} ({own.low:.3f} to {own.high:.3f}) on "
+        f"{own.count:,} photos; {beside}{twin_words}. From the first stage to the last: {order}."
+    )
 
 
 def filled(page: str, name: str, text: str) -> str:
@@ -152,7 +175,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for model in options.models or shipped:
             if SETS[name].task == shipped[model].task:
                 rows = measured(name, model, options.data, options.work, options.limit)
-                parts.append(f"**`{model}`**\n\n{as_markdown(rows)}")
+                title = headline(model, rows) if PEOPLE in SETS[name].tables else f"**`{model}`**"
+                parts.append(f"{title}\n\n{as_markdown(rows)}")
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), name, "\n".join(parts)), encoding="utf-8")
         print(f"\r{name}: written to {PAGE.name}", file=sys.stderr)
 

@@ -34,6 +34,7 @@ HOMES = {
     "typer": ("terminal/",),
     "timm": ("models/own/from_timm.py",),
     "transformers": ("models/own/from_transformers.py",),
+    "scipy": ("measure/datasets.py",),
     "rich": ("terminal/",),
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
-from captum.metrics import infidelity, infidelity_perturb_func_decorator, sensitivity_max
 from torch import Tensor
+
+from attnviz.extras import needs
+
+with needs("captum", extra="attributions"):
+    from captum.metrics import infidelity, infidelity_perturb_func_decorator, sensitivity_max
 
 _T = TypeVar("_T")
 SQUARES = 16  # random squares by which infidelity is measured

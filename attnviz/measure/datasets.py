@@ -6,14 +6,13 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import InputError, quoted, reason
+from attnviz.extras import needs
 from attnviz.reduce.focus import Box
 
 Points = NDArray[np.float64]  # (N, 2): x and y in photo pixels
@@ -159,10 +158,10 @@ def _fixations(file: Path) -> dict[str, list[Points]]:
 
 def _osie(file: Path) -> dict[str, list[Points]]:
     """OSIE's fixations (Xu et al. 2014): 700 photos of 800 x 600 pixels, 15 viewers."""
-    if find_spec("scipy") is None:
-        raise InputError("expected scipy to read OSIE's fixations.mat, got none: pip install scipy")
+    with needs("scipy", extra="fixations"):
+        from scipy.io.matlab import loadmat
     try:
-        read = import_module("scipy.io").loadmat(file, squeeze_me=True, struct_as_record=False)
+        read = loadmat(file, squeeze_me=True, struct_as_record=False)
         return {entry.img: [_points(viewer) for viewer in entry.subjects] for entry in read["fixations"]}
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"expected OSIE's fixations in {quoted(file.name)}, got: {reason(error)}") from error

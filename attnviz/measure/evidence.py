@@ -197,7 +197,7 @@ def evidence_steps(
 
 
 def _shuffled(ready: Forecast) -> Explanation | None:
-    """What the same network with shuffled weights makes of the photo; None where that is not a number any more."""
+    """What the network with shuffled weights makes of the photo; None where that is no number, or there is no copy."""
     try:
         return run(replace(ready, loaded=with_shuffled_weights(ready.loaded)))
     except ModelError:

@@ -24,6 +24,7 @@ from attnviz.measure.effects import probabilities
 from attnviz.measure.perturbation import Job, Removal, area, curve_jobs, order_of, pictures_of, road_score
 from attnviz.observe.attributions import Method, attribute
 from attnviz.observe.collect import logits_of
+from attnviz.observe.cost import estimate, free_memory
 from attnviz.observe.recorder import evaluating, lock_of
 from attnviz.reduce.maps import FloatArray
 from attnviz.reduce.ranking import centre_prior, spearman
@@ -144,7 +145,7 @@ def judge(
         orders = [order_of(values) for values in pixels]
         jobs = list(curve_jobs(len(candidates), SHARES, ROAD_SHARES))
         found: dict[Job, float] = {}
-        at_once = max(1, MOST_PIXELS // (x.shape[2] * x.shape[3]))
+        at_once = _at_once(net, x)
         for start in range(0, len(jobs), at_once):
             batch = jobs[start : start + at_once]
             answers = _forward(net, pictures_of(x[0], orders, batch))
@@ -162,6 +163,14 @@ def judge(
     )
     probability = found[Job(0, "deletion", 0.0)]
     return Faithfulness(category, probability, SHARES, ROAD_SHARES, judged, counter.passes, left_out)
+
+
+def _at_once(net: nn.Module, x: Tensor) -> int:
+    """How many pictures go through the network together: as many as half of the free memory holds, within bounds."""
+    size = (int(x.shape[2]), int(x.shape[3]))
+    most = max(1, MOST_PIXELS // (size[0] * size[1]))
+    free = free_memory(str(x.device))
+    return most if free is None else max(1, min(most, free // (2 * max(1, estimate(net, size, size).nbytes))))
 
 
 def _others(net: nn.Module, x: Tensor, category: int) -> Generator[float, None, tuple[list[Candidate], dict[str, str]]]:

@@ -29,7 +29,7 @@ from attnviz.pipeline import Forecast, forecast, run
 from attnviz.reduce.maps import FloatArray
 from attnviz.reduce.ranking import centre_prior
 from attnviz.reduce.upsample import upsample
-from attnviz.results import Explanation
+from attnviz.results import AttentionMap, Explanation
 
 LONG_SIDE = 200  # cells of the grid on which maps and fixations are compared: 4 pixels a cell for OSIE's photos
 SHUFFLED = "shuffled weights: "
@@ -42,20 +42,24 @@ class Scorer:
 
     Attributes:
         loaded: The network.
-        shuffled: The same with shuffled weights.
+        shuffled: The same with shuffled weights; None where it cannot be copied.
         size: Shorter side that it sees, pixels; None: what it was trained for.
         interventions: Whether its answers without its attention are measured, too.
     """
 
     loaded: LoadedModel
-    shuffled: LoadedModel
+    shuffled: LoadedModel | None
     size: int | None = None
     interventions: bool = True
 
     @classmethod
     def of(cls, loaded: LoadedModel, size: int | None = None, *, interventions: bool = True) -> Scorer:
         """For a network."""
-        return cls(loaded, with_shuffled_weights(loaded), size, interventions)
+        try:
+            shuffled = with_shuffled_weights(loaded)
+        except ModelError:
+            shuffled = None
+        return cls(loaded, shuffled, size, interventions)
 
     def score(self, item: Item, elsewhere: Points) -> dict[str, Any]:
         """Everything about one photo, as plain data.
@@ -96,17 +100,20 @@ class Scorer:
         for label, shown in measured_maps(explanation).items():
             grid = (max(grid[0], shown.values.shape[0]), max(grid[1], shown.values.shape[1]))
             yield label, mass_of(shown)
-        try:
-            twin = run(replace(ready, loaded=self.shuffled))
-            for label, shown in measured_maps(twin).items():
-                yield f"{SHUFFLED}{label}", mass_of(shown)
-        except ModelError:
-            pass  # numbers without bounds: there is no map to compare with
+        for label, shown in self._shuffled_maps(ready).items():
+            yield f"{SHUFFLED}{label}", mass_of(shown)
         cam = self._grad_cam(ready)
         if cam is not None:
             yield "Grad-CAM", cam
         yield "centre prior", centre_prior(*grid)
         yield "uniform", np.ones(grid, np.float32)
+
+    def _shuffled_maps(self, ready: Forecast) -> dict[str, AttentionMap]:
+        """What the network makes of the photo with shuffled weights; nothing where that is no number any more."""
+        try:
+            return {} if self.shuffled is None else measured_maps(run(replace(ready, loaded=self.shuffled)))
+        except ModelError:
+            return {}
 
     def _grad_cam(self, ready: Forecast) -> FloatArray | None:
         """Of the first category at the last stage; None of what is no classifier with stages."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from attnviz.errors import ModelError, first_line
 from attnviz.models.weights.registry import LoadedModel
 
 
@@ -22,8 +23,14 @@ def with_shuffled_weights(loaded: LoadedModel, seed: int = 0) -> LoadedModel:
     Args:
         loaded: A network; it stays as it is.
         seed: Of the order.
+
+    Raises:
+        ModelError: The network cannot be copied.
     """
-    net = copy.deepcopy(loaded.net)
+    try:
+        net = copy.deepcopy(loaded.net)
+    except (RuntimeError, TypeError, ValueError) as error:  # it holds what Python or PyTorch cannot copy
+        raise ModelError(f"expected a network that can be copied, got one that cannot: {first_line(error)}") from error
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in net.modules():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from attnviz.extras import needs
 from attnviz.measure.effects import Effect
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness, Role
 from attnviz.measure.photo_scores import SHUFFLED
 from attnviz.measure.tables import Row
+
+with needs("matplotlib", extra="figures"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLORS: dict[Role, str] = {"attention": "#1f5fa8", "attribution": "#c26a1b", "baseline": "#6b7280"}
 _COMPARED = (SHUFFLED, "Grad-CAM", "centre prior", "uniform", "other viewers", "untouched")

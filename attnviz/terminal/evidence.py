@@ -152,13 +152,14 @@ def _judged(found: "Evidence") -> list[str]:
     faithful = found.faithfulness
     if faithful is None:
         return []
-    head = ("map", "deletion area", "insertion area", "ROAD", "infidelity", "sensitivity")
+    head = ("map", "deletion area", "insertion area", "ROAD", "infidelity", "sensitivity", "order as Grad-CAM")
     lines = [head]
     for entry in faithful.maps:
         shaken = "–" if entry.sensitivity is None else f"{entry.sensitivity:.3f}"
         numbers = (entry.deletion_area, entry.insertion_area)
         areas = (f"{number:.3f}" for number in numbers)
-        lines.append((entry.label, *areas, f"{entry.road:+.3f}", f"{entry.infidelity:.3g}", shaken))  # type: ignore[arg-type]
+        agreed = f"{entry.agreement['grad_cam']:+.2f}" if "grad_cam" in entry.agreement else "–"
+        lines.append((entry.label, *areas, f"{entry.road:+.3f}", f"{entry.infidelity:.3g}", shaken, agreed))  # type: ignore[arg-type]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return [*told, f"{faithful.passes} forward passes for {found.category} ({100 * faithful.probability:.1f} %)"]

@@ -1,12 +1,13 @@
 """Readers of what is known about photos: plain files, OSIE's, and hostile ones."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from attnviz.errors import InputError
-from attnviz.measure import datasets
+from attnviz.errors import InputError, MissingExtraError
 from attnviz.measure.datasets import read_items
 
 
@@ -90,9 +91,10 @@ def test_osies_fixations(folder, tmp_path):
 
 
 def test_without_scipy_the_sentence_says_what_is_missing(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install scipy"):
-        read_items(folder, fixations=osie_file(tmp_path))
+    file = osie_file(tmp_path)
+    monkeypatch.setitem(sys.modules, "scipy.io.matlab", None)
+    with pytest.raises(MissingExtraError, match=r"attnviz\[fixations\]"):
+        read_items(folder, fixations=file)
 
 
 @pytest.mark.parametrize(

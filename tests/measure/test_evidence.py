@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import attnviz
-from attnviz.errors import CancelledError, InputError
+from attnviz.errors import CancelledError, InputError, ModelError
 from attnviz.measure.effects import Effect
 from attnviz.measure.evidence import evidence_steps
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness
@@ -159,3 +159,10 @@ def test_effects_in_words_tell_of_the_strongest_and_of_the_idle_ones():
         "The answer depends on the attention most with: stage 1: x (a strong effect: much). "
         "1 of 2 interventions had no effect."
     ]
+
+
+def test_a_network_that_cannot_be_copied_is_refused_in_a_sentence(tiny_net):
+    net = tiny_net("BamResNet")
+    net.kept = torch.ones(1, requires_grad=True) * 2  # PyTorch refuses to copy what has a history
+    with pytest.raises(ModelError, match="can be copied"):
+        with_shuffled_weights(from_network(net, device="cpu", trained=True))

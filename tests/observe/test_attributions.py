@@ -298,3 +298,17 @@ def _spoiled() -> Linear:
     net = Linear()
     net.weight.data[0, 0, 0, 0] = float("nan")
     return net
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
+def test_sparing_takes_few_passes_and_says_about_the_same(tiny_net, method):
+    net, x = tiny_net("BamResNet"), torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    maps, passes = [], []
+    for sparing in (False, True):
+        counted = []
+        handle = net.register_forward_pre_hook(lambda _module, inputs, counted=counted: counted.append(len(inputs[0])))
+        maps.append(attribute(net, x, 1, method, sparing=sparing).values.ravel())
+        handle.remove()
+        passes.append(sum(counted))
+    assert passes[1] < 0.6 * passes[0]  # pictures that went through the network
+    assert np.corrcoef(*maps)[0, 1] > 0.5

@@ -1,0 +1,83 @@
+"""`attnviz evidence` and `attnviz evaluate` on the command line."""
+
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from attnviz.terminal.app import app
+
+QUICK = ["--device", "cpu", "--size", "64", "--model", "bam_resnet18_w32"]
+
+
+def invoke(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def test_a_verdict_in_words_numbers_and_pictures(tmp_path, photo_path):
+    out = tmp_path / "out"
+    result = invoke("evidence", photo_path, "--out", out, "--box", "100,60,300,280", *QUICK)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "depends on the attention" in result.stdout or "no effect" in result.stdout
+    assert "ROC-AUC within rings" in result.stdout
+    assert "forward passes for" in result.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["curves.png", "evidence.json", "interventions.png"]
+    document = json.loads((out / "evidence.json").read_text())
+    assert document["schema"] == "attnviz evidence 1"
+    assert document["verdict"][0] in result.stdout
+    for name in ("curves.png", "interventions.png"):
+        with Image.open(out / name) as picture:
+            assert min(picture.size) > 100
+
+
+def test_json_and_nothing_else(photo_path):
+    result = invoke("evidence", photo_path, "--json", *QUICK)
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["model"] == "bam_resnet18_w32"
+    assert len(document["effects"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["evidence", "none.jpg", *QUICK], "expected"),
+        (["evidence", "PHOTO", "--box", "1,2,3", *QUICK], "LEFT,TOP,RIGHT,BOTTOM"),
+        (["evidence", "PHOTO", "--box", "5,5,5,9", *QUICK], "box"),
+        (["evaluate", "nowhere", *QUICK], "folder of photos"),
+        (["evaluate", "FOLDER", "--boxes", "none.csv", *QUICK], "CSV file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(args, words, photo_path):
+    places = {"PHOTO": photo_path, "FOLDER": photo_path.parent}
+    result = invoke(*[places.get(arg, arg) for arg in args])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+
+
+def test_a_data_set_becomes_tables_and_pictures(tmp_path, photo):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for i in range(3):
+        Image.fromarray(photo).save(photos / f"{i}.png")
+    (photos / "3.png").write_bytes(b"no picture")
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,left,top,right,bottom\n" + "".join(f"{i}.png,100,50,300,280\n" for i in range(4)))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("image,label\n" + "".join(f"{i}.png,tabby\n" for i in range(4)))
+    result = invoke("evaluate", photos, "--boxes", boxes, "--labels", labels, "--out", out, *QUICK)
+    assert result.exit_code == 1  # one photo was refused
+    assert result.stderr.startswith("attnviz: 3.png: ")
+    assert "**Where the objects are** (3 photos)" in result.stdout
+    assert "| stage3.flat |" in result.stdout
+    names = {path.name for path in out.iterdir()}
+    assert {"tables.csv", "tables.md", "photos.jsonl", "run.json", "where-the-objects-are-roc-auc.png"} <= names
+    assert (out / "tables.md").read_text() in result.stdout
+    again = invoke("evaluate", photos, "--boxes", boxes, "--labels", labels, "--out", out, *QUICK)
+    assert again.stdout == result.stdout
+    other = invoke("evaluate", photos, "--boxes", boxes, "--out", out, *QUICK)
+    assert other.exit_code == 2
+    assert "another run" in other.stderr
