@@ -127,7 +127,10 @@ def test_a_segmentation_is_compared_with_class_numbers(tiny_net, tmp_path):
     answers = values(rows_of(records), ANSWERS)
     assert answers["untouched", "mean IoU"] == pytest.approx(expected)
     assert ("position.gamma0", "costs, mean IoU") in answers
-    assert "own_class" in records[0]["positions"]["position"]
+    measured = records[0]["positions"]["position"]
+    assert measured["own_class"] > 0
+    assert measured["compactness_before"] > 0
+    assert measured["compactness_after"] > 0
 
 
 def test_a_photo_that_cannot_be_used_does_not_stop_the_others(lit, network, tmp_path):
