@@ -111,15 +111,15 @@ def _wait(loaded: LoadedModel) -> None:
         torch.mps.synchronize()
 
 
-def measure(run: Sequence[Case], rounds: int) -> dict[str, list[float]]:
-    """Case -> seconds of each round; every round runs each case once, in order."""
+def measure(run: Sequence[Case], rounds: int, clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
+    """Case -> seconds of each round by a clock; every round runs each case once, in order."""
     seconds: dict[str, list[float]] = {name: [] for name, _ in run}
     for number in range(-WARM_UP_ROUNDS, rounds):
         for name, work in run:
-            start = time.perf_counter()
+            start = clock()
             work()
             if number >= 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 

@@ -70,12 +70,14 @@ class Attention:
         kept: Its query and key; None where it is not shown.
         reason: Why it is not shown; empty where it is.
         calls: Numbers of the calls that made it.
+        numel: How many numbers are kept of it, where it is shown.
     """
 
     layout: Layout
     kept: Kept | None = None
     reason: str = ""
     calls: frozenset[int] = field(default=frozenset())
+    numel: int = 0
 
 
 class AttentionWatch:
@@ -230,11 +232,20 @@ class AttentionWatch:
             self._layouts[at] = layout_of(*product.places, self._batch, int(product.query.shape[-2]))
         layout = self._layouts[at]
         if layout.reason:
-            return Attention(layout, reason=layout.reason, calls=product.calls)
+            return Attention(layout, reason=layout.reason, calls=product.calls, numel=_numel(product))
         found = kept(product.query, product.key, product.steps, layout)
         if isinstance(found, str):
             return Attention(layout, reason=found, calls=product.calls)
         return Attention(layout, found, calls=product.calls)
+
+
+def _numel(product: Product) -> int:
+    """How many numbers are kept of a product, from its shapes alone."""
+    query, key = product.query.shape, product.key.shape
+    has_bias = any(step.what == "add" and isinstance(step.value, Tensor) for step in product.steps)
+    windows = 2 * (math.prod(query[:-2]) - 1).bit_length()  # at most; what sets them apart
+    width = query[-1] + (key[-2] if has_bias else 0) + windows
+    return int(math.prod(query[:-2]) * (query[-2] + key[-2]) * width)
 
 
 def _changed(

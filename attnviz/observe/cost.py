@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from attnviz.errors import DeviceError
 from attnviz.models.attention.dual_attention import PositionAttention
 from attnviz.models.sites import names_sites, sites_of
+from attnviz.observe.attention_products import AttentionWatch
+from attnviz.observe.gates import GateWatch
+from attnviz.observe.watch_calls import Call, Calls, CallWatcher
 from attnviz.position_attention import QUERIES_PER_CHUNK
 
 _FLOAT = 4  # bytes
@@ -171,14 +176,15 @@ def _walk(net: nn.Module, size: tuple[int, int]) -> _Walk:
     handles += [shapes.get_submodule(path).register_forward_hook(tally.keep) for path in watched]
     first = next(shapes.parameters(), torch.empty(0))
     counter = FlopCounterMode(display=False)
+    found = _Found()
     try:
-        with torch.no_grad(), counter:
+        with torch.no_grad(), counter, nullcontext() if names_sites(net) else Calls(found):
             shapes(torch.empty(1, 3, *size, device="meta", dtype=first.dtype))
     finally:
         for handle in handles:
             handle.remove()
     # A multiply-add is two operations to the counter, which sees convolutions and matrix products of every kind.
-    return _Walk(tally.kept, tally.peak, counter.get_total_flops() // 2)
+    return _Walk(tally.kept + found.kept, tally.peak, counter.get_total_flops() // 2)
 
 
 def without_numbers(net: nn.Module) -> nn.Module:
@@ -188,6 +194,26 @@ def without_numbers(net: nn.Module) -> nn.Module:
     for parameter in net.parameters():
         empty[id(parameter)] = nn.Parameter(empty[id(parameter)], requires_grad=False)
     return copy.deepcopy(net, empty)  # deepcopy takes what is in its memo for a copy made already
+
+
+class _Found(CallWatcher):
+    """Adds up the bytes that are kept of the attention of a network that names no sites."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self._gates, self._products = GateWatch(1, None, {}), AttentionWatch(1, None, {})
+
+    def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        gate = self._gates.multiplied(number, name, args)
+        attention = self._products.finished(number, name, args, kwargs)
+        self.kept += (0 if gate is None else gate.value.numel()) * _FLOAT
+        self.kept += (0 if attention is None else attention.numel) * _FLOAT
+
+    def after(
+        self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
+        self._gates.note(number, name, args, outs)
+        self._products.note(number, name, args, kwargs, outs)
 
 
 class _Tally:

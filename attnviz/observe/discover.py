@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,9 +15,8 @@ from attnviz.models.sites import Site, SiteKind
 from attnviz.observe.attention_products import Attention
 from attnviz.observe.gates import FoundGate
 from attnviz.observe.recorder import Recording, evaluating, lock_of
-from attnviz.observe.watched_pass import Find, FoundAttention, WatchedPass, closed
+from attnviz.observe.watched_pass import FoundAttention, WatchedPass, closed
 
-_CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_(token|embedding|emb)$", re.IGNORECASE)
 _TITLES = ("label", "kind", "grid", "stride", "heads", "range used", "where")
 _SITE_KINDS: dict[str, SiteKind] = {
     "spatial_gate": "spatial_gate",
@@ -116,25 +114,24 @@ def record_found(net: nn.Module, x: Tensor) -> Recording:
         RecordError: The input has another shape.
     """
     output, watched = _watched(net, x)
-    return recording_of(net, output, watched.finds)
+    return recording_of(output, watched)
 
 
-def recording_of(net: nn.Module, output: Any, finds: Sequence[Find]) -> Recording:  # noqa: ANN401 - whatever a network gives
+def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN401 - whatever a network gives
     """What was found in a forward pass, as a recording.
 
     Args:
-        net: The network.
-        output: Its output.
-        finds: From a `WatchedPass`.
+        output: The network's.
+        watched: The pass, at its end.
     """
     sites: dict[Site, Tensor] = {}
-    for entry, value in finds:
+    for entry, value in watched.finds:
         if isinstance(value, Attention):
             sites.update(_sites_of_attention(entry, value))
         else:
             sites[Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)] = value.value
     detached = output.detach() if isinstance(output, Tensor) else output
-    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), has_class_token(net))
+    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), watched.class_token)
 
 
 def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, WatchedPass]:
@@ -172,11 +169,6 @@ def _sites_of_attention(entry: FoundAttention, found: Attention) -> Iterator[tup
     for name, kind, tensor in tensors:
         own = tensor[:, 0] if layout.heads == 1 else tensor
         yield Site(f"{entry.label}.{name}", entry.path, kind, None, entry.stride or 1), own
-
-
-def has_class_token(net: nn.Module) -> bool:
-    """Whether a network has a class token, by the names of its parameters."""
-    return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
 
 
 def _range_used(value: FoundGate | Attention) -> float | None:

@@ -84,39 +84,50 @@ def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) ->
     folded = _Folded(steps, (batch * heads, query.shape[-2], key.shape[-2]))
     if folded.bias is not None and heads * count * key.shape[-2] > MOST_OF_BIAS:
         return f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
-    start, key_start = layout.starts or (None, None)
+    if layout.prefix is not None and folded.bias is None:
+        return _in_order(query, key, folded, layout.prefix, (batch, heads))
     parts = [
-        folded.query(_places(query, layout.query_rows, start), layout.query_rows),
-        folded.key(_places(key, layout.key_rows, key_start), layout.key_rows),
+        folded.query(_places(query, layout.query_rows), layout.query_rows),
+        folded.key(_places(key, layout.key_rows), layout.key_rows),
     ]
     if layout.other_rows is not None:
         of_query, of_key = layout.other_rows
-        parts.append(folded.query(_places(query, of_query, None), of_query))
-        parts.append(folded.key(_places(key, of_key, None), of_key))
+        parts.append(folded.query(_places(query, of_query), of_query))
+        parts.append(folded.key(_places(key, of_key), of_key))
     windows = separated(layout)
     if windows is not None:
         parts = [torch.cat([t, w.expand(*t.shape[:2], *w.shape)], -1) for t, w in zip(parts, windows, strict=False)]
     return Kept(*parts)
 
 
-def _places(tensor: Tensor, rows: Tensor, start: int | None) -> Tensor:
-    """These rows of (..., N, c) as (B, heads, n, c); a view where they follow a first one in order."""
-    if start is None:
-        count, grouped = tensor.shape[-2], tensor.flatten(0, -3)
-        return grouped[rows // count, rows % count]
-    placed = tensor.narrow(-2, start, rows.shape[-1])
-    return placed if placed.shape[:-2] == rows.shape[:2] else placed.reshape(*rows.shape, -1)
+def _in_order(query: Tensor, key: Tensor, folded: _Folded, prefix: int, lead: tuple[int, int]) -> Kept:
+    """The same of (..., N, c) whose places are in order behind other tokens: one copy of each, and views of it."""
+    queries, keys = (
+        t.detach() if t.shape[:-2] == lead else t.detach().reshape(*lead, *t.shape[-2:]) for t in (query, key)
+    )
+    scale = folded.scale.view(*lead, 1, 1) if isinstance(folded.scale, Tensor) and folded.scale.ndim else folded.scale
+    queries, keys = queries.float() * scale, keys.to(torch.float32, copy=True)
+    if not prefix:
+        return Kept(queries, keys)
+    return Kept(queries[:, :, prefix:], keys[:, :, prefix:], queries[:, :, :prefix], keys[:, :, :prefix])
+
+
+def _places(tensor: Tensor, rows: Tensor) -> Tensor:
+    """These rows of (..., N, c), as (B, heads, n, c)."""
+    count, grouped = tensor.shape[-2], tensor.flatten(0, -3)
+    return grouped[rows // count, rows % count]
 
 
 class _Folded:
     """Steps as one scale and one bias.
 
     Attributes:
+        scale: A number, or a tensor (G, 1, 1).
         bias: float32 (G, N, M); None where it is the same for every key, which a softmax does not see.
     """
 
     def __init__(self, steps: tuple[Step, ...], shape: tuple[int, ...]) -> None:
-        self._scale: Any = 1.0
+        self.scale: Any = 1.0
         bias: Any = 0
         self._shape = shape
         for step in steps:
@@ -124,13 +135,13 @@ class _Folded:
             if step.what == "add":
                 bias = bias + value
             else:
-                self._scale, bias = self._scale * value, bias * value
+                self.scale, bias = self.scale * value, bias * value
         shared = not isinstance(bias, Tensor) or bias.ndim == 0
         self.bias = None if shared else bias.detach().float().clamp_min(-APART).expand(-1, *shape[1:])
 
     def query(self, query: Tensor, rows: Tensor) -> Tensor:
         """Queries (B, heads, n, c) of these rows of (G, N): times the scale, their rows of the bias behind them."""
-        scale = self._scale
+        scale = self.scale
         if isinstance(scale, Tensor) and scale.ndim:
             scale = scale.flatten()[rows // self._shape[1]].unsqueeze(-1)
         scaled: Tensor = query.detach().float() * scale

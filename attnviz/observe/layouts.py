@@ -24,7 +24,8 @@ class Layout:
         query_rows: int64 (B, heads, h * w), among G * N.
         key_rows: int64 (B, heads, h * w), among G * M.
         other_rows: int64 (B, heads, P), of queries and of keys that are no places; None without any.
-        starts: First row of a query and of a key that is a place, where all others follow it in order; None else.
+        prefix: How many tokens that are no places stand before all places, in queries and keys alike, where these
+            follow in order and nothing else does; None where it is otherwise.
         windows: Numbers of the windows of places that look and are looked at, int64 (h * w,), and of other queries and
             keys, int64 (P,); None without windows.
         cross: Whether queries and keys are of different places.
@@ -37,7 +38,7 @@ class Layout:
     query_rows: Tensor | None = None
     key_rows: Tensor | None = None
     other_rows: tuple[Tensor, Tensor] | None = None
-    starts: tuple[int, int] | None = None
+    prefix: int | None = None
     windows: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     cross: bool = False
     reason: str = ""
@@ -110,7 +111,7 @@ def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int
         query_rows,
         key_rows,
         others,
-        _starts((query_rows, count), (key_rows, keys.shape[1])) if windows == 1 else None,
+        _prefix(query_rows, key_rows, count) if windows == 1 and count == keys.shape[1] else None,
         None if windows == 1 else _windows(group, (looking, seen), others, (count, keys.shape[1])),
         cross=query.grid != key.grid or not torch.equal(looking.used, seen.used),
     )
@@ -197,16 +198,12 @@ def _others(group: _Groups, of: _Cells, heads: int, batch: int) -> Tensor | None
     return torch.stack(found).view(batch, heads, -1) if len(counts) == 1 and counts != {0} else None
 
 
-def _starts(*rows_of: tuple[Tensor, int]) -> tuple[int, int] | None:
-    """The first row of queries and keys; None where the others do not follow in order, head by head."""
-    starts = []
-    for rows, length in rows_of:
-        start, (batch, heads, count) = int(rows.flatten()[0]), rows.shape
-        groups = torch.arange(batch * heads, device=rows.device).view(batch, heads, 1) * length
-        if not torch.equal(rows, groups + torch.arange(count, device=rows.device) + start):
-            return None
-        starts.append(start)
-    return starts[0], starts[1]
+def _prefix(query_rows: Tensor, key_rows: Tensor, length: int) -> int | None:
+    """The first row that is a place; None where the others do not follow it in order to the end, head by head."""
+    batch, heads, count = query_rows.shape
+    groups = torch.arange(batch * heads, device=query_rows.device).view(batch, heads, 1) * length
+    expected = groups + torch.arange(length - count, length, device=query_rows.device)
+    return length - count if torch.equal(query_rows, expected) and torch.equal(key_rows, expected) else None
 
 
 def _windows(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attnviz.models.sites import names_sites, sites_of
 from attnviz.observe.discover import recording_of
 from attnviz.observe.recorder import Recording, watching
-from attnviz.observe.watched_pass import Find, WatchedPass
+from attnviz.observe.watched_pass import WatchedPass
 
 
 class Seen:
@@ -125,9 +125,7 @@ class _OfFinds(_Watcher):
         watched.__exit__(RuntimeError if failed else None, None, None)
         self._whole |= watched.strayed
         if not failed and not watched.strayed:
-            finds: list[Find] = watched.finds
-            net = self._net
-            self._seen.see(lambda: recording_of(net, output, finds))
+            self._seen.see(lambda: recording_of(output, watched))
 
 
 class _OfSites(_Watcher):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections import Counter
@@ -30,6 +31,7 @@ from attnviz.observe.watch_calls import (
     switched,
 )
 
+_CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_(token|embedding|emb)$", re.IGNORECASE)
 _WITH_FAST_PATH = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 _MOST_SHAPES = 4  # of inputs, that are remembered of one network
 
@@ -72,6 +74,7 @@ class _Plan:
 
     modules: tuple[int, ...]
     closed: tuple[str, ...]
+    class_token: bool
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
@@ -95,6 +98,7 @@ class WatchedPass:
         finds: What was found, after the pass.
         strayed: Whether the pass went another way than the one before it, so that nothing was found.
         last_of_size: (h, w) -> path of the last module that gave features of that size; of a whole pass alone.
+        class_token: Whether the first token beside the picture's places is a class token, by the names of parameters.
         has_fast_path: Whether parts of the network compute otherwise, within rounding, while they are watched.
     """
 
@@ -112,6 +116,7 @@ class WatchedPass:
             plan = None if whole else _plans.get(net, {}).get(self._key)
         self._plan = plan if plan is not None and plan.modules == self._modules else None
         self._closed = closed(net) if self._plan is None else self._plan.closed
+        self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
         self._watch: _Known | _Whole
 
     def __enter__(self) -> WatchedPass:
@@ -163,6 +168,7 @@ class WatchedPass:
         plan = _Plan(
             modules=self._modules,
             closed=self._closed,
+            class_token=self.class_token,
             known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
@@ -262,6 +268,11 @@ class _Whole(CallWatcher):
             label = f"{label}{self._labels[label]}"
         stride = None if grid is None else max(1, round(self._height / grid[0]))
         return FoundAttention(label, path, kind, grid, stride, heads, line_of_user(), reason)
+
+
+def has_class_token(net: nn.Module) -> bool:
+    """Whether a network has a class token, by the names of its parameters."""
+    return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
 
 
 def closed(net: nn.Module) -> tuple[str, ...]:

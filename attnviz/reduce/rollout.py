@@ -104,8 +104,9 @@ def layers_of(positions: Mapping[str, PositionAttention]) -> tuple[str, ...]:
     """Labels of the layers of a vision transformer, the first first; empty where there is nothing to roll out.
 
     They are told by their labels, which differ in one number that counts from 0, and by their tokens, which are the
-    same; four layers with several heads each, or two where a class token or the like takes part. So blocks of attention
-    within a convolutional network are not taken for them.
+    same; two layers where a class token or the like takes part, else four with several heads each, without any other
+    position attention in the network. So neither blocks of attention within a convolutional network nor the stages of
+    a Swin are taken for them.
     """
     stacks: dict[tuple[object, ...], list[str]] = {}
     for label, position in positions.items():
@@ -117,9 +118,9 @@ def layers_of(positions: Mapping[str, PositionAttention]) -> tuple[str, ...]:
     if counting != [tuple(range(len(found)))]:
         return ()
     first = positions[found[0]]
-    enough = len(found) >= (2 if first.others else _LAYERS_WITHOUT_CLASS_TOKEN)
+    alone = len(found) == len(positions) >= _LAYERS_WITHOUT_CLASS_TOKEN and first.heads > 1
     tokens = first.others + first.grid[0] * first.grid[1]
-    return tuple(found) if enough and (first.others or first.heads > 1) and tokens <= MOST_TOKENS else ()
+    return tuple(found) if (first.others or alone) and tokens <= MOST_TOKENS else ()
 
 
 def rollout_of(positions: Mapping[str, PositionAttention]) -> Rollout | None:

@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from attnviz.errors import DeviceError
-from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory, in_words, without_numbers
+from attnviz.observe.cost import Cost, Throughput, _walk, check_fits, estimate, free_memory, in_words, without_numbers
+from attnviz.observe.discover import record_found
 from attnviz.observe.recorder import record
+from tests.observe.real_cases import CASES, input_of, net_of
 
 
 def macs_of(net, x):
@@ -126,3 +128,9 @@ def test_rates_are_learned_per_device(tiny_bam):
 )
 def test_bytes_in_words(nbytes, words):
     assert in_words(nbytes) == words
+
+
+@pytest.mark.parametrize("name", ["vit", "danet by hand", "resnet50 with cbam", "swin", "detr", "beit"])
+def test_what_is_kept_of_a_found_network_is_counted(name):
+    kept = sum(tensor.numel() * 4 for tensor in record_found(net_of(name), input_of(name)).sites.values())
+    assert kept <= _walk(net_of(name), CASES[name][1]).kept <= 2 * kept

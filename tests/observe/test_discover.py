@@ -12,8 +12,9 @@ import attnviz
 from attnviz.errors import OptionError, RecordError
 from attnviz.models.build import build_model
 from attnviz.observe.collect import channel_gates, other_maps, position_attentions
-from attnviz.observe.discover import find_attention, has_class_token, record_found
+from attnviz.observe.discover import find_attention, record_found
 from attnviz.observe.recorder import record
+from attnviz.observe.watched_pass import has_class_token
 from tests.observe.own_networks import (
     Encoder,
     NonLocal,

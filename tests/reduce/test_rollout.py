@@ -107,8 +107,10 @@ def test_what_is_no_vision_transformer_has_no_rollout(monkeypatch):
     heads = vit(3, others=0)  # three blocks with heads in a convolutional network
     gap = {label: position for label, position in vit(4).items() if "1" not in label}
     grids = {"blocks.0": layer(0), "blocks.1": layer(0, grid=(4, 6))}
+    swin = {f"layers.2.blocks.{n}.attn.attention": layer(n, others=0) for n in range(6)}
+    swin |= {"layers.3.blocks.0.attn.attention": layer(7, others=0, grid=(1, 2))}
     two_numbers = {"a.0.0": layer(0), "a.0.1": layer(1), "a.1.0": layer(2), "a.1.1": layer(3)}
-    for positions in ({}, blocks, heads, gap, grids, two_numbers, vit(1)):
+    for positions in ({}, blocks, heads, gap, grids, swin, two_numbers, vit(1)):
         assert rollout_of(positions) is None
     assert layers_of(vit(4, others=0)) != ()
     monkeypatch.setattr(module, "MOST_TOKENS", 6)

@@ -49,6 +49,11 @@ def position_parts(explanation: Explanation, *, on_demand: bool) -> tuple[list[J
     return parts + rolled, first if first in kept else next(iter(kept), ""), note
 
 
+def carries_all(payload: JSON) -> bool:
+    """Whether a payload holds the numbers of all its position attentions."""
+    return all(part.get("query") or part.get("matrix") for part in payload["positions"])
+
+
 def position_part(explanation: Explanation, label: str, *, whole: bool = True, dtype: FloatType = "float32") -> JSON:
     """One of the payload's ``positions``.
 

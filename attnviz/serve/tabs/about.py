@@ -19,6 +19,11 @@ module leaves the features alone, 2 where it doubles them. Look at its range bef
 <p>DANet compares the query of one location with the keys of all locations; a softmax turns the similarities into
 shares that sum to 1. Point at the photo to see the shares of that location, or turn the question round and see who
 looks at it. Gamma is the weight with which the result is added to the features: near 0, the network hardly uses it.</p>
+<p>A vision transformer asks the same in every layer, with several heads. The mean of heads is the mean of their shares;
+each head can be seen alone. A class token and registers are no places: what falls on them is said beside the map, and
+where the class token looks can be shown. <strong>Attention rollout</strong> multiplies the layers, each half its
+attention and half the identity for what passes beside it. It is a summary over all layers, not what any of them
+did.</p>
 <h2>Channel attention: which features go together</h2>
 <p>The same idea between channels instead of locations. As in the authors' released code the softmax favours channels
 that are unlike. The maps show the module's output for single channels.</p>
@@ -32,7 +37,8 @@ the printed ranges, not the brightness.</p>
 forgotten when you close the page or after some hours without use, and no other visitor can see them.</p>
 <h2>Papers</h2>
 <p>J. Park, S. Woo, J.-Y. Lee, I. S. Kweon, <em>BAM: Bottleneck Attention Module</em>, arXiv 1807.06514. J. Fu, J. Liu,
-H. Tian, Y. Li, Y. Bao, Z. Fang, H. Lu, <em>Dual Attention Network for Scene Segmentation</em>, arXiv 1809.02983.</p>
+H. Tian, Y. Li, Y. Bao, Z. Fang, H. Lu, <em>Dual Attention Network for Scene Segmentation</em>, arXiv 1809.02983.
+S. Abnar, W. Zuidema, <em>Quantifying Attention Flow in Transformers</em>, arXiv 2005.00928.</p>
 """
 _GROUPS = {
     "own": "Networks of your own",

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from attnviz.errors import ImageError, OptionError, quoted
+from attnviz.render.viewer.attention_parts import carries_all
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
@@ -85,7 +86,7 @@ def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
 def _compared(
     left: Explanation, way: str, choice: requests.Choice, photo: str | None
 ) -> Iterator[tuple[Any, dict[str, Explanation]]]:
-    """Values of the outputs, and the two sides by the ids under which they are sent: the browser may ask for more."""
+    """Values of the outputs, and by their ids those sides of which something is left to ask for: no other is kept."""
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
@@ -104,8 +105,8 @@ def _compared(
         ", another photo." if way == "photo" else ", the same photo."
     )
     sides = {"left": sent(left), "right": sent(right)}
-    kept = {sides["left"]["id"]: left, sides["right"]["id"]: right}
-    yield (status("done", words, ["compare"]), sides), kept
+    explained = ((sides["left"], left), (sides["right"], right))
+    yield (status("done", words, ["compare"]), sides), {s["id"]: e for s, e in explained if not carries_all(s)}
 
 
 def _other_model() -> str:

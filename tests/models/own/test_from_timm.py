@@ -22,7 +22,7 @@ def test_a_vit_sees_squares_normalised_as_timm_says(photo):
     assert loaded.card.categories[0].startswith("tench")
     explanation = attnviz.explain(photo, loaded)
     assert explanation.geometry.network_size == (224, 224)
-    assert "blocks.0.attn.attention.head0" in explanation.positions
+    assert explanation.positions["blocks.0.attn.attention"].query.shape[0] == 3
     assert not explanation.model.trained
 
 

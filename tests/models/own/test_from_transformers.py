@@ -42,7 +42,7 @@ def test_a_vit_with_its_own_input_classes_and_weights(folder, photo):
     assert (loaded.card.one_size, loaded.card.preprocessing.size) == (True, 64)
     explanation = attnviz.explain(photo, loaded)
     assert explanation.geometry.network_size == (64, 64)
-    assert len(explanation.positions) == 2 * 3
+    assert [position.query.shape[0] for position in explanation.positions.values()] == [3, 3]
     assert {prediction.category for prediction in explanation.predictions} == {"cat", "dog"}
     theirs = transformers.ViTForImageClassification.from_pretrained(folder)
     assert torch.equal(theirs.classifier.weight, loaded.net.classifier.weight)
