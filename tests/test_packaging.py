@@ -224,7 +224,9 @@ def test_the_wheel_holds_code_viewer_weights_and_pictures(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     expected = {
-        p.relative_to(ROOT).as_posix() for p in (ROOT / "attnviz").rglob("*") if p.suffix in (".py", ".js", ".css", ".html")
+        p.relative_to(ROOT).as_posix()
+        for p in (ROOT / "attnviz").rglob("*")
+        if p.suffix in (".py", ".js", ".css", ".html")
     }
     expected |= {"attnviz/py.typed"}
     expected |= {f"attnviz/_weights/{p.stem}{suffix}" for p in CARDS for suffix in (".json", ".safetensors")}
