@@ -12,6 +12,7 @@ const JUDGED = [
   ["infidelity", "Infidelity", "How badly the map tells the fall of the logit when a square is covered, in logits squared, 0 and up; lower is better."],
   ["sensitivity", "Sensitivity", "Largest relative change of the map under noise that nobody sees, 0 and up; lower is steadier. A dash: not measured."],
 ];
+const SMALL = { infidelity: true, sensitivity: true }; // of any order of magnitude
 const QUERY = [
   ["gamma", "γ", "0: the network ignores it", "The weight with which the attended features are added."],
   ["total_variation", "Total variation between rows", "0: all look at the same places", "Mean over pairs of queries of half the difference of their rows, 0 to 1 (disjoint)."],
@@ -22,6 +23,7 @@ const QUERY = [
 ];
 
 const shown = (value) => (value === null || value === undefined ? "–" : number(value));
+const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(3).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "")); // columns that line up
 
 /** A table that becomes a list of labelled numbers where it would be too wide. rows: [[title, ...cells]] */
 function table(caption, head, rows) {
@@ -45,7 +47,7 @@ export function focus({ maps }, measures, baselines) {
   const beside = Object.keys(baselines).filter((name) => maps.some((map) => name in map.baselines));
   const told = beside.map((name) => `${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
   const tables = names.map((name) => {
-    const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => shown(v[name]))]);
+    const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => fixed(v[name]))]);
     const { title, definition } = measures[name];
     return table(captioned(`${capital(title)}.`, definition), ["Map", "This map", ...beside.map((b) => SHORT[b] || b)], rows);
   });
@@ -74,7 +76,7 @@ function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: ch
   const more = top.length
     ? `Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
     : `Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
-  const others = top.map((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
+  const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [
     el("div", { class: "page-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, `${capital(verdict)}.`)), bars(before, after)),
     el("details", {}, el("summary", {}, top.length ? "The five most probable" : "More"), el("p", { class: "page-note" }, more), el("div", { class: "page-top" }, others)),
@@ -95,7 +97,7 @@ function bars(before, after) {
 
 /** The areas and scores of every map that was judged, the attention's first. */
 export function judged({ maps, left_out: out }) {
-  const rows = maps.map((map) => [map.title, ...JUDGED.map(([name]) => shown(map[name]))]);
+  const rows = maps.map((map) => [map.title, ...JUDGED.map(([name]) => (name in SMALL ? shown : fixed)(map[name]))]);
   const why = Object.entries(out).map(([name, reason]) => el("li", {}, `${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
   return [
     table("Scores of each map; attributions to the same category and maps of chance stand below the attention's.", ["Map", ...JUDGED.map(([, title]) => title)], rows),
@@ -108,7 +110,7 @@ export function agreement({ maps }) {
   const attention = maps.filter(({ role }) => role === "attention");
   const others = maps.filter(({ role }) => role !== "attention");
   if (!attention.length || !others.length) return [];
-  const rows = attention.map((map) => [map.title, ...others.map(({ label }) => shown(map.agreement[label]))]);
+  const rows = attention.map((map) => [map.title, ...others.map(({ label }) => fixed(map.agreement[label]))]);
   return [table(captioned("Rank agreement.", AGREES), ["Map", ...others.map(({ title }) => title)], rows)];
 }
 
