@@ -1,4 +1,4 @@
-// Deletion, insertion and ROAD as curves: the attention's maps beside attributions and maps of chance.
+// Deletion, insertion and ROAD as curves: the attention's maps beside attributions and baselines.
 
 import { el, svg } from "../../../render/viewer/js/dom.js";
 import { number, percent } from "../../../render/viewer/js/format.js";

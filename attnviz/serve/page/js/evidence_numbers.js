@@ -100,7 +100,7 @@ export function judged({ maps, left_out: out }) {
   const rows = maps.map((map) => [map.title, ...JUDGED.map(([name]) => (name in SMALL ? shown : fixed)(map[name]))]);
   const why = Object.entries(out).map(([name, reason]) => el("li", {}, `${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
   return [
-    table("Scores of each map; attributions to the same category and maps of chance stand below the attention's.", ["Map", ...JUDGED.map(([, title]) => title)], rows),
+    table("Scores of each map; attributions to the same category and baselines stand below the attention's.", ["Map", ...JUDGED.map(([, title]) => title)], rows),
     el("ul", { class: "page-definitions" }, JUDGED.map(([, title, line]) => el("li", {}, captioned(`${title}.`, line))), why),
   ];
 }
