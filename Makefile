@@ -49,9 +49,13 @@ bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.page_latency
 	@$(PY) -m benchmarks.watching
 
-docs: $(TOOLS) ## write the reference of the Python interface from its docstrings, and draw the house
+docs: $(TOOLS) ## write reference, questions and gallery again, draw the house, and build the site in site/
 	@$(PY) -m docs.make_api_page
 	@$(PY) -m docs.make_house_picture
+	@$(PY) -m docs.make_questions
+	@$(PY) -m docs.make_gallery
+	@$(PY) -m docs.make_llms
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 questions: $(TOOLS) ## measure, draw and write the pages of docs/questions again
 	@$(PY) -m docs.make_questions
@@ -63,7 +67,7 @@ package: $(TOOLS) ## build the wheel into dist/
 	@$(PY) -m hatchling build -t wheel
 
 clean: ## remove .venv, caches and everything built
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .gradio test-results
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .gradio test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

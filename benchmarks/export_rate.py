@@ -12,8 +12,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,23 +58,35 @@ def bare_inputs(folder: Path, loaded: LoadedModel, settings: BulkSettings) -> li
     return [torch.cat([normalise(photo.network_image, preprocessing) for photo in batch]) for batch in made]
 
 
-def bare_rate(inputs: Sequence[torch.Tensor], loaded: LoadedModel, seconds: float = 4.0) -> float:
-    """Photos per second of the network alone, nothing watched, for some seconds."""
+class Rate(NamedTuple):
+    """How fast something went: photos per second, and milliseconds of all cores together for each photo."""
+
+    photos_per_second: float
+    cpu_ms: float
+
+
+def rate_of(work: Callable[[], int]) -> Rate:
+    """Run something that tells how many photos it did."""
+    start, cpu = time.perf_counter(), time.process_time()
+    count = work()
+    return Rate(count / (time.perf_counter() - start), 1000 * (time.process_time() - cpu) / count)
+
+
+def bare(inputs: Sequence[torch.Tensor], loaded: LoadedModel, seconds: float = 4.0) -> int:
+    """The network alone, nothing watched, for some seconds."""
     count, start = 0, time.perf_counter()
     with torch.inference_mode():
         while time.perf_counter() - start < seconds:
             for x in inputs:
                 loaded.net(x.to(loaded.device))
                 count += len(x)
-    return count / (time.perf_counter() - start)
+    return count
 
 
-def export_rate(folder: Path, settings: BulkSettings) -> float:
-    """Photos per second of a whole export, from its first photo to its report."""
+def whole_export(folder: Path, settings: BulkSettings) -> int:
+    """A whole export, from its first photo to its report."""
     with tempfile.TemporaryDirectory() as out:
-        start = time.perf_counter()
-        state = export_photos([folder], out, settings)
-        return state.done / (time.perf_counter() - start)
+        return export_photos([folder], out, settings).done
 
 
 def measure_memory(folder: Path, settings: BulkSettings) -> str:
@@ -106,16 +120,24 @@ def main() -> int:
         print(
             f"{options.model}, {torch.get_num_threads()} threads, batches of {len(inputs[0])} x {inputs[0].shape[2:]}"
         )
-        rates: dict[str, list[tuple[float, float]]] = {name: [] for name in formats}
+        whole_export(Path(made), runs[formats[0]])  # warms up
+        measured: dict[str, list[tuple[Rate, Rate]]] = {name: [] for name in formats}
         for _ in range(options.rounds):
             for name in formats:
-                before = bare_rate(inputs, loaded)
-                mine = export_rate(Path(made), runs[name])
-                rates[name].append((mine, (before + bare_rate(inputs, loaded)) / 2))
-    for name, measured in rates.items():
-        ratio = statistics.median(mine / bare for mine, bare in measured)
-        mine, bare = (statistics.median(column) for column in zip(*measured, strict=True))
-        print(f"{name:8}{mine:8.1f} photos/s, bare {bare:8.1f}: {ratio:.2f}")
+                before = rate_of(lambda: bare(inputs, loaded))
+                mine = rate_of(partial(whole_export, Path(made), runs[name]))
+                after = rate_of(lambda: bare(inputs, loaded))
+                measured[name].append(
+                    (mine, Rate(*(statistics.fmean(pair) for pair in zip(before, after, strict=True))))
+                )
+    print(f"{'':10}{'photos/s':>10}{'bare':>8}{'ratio':>8}{'CPU ms a photo':>18}{'bare':>8}")
+    for name, pairs in measured.items():
+        ratio = statistics.median(mine.photos_per_second / alone.photos_per_second for mine, alone in pairs)
+        mine, alone = (Rate(*map(statistics.median, zip(*column, strict=True))) for column in zip(*pairs, strict=True))
+        print(
+            f"{name:10}{mine.photos_per_second:10.1f}{alone.photos_per_second:8.1f}{ratio:8.2f}"
+            f"{mine.cpu_ms:18.1f}{alone.cpu_ms:8.1f}"
+        )
     return 0
 
 

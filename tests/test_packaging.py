@@ -37,10 +37,10 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
 PACKAGE_NEEDS = by_name(PROJECT["dependencies"])
 BULK_NEEDS = by_name(EXTRAS["export"] + EXTRAS["video"] + EXTRAS["ray"])
 FONT_NEEDS = by_name(EXTRAS["cjk"])  # a file, which is found and not imported
-PARTS = [extra for extra in EXTRAS if extra not in ("all", "training", "cjk")]
+PARTS = [extra for extra in EXTRAS if extra not in ("all", "training", "cjk", "docs")]
 EXTRAS_NEED = by_name([line for extra in PARTS for line in EXTRAS[extra]])
 RUN_NEEDS = PACKAGE_NEEDS | EXTRAS_NEED | by_name(EXTRAS["training"])
-WHEEL_NEEDS = RUN_NEEDS | FONT_NEEDS
+WHEEL_NEEDS = RUN_NEEDS | FONT_NEEDS | by_name(EXTRAS["docs"])
 RANGES = RUN_NEEDS | by_name(PYPROJECT["build-system"]["requires"])
 PINNED_FOR_TESTS = {*BULK_NEEDS, *(canonicalize_name(name) for name in ("timm", "transformers", "wandb"))}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -119,7 +119,7 @@ def test_one_range_for_each_package_whatever_brings_it():
 
 def test_all_brings_every_part():
     (line,) = EXTRAS["all"]
-    assert Requirement(line).extras == set(EXTRAS) - {"all", "training", "ray", "wandb"}, "the last two are large"
+    assert Requirement(line).extras == {*PARTS, "cjk"} - {"ray", "wandb"}, "the last two are large"
 
 
 def test_the_base_is_what_a_photo_needs_and_small():
@@ -224,7 +224,9 @@ def test_the_wheel_holds_code_viewer_weights_and_pictures(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     expected = {
-        p.relative_to(ROOT).as_posix() for p in (ROOT / "attnviz").rglob("*") if p.suffix in (".py", ".js", ".css")
+        p.relative_to(ROOT).as_posix()
+        for p in (ROOT / "attnviz").rglob("*")
+        if p.suffix in (".py", ".js", ".css", ".html")
     }
     expected |= {"attnviz/py.typed"}
     expected |= {f"attnviz/_weights/{p.stem}{suffix}" for p in CARDS for suffix in (".json", ".safetensors")}

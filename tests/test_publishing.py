@@ -104,7 +104,7 @@ def test_the_space_has_the_gradio_that_is_pinned():
 
 def test_the_space_installs_the_wheel_that_make_package_builds():
     (line,) = [line for line in (ROOT / "space" / "requirements.txt").read_text().splitlines() if line[0] != "#"]
-    assert line == "./attnviz-VERSION-py3-none-any.whl"
+    assert line == "./attnviz-VERSION-py3-none-any.whl[page,attributions]"
 
 
 def test_the_space_serves_the_page_and_its_own_site_may_frame_it(tmp_path):

@@ -33,6 +33,7 @@ def arrow() -> ModuleType:
         OptionError: It is not installed.
     """
     try:
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError as error:
         raise OptionError("expected PyArrow for Parquet, got none: pip install 'attnviz[export]'") from error

@@ -171,6 +171,20 @@ def replay_manifest(
     raise typer.Exit(0 if report.close else SOME_REFUSED)
 
 
+@app.command("gallery")
+def serve_gallery(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that `attnviz export` wrote a table to.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 7861,
+) -> None:
+    """Browse the photos of an export: sorted, filtered, each with its maps; on this machine only."""
+    from attnviz.bulk.index import read_index
+    from attnviz.serve import gallery
+
+    index = read_index(folder)
+    say(f"http://{gallery.HOST}:{port} shows {len(index.paths)} photos")
+    gallery.serve_gallery(index, port)
+
+
 @app.command("serve")
 def serve_page(
     host: Annotated[str, typer.Option(help="Address to listen on; the default is reached from this machine only.")] = (

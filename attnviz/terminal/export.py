@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnviz.errors import OptionError, one_line
-from attnviz.terminal.output import SOME_REFUSED, say, warn
+from attnviz.errors import AttnvizError, OptionError, one_line
+from attnviz.terminal.output import SOME_REFUSED, refuse, say, warn
 
 if TYPE_CHECKING:
     from attnviz.bulk.export import Engine, ExportState
@@ -32,12 +32,15 @@ def run_export(
     start = time.perf_counter()
     with _progress() as told:
         state = export_photos(sources, out, settings, engine=_engine(engine, address), told=told)
-    for clip in _clips(sources, out, settings):
-        say(one_line(f"drawn: {clip}"))
     seconds = time.perf_counter() - start
     rate = f", {state.done / seconds:.1f} photos/s" if state.done else ""
     earlier = f", {state.earlier} done before" if state.earlier else ""
     say(one_line(f"{state.done} done{earlier}, {len(state.refused)} refused in {seconds:.1f} s{rate} -> {out}"))
+    try:
+        for clip in _clips(sources, out, settings):
+            say(one_line(f"drawn: {clip}"))
+    except AttnvizError as error:  # the table is whole all the same
+        refuse(error, code=SOME_REFUSED)
     return SOME_REFUSED if state.refused else 0
 
 

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from attnviz.terminal.app import app
 from tests.bulk.made import SMALL, make_photos, rows
+from tests.bulk.made_clip import make_clip
 
 QUICK = ["--device", "cpu", "--size", "64", "--model", SMALL]
 
@@ -63,3 +64,27 @@ def test_formats_of_files_need_no_table(tmp_path):
     assert not (tmp_path / "out" / "table").exists()
     with np.load(next((tmp_path / "out").rglob("*.npz"))) as arrays:
         assert "stage1.gain" in arrays
+
+
+def test_a_clip_becomes_a_table_a_clip_and_a_page(tmp_path, photo):
+    clip = make_clip(tmp_path / "cat.mp4", photo, 4)
+    result = invoke("export", clip, "-o", tmp_path / "out", *QUICK)
+    assert (result.exit_code, result.stderr) == (0, "")
+    first, *drawn = result.stdout.splitlines()
+    assert first.startswith("4 done, 0 refused in ")
+    assert drawn == [f"drawn: {tmp_path / 'out' / name}" for name in ("cat.maps.mp4", "cat.scrub.html")]
+    assert len(rows(tmp_path / "out")) == 4
+
+
+def test_a_clip_of_which_no_frame_can_be_used_is_told(tmp_path, photo):
+    clip = make_clip(tmp_path / "cat.mp4", photo, 4)
+    result = invoke("export", clip, "-o", tmp_path / "out", *QUICK, "--size", "16384")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 5  # each frame, and the clip
+    assert result.stderr.splitlines()[-1].endswith("expected frames of 'cat.mp4' in the table, got none")
+
+
+def test_a_gallery_needs_a_table(tmp_path):
+    result = invoke("gallery", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("attnviz: expected a folder that `attnviz export` wrote a table to")
