@@ -18,6 +18,7 @@ from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
     from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
@@ -348,6 +349,7 @@ class Explanation:
         formats: Iterable[str] = ("png", "pdf", "svg", "npz"),
         *,
         photo: str | PathLike[str] | None = None,
+        evidence: "Evidence | None" = None,
         **options: Any,
     ) -> list[Path]:
         """Write figure, maps and the recipe that makes them again: whole files, or none.
@@ -357,6 +359,7 @@ class Explanation:
             formats: Any of ``"png"``, ``"pdf"``, ``"svg"`` (the figure), ``"npz"`` (everything as raw arrays),
                 ``"gif"``, ``"webp"`` (stage after stage) and ``"html"`` (the viewer in one file).
             photo: The photo's file, for the heading and so that ``attnviz replay`` finds it; None: not told.
+            evidence: What `attnviz.evidence` measured about the same photo: ``evidence.json`` lies beside the figure.
             **options: As for `figure`.
 
         Returns:
@@ -380,7 +383,7 @@ class Explanation:
         from attnviz.save.manifest import PhotoSource
 
         source = None if photo is None else PhotoSource.of(photo)
-        return export(self, folder, formats, options=FigureOptions.of(options), source=source)
+        return export(self, folder, formats, options=FigureOptions.of(options), source=source, evidence=evidence)
 
     def _repr_html_(self) -> str:
         """The interactive viewer, as a notebook shows it."""

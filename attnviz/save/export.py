@@ -14,9 +14,11 @@ from attnviz.render.figure_options import FigureOptions
 from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, write_files
+from attnviz.save.evidence_file import EVIDENCE, evidence_document
 from attnviz.save.manifest import PhotoSource, geometry_arrays, manifest, raw_arrays
 
 if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
     from attnviz.render.figure import FigureFormat
 
 Format = Literal["png", "pdf", "svg", "npz", "gif", "webp", "html"]
@@ -42,6 +44,7 @@ def export(
     *,
     options: FigureOptions | None = None,
     source: PhotoSource | None = None,
+    evidence: "Evidence | None" = None,
 ) -> list[Path]:
     """Write an explanation into a folder: whole files or none.
 
@@ -51,9 +54,10 @@ def export(
         formats: Any of `FORMATS`.
         options: Of the figure and the animation; None: the defaults.
         source: Of the photo, for the recipe; None: its pixels alone.
+        evidence: What was measured about the same photo, to lie beside the figure; None: nothing.
 
     Returns:
-        The paths of the files in `FILES`, and of ``manifest.json`` last.
+        The paths of the files in `FILES`, of ``evidence.json`` where there is any, and of ``manifest.json`` last.
 
     Raises:
         ExportError: The folder cannot be written to.
@@ -64,11 +68,16 @@ def export(
     name, drawn = None if source is None else source.name, bool(DRAWN & {*wanted})
     plan = plan_figure(explanation, options, photo_name=name, drawn=drawn)
     folder = make_folder(Path(out_dir))
-    return write_files(folder, build_files(plan, wanted, source=source, folder=folder))
+    return write_files(folder, build_files(plan, wanted, source=source, folder=folder, evidence=evidence))
 
 
 def build_files(
-    plan: FigurePlan, formats: Iterable[Format], *, source: PhotoSource | None = None, folder: Path | None = None
+    plan: FigurePlan,
+    formats: Iterable[Format],
+    *,
+    source: PhotoSource | None = None,
+    folder: Path | None = None,
+    evidence: "Evidence | None" = None,
 ) -> dict[str, bytes]:
     """The files of an export as bytes, without touching a disk.
 
@@ -77,6 +86,7 @@ def build_files(
         formats: Any of `FORMATS`.
         source: Of the photo.
         folder: Where they will lie, for the photo's path in the recipe; None: no path.
+        evidence: What was measured about the same photo; None: nothing.
 
     Returns:
         File name -> content, ``manifest.json`` last.
@@ -85,6 +95,8 @@ def build_files(
         OptionError: There is nothing to animate.
     """
     files = {FILES[file_format]: _BUILDERS[file_format](plan) for file_format in formats}
+    if evidence is not None:
+        files[EVIDENCE] = evidence_document(evidence).encode("ascii")
     files[MANIFEST] = manifest(plan, list(files), source=source or PhotoSource(), folder=folder)
     return files
 

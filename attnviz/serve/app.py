@@ -17,9 +17,11 @@ from attnviz.serve.launch import (
 from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
 from attnviz.serve.sessions import SessionStore
+from attnviz.serve.stops import Stops
 from attnviz.serve.tabs import about as about_tab
 from attnviz.serve.tabs import batch as batch_tab
 from attnviz.serve.tabs import compare as compare_tab
+from attnviz.serve.tabs import evidence as evidence_tab
 from attnviz.serve.tabs import explain as explain_tab
 from attnviz.serve.tabs import export as export_tab
 from attnviz.serve.tabs import layers as layer_parts
@@ -27,7 +29,7 @@ from attnviz.serve.tabs import layers as layer_parts
 __all__ = ["build_ui", "launch_options", "serve"]
 
 SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "sites")  # of one explanation
-TABS = (*SINGLE_VIEWS, "compare", "batch", "export", "about")
+TABS = (*SINGLE_VIEWS, "compare", "evidence", "batch", "export", "about")
 
 
 def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
@@ -41,7 +43,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         OptionError: Two networks, or a network and known weights, have the same name.
     """
     requests.offer(networks)
-    sessions, stops = SessionStore(), batch_tab.Stops()
+    sessions, batches, measurements = SessionStore(), Stops(), Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",
         analytics_enabled=False,
@@ -62,6 +64,8 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                         view_part(view)
                 with tab_panel("compare"):
                     compare = compare_tab.build()
+                with tab_panel("evidence"):
+                    evidence = evidence_tab.build()
                 with tab_panel("batch"):
                     batch = batch_tab.build()
                 with tab_panel("export"):
@@ -71,18 +75,20 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         explain_tab.wire(demo, rail, area, sessions)
         layer_parts.wire(layers, sessions)
         compare_tab.wire(compare, rail, sessions)
-        batch_tab.wire(batch, rail, sessions, stops)
+        evidence_tab.wire(evidence, area, sessions, measurements)
+        batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
-        demo.unload(_forget(sessions, stops))
+        demo.unload(_forget(sessions, batches, measurements))
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     explain_refusals(demo)
     return demo
 
 
-def _forget(sessions: SessionStore, stops: batch_tab.Stops) -> Callable[..., None]:
+def _forget(sessions: SessionStore, *works: Stops) -> Callable[..., None]:
     def forget(request: gr.Request) -> None:
         if request.session_hash:
             sessions.forget(request.session_hash)
-            stops.stop(request.session_hash)
+            for stops in works:
+                stops.stop(request.session_hash)
 
     return forget

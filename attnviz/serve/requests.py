@@ -1,9 +1,10 @@
 """One run for the page: which weights there are, what a run will take, and the run itself, one at a time."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from attnviz import pipeline
 from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
@@ -14,6 +15,9 @@ from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, list_mod
 from attnviz.observe.cost import free_memory, in_words
 from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence, Progress
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
 _LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
@@ -142,6 +146,38 @@ def run(ready: Forecast) -> Explanation:
     """
     with _turn:
         return pipeline.run(ready)
+
+
+def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":
+    """Measure the attention of an explanation; waits for its turn at each step, so that others are explained meanwhile.
+
+    Args:
+        explanation: Of a photo, by a network that the page offers.
+
+    Yields:
+        How far it is.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        MissingExtraError: captum is not installed.
+        AttnvizError: Whatever `attnviz.evidence` refuses.
+    """
+    from attnviz.measure.evidence import evidence_steps  # only when asked for: it takes captum
+
+    name = explanation.model.name
+    model = _own.get(name, name)
+    steps = evidence_steps(explanation.photo, model, preprocessing=explanation.preprocessing)
+    with closing(steps):
+        while True:
+            with _turn:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    found: Evidence = end.value
+                    return found
+            yield step
 
 
 def choice_from(model: object, resize_mode: object, size: object) -> Choice:

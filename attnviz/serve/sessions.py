@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cachetools import TTLCache
 
 from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 MAX_SESSIONS = 64
 MAX_BYTES = 2_000_000_000  # of all explanations together
@@ -24,6 +28,7 @@ class Session:
     Attributes:
         explanation: What was last computed for it; None before the first.
         photo: Whose explanation it is.
+        evidence: What was measured of it; None before that.
         sent: Id of what the browser was sent -> what it was made from; it may ask for more of it.
         beside: The same, of the two sides of a comparison.
         notes: Part of the page -> why its last request was refused, until that is read.
@@ -31,6 +36,7 @@ class Session:
 
     explanation: Explanation | None = None
     photo: Path | None = None
+    evidence: "Evidence | None" = None
     sent: dict[str, Explanation] = field(default_factory=dict)
     beside: dict[str, Explanation] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -75,7 +81,7 @@ class SessionStore:
     def keep(
         self, name: str, explanation: Explanation, photo: Path | None = None, *, sent_as: str | None = None
     ) -> None:
-        """Remember the explanation, and the photo where one is given, of a session; a comparison is forgotten.
+        """Remember the explanation, and the photo where one is given, of a session; all of the one before goes.
 
         Args:
             name: Of the session.
@@ -86,6 +92,7 @@ class SessionStore:
         with self._used(name) as session:
             session.explanation = explanation
             session.photo = photo or session.photo
+            session.evidence = None
             session.sent = {} if sent_as is None else {sent_as: explanation}
             session.beside = {}
 
@@ -108,6 +115,17 @@ class SessionStore:
         """The photo that was last explained for a session, or None."""
         with self._used(name) as session:
             return session.photo
+
+    def keep_evidence(self, name: str, explanation: Explanation, found: "Evidence") -> None:
+        """Remember what was measured of an explanation, if that is still the session's."""
+        with self._used(name) as session:
+            if session.explanation is explanation:
+                session.evidence = found
+
+    def evidence(self, name: str) -> "Evidence | None":
+        """What was measured of the explanation that was last computed for a session, or None."""
+        with self._used(name) as session:
+            return session.evidence
 
     def note(self, name: str, part: str, words: str) -> None:
         """Keep why a part of the page could not do what it was asked for, until `take_note`."""

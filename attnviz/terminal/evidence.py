@@ -1,6 +1,5 @@
 """``attnviz evidence`` and ``attnviz evaluate``: what speaks for the attention, on a photo and on a data set."""
 
-import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from attnviz.errors import ExportError, OptionError, one_line
 from attnviz.save.atomic_files import make_folder, shown, write_files
+from attnviz.save.evidence_file import EVIDENCE, evidence_document
 from attnviz.save.file_names import safe_stem
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
@@ -57,9 +57,9 @@ def show_evidence(
 
         loaded = requested_network(asked)
         found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, progress=told)
-    document = json.dumps({"schema": "attnviz evidence 1", **found.to_json()}, indent=1)
+    document = evidence_document(found)
     if folder is not None:
-        files = write_files(folder, {"evidence.json": document.encode(), **_pictures(found)})
+        files = write_files(folder, {EVIDENCE: document.encode(), **_pictures(found)})
     if as_json:
         say(document)
         return

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.serve.page_steps import DANET, SLOW, done, open_page, saw, state
 
-TABS = ("stages", "position", "channel", "sites", "compare", "batch", "export", "about")
+TABS = ("stages", "position", "channel", "sites", "compare", "evidence", "batch", "export", "about")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def test_axe_finds_nothing_serious(new_page, demo_url, axe_script, scheme):
                     where = [node["html"][:160] for node in violation["nodes"][:3]]
                     found.append(f"{tab}: {violation['id']}: {violation['help']}: {json.dumps(where)}")
 
-    check("stages", "position", "compare", "batch", "export", "about")
+    check("stages", "position", "compare", "evidence", "batch", "export", "about")
     page.locator("#page-tab-stages").click()
     page.locator("#page-model select").select_option(DANET)
     expect(page.locator("#page-tab-position")).to_have_attribute("aria-selected", "true", timeout=SLOW)

@@ -239,6 +239,17 @@ def sheet_part() -> gr.HTML:
     )
 
 
+def evidence_part() -> gr.HTML:
+    """How far a measurement is, or what it found; value as `attnviz.serve.tabs.evidence` sends it."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="page-evidence"></div>',
+        js_on_load=_watched("page.evidence(element, props.value)"),
+        elem_id="page-evidence",
+        apply_default_css=False,
+    )
+
+
 def _watched(action: str) -> str:
     """Script that runs `action` when the part appears and whenever the server sends a new value."""
     return f"{_WHEN_READY}const load = () => whenReady((page) => {action}); watch('value', load); load();"

@@ -21,6 +21,7 @@ from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import sheet_part, status, status_part
 from attnviz.serve.refusals import in_plain_words, noting, sentence
 from attnviz.serve.sessions import SessionStore
+from attnviz.serve.stops import Stops
 from attnviz.serve.tabs.explain import Rail
 
 _PART = "batch"  # of the page, for its notes
@@ -40,30 +41,6 @@ class BatchTab:
     download: gr.DownloadButton
     status: gr.HTML
     sheet: gr.HTML
-
-
-class Stops:
-    """A flag per visitor that ends their batch after the photo at hand."""
-
-    def __init__(self) -> None:
-        self._flags: dict[str, threading.Event] = {}
-        self._lock = threading.Lock()
-
-    def begin(self, session: str) -> threading.Event:
-        """A new flag, which ends the visitor's earlier batch if one still runs."""
-        with self._lock:
-            self._stop(session)
-            return self._flags.setdefault(session, threading.Event())
-
-    def stop(self, session: str) -> None:
-        """End the visitor's batch, if one runs."""
-        with self._lock:
-            self._stop(session)
-
-    def _stop(self, session: str) -> None:
-        flag = self._flags.pop(session, None)
-        if flag is not None:
-            flag.set()
 
 
 def build() -> BatchTab:

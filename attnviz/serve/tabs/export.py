@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -27,6 +27,9 @@ from attnviz.serve.page.components import figure_part, pins_part, segments, sele
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import ResultArea
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 _FORMATS = {
     "PNG": "png",
@@ -188,24 +191,26 @@ def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[A
             if explanation is None:
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
             yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
-            photo = sessions.photo(session)
-            yield _exported(explanation, photo, [values[part] for part in tab.inputs])
+            photo, evidence = sessions.photo(session), sessions.evidence(session)
+            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs])
 
     return build_export
 
 
-def _exported(explanation: Explanation, photo: Path | None, given: Sequence[Any]) -> tuple[Any, ...]:
+def _exported(
+    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any]
+) -> tuple[Any, ...]:
     *looks, pins, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
         plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
-        files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source)
+        files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
         picture = linked(preview)
         if "png" not in wanted:
-            files = build_files(plan, wanted, source=source)
+            files = build_files(plan, wanted, source=source, evidence=evidence)
         archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
         value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
         done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])

@@ -4,6 +4,7 @@ import { nameIcons } from "./access.js";
 import { attach, receive, receiveCompare } from "./bridge.js";
 import { models, segments } from "./choose.js";
 import { figure } from "./downloads.js";
+import { evidence } from "./evidence.js";
 import { takePhotos } from "./intake.js";
 import { asks, receiveLayer } from "./layers.js";
 import { mark, samples, status, text, waiting } from "./lists.js";
@@ -16,6 +17,7 @@ takePhotos();
 window.attnvizPage = Object.freeze({
   asks,
   attach,
+  evidence,
   figure,
   mark,
   models,

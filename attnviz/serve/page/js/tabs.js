@@ -3,7 +3,7 @@
 import { createTablist } from "../../../render/viewer/js/tablist.js";
 import { VIEW_LABELS } from "../../../render/viewer/js/views.js";
 
-const LABELS = { ...VIEW_LABELS, batch: "Batch", export: "Export", about: "About these maps" };
+const LABELS = { ...VIEW_LABELS, evidence: "Evidence", batch: "Batch", export: "Export", about: "About these maps" };
 
 let list = null;
 

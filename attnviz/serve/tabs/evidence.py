@@ -1,0 +1,135 @@
+"""Does the attention matter, and does it focus: one button, progress, cancel, and the numbers with a verdict."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from attnviz.errors import ImageError
+from attnviz.results import Explanation
+from attnviz.serve import requests
+from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
+from attnviz.serve.page.components import evidence_part, status, status_part, text_block
+from attnviz.serve.refusals import in_plain_words, noting
+from attnviz.serve.sessions import SessionStore
+from attnviz.serve.stops import Stops
+from attnviz.serve.tabs.explain import ResultArea
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
+
+_PART = "evidence"  # of the page, for its notes
+_WAITING = "(...args) => { window.attnvizPage.waiting('#page-evidence-status', []); return args; }"
+_OFF = gr.update(interactive=False)
+_ON = gr.update(interactive=True)
+_PURPOSE = (
+    "<p>A map persuades; this says whether it should. The network sees the photo again and again, with something taken "
+    "from its attention or from the photo, and what its answer does is compared with chance. It can take minutes.</p>"
+)
+
+
+@dataclass(frozen=True)
+class EvidenceTab:
+    """What the tab holds."""
+
+    start: gr.Button
+    cancel: gr.Button
+    status: gr.HTML
+    panel: gr.HTML
+
+
+def build() -> EvidenceTab:
+    """Lay the tab out."""
+    text_block(_PURPOSE)
+    with gr.Row(elem_classes=["page-toolbar"]):
+        start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
+        cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
+    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_part())
+
+
+def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
+    """Connect the tab; it measures what the rail last explained, and a new photo ends it."""
+    area.bridge.change(_offered(sessions), None, [tab.status, tab.panel], **AT_ONCE)
+    outputs = [tab.status, tab.panel, tab.cancel]
+    ran = tab.start.click(_handler(sessions, stops), None, outputs, js=_WAITING, **LONG)
+    ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
+    ran.failure(lambda: (None, _OFF), None, [tab.panel, tab.cancel], **AT_ONCE)
+    tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
+
+
+def _offered(sessions: SessionStore) -> Callable[..., Any]:
+    """After an explanation: what was measured of it, if anything was."""
+
+    def offered(request: gr.Request) -> tuple[Any, Any]:
+        return status("idle", "", []), _known(sessions, session_of(request))
+
+    return offered
+
+
+def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
+    @in_plain_words
+    def measure(request: gr.Request) -> Iterator[Any]:
+        session = session_of(request)
+        with noting(sessions, session, _PART):
+            explanation = sessions.explanation(session)
+            if explanation is None:
+                raise ImageError("expected a photo that was explained, got none yet: choose one first")
+            stop = stops.begin(session)
+
+            def wanted() -> bool:
+                return not stop.is_set() and sessions.explanation(session) in (explanation, None)
+
+            try:
+                yield from _measured(explanation, sessions, session, wanted)
+            finally:
+                stop.set()
+
+    return measure
+
+
+def _measured(
+    explanation: Explanation, sessions: SessionStore, session: str, wanted: Callable[[], bool]
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Values of the outputs: at each step how far it is, and at the end the numbers.
+
+    Args:
+        explanation: Whose attention is measured.
+        sessions: Where the numbers are kept, beside the explanation.
+        session: Whose.
+        wanted: Asked between the steps whether to go on.
+    """
+    title = requests.short_title(explanation.model.name)
+    with closing(requests.measure(explanation)) as steps:
+        while wanted():
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                found: Evidence = end.value
+                sessions.keep_evidence(session, explanation, found)
+                yield status("done", f"{title}, measured on this photo.", []), as_sent(found), _OFF
+                return
+            yield status("working", f"{title}: {step.what}", []), asdict(step), _ON
+    yield status("idle", "Cancelled. Press Measure to start again.", []), _known(sessions, session), _OFF
+
+
+def as_sent(found: "Evidence") -> dict[str, Any]:
+    """What the browser gets: the numbers, and what each measure and baseline of focus is."""
+    from attnviz.measure.focus_table import BASELINES, MEASURES
+
+    measures = {name: asdict(measure) for name, measure in MEASURES.items()}
+    return {"found": found.to_json(), "measures": measures, "baselines": dict(BASELINES)}
+
+
+def _known(sessions: SessionStore, session: str) -> dict[str, Any] | None:
+    found = sessions.evidence(session)
+    return None if found is None else as_sent(found)
+
+
+def _canceller(stops: Stops) -> Callable[..., Any]:
+    def cancel(request: gr.Request) -> tuple[Any, Any]:
+        stops.stop(session_of(request))
+        return status("working", "Stopping after the step at hand", []), _OFF
+
+    return cancel
