@@ -103,8 +103,7 @@ def test_it_stops_at_the_next_step_and_leaves_nothing(visit, networks, explain, 
     sessions, stops, steps = visit()
     again = explain("bam")
     before = {name: values.clone() for name, values in networks["bam"].state_dict().items()}
-    for _ in range(30):  # into the curves, where hooks count the passes
-        next(steps)
+    assert any(panel["share"] > 0.45 for _, panel, _ in steps)  # among the curves, where hooks count the passes
     stop(sessions, stops, again)
     (status, panel, cancel), *more = list(steps)
     assert more == []
@@ -143,13 +142,12 @@ def test_without_a_photo_it_says_so():
 
 
 def test_without_captum_it_says_how_to_get_it(visit, monkeypatch):
-    for name in [
-        name for name in sys.modules if name.startswith(("captum", "attnviz.measure.", "attnviz.observe.attr"))
-    ]:
+    needs_it = ("captum", "attnviz.measure.evidence", "attnviz.measure.captum_measures")
+    for name in [name for name in sys.modules if name.startswith(needs_it)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "captum", None)
     _, _, steps = visit()
-    with pytest.raises(gr.Error, match=r"expected the package captum, .* pip install 'attnviz\[attributions\]'"):
+    with pytest.raises(gr.Error, match=r"expected the package captum, .* pip install .*attnviz\[attributions\]"):
         list(steps)
 
 
