@@ -5,6 +5,7 @@ import json
 import pytest
 
 import attnviz
+from attnviz.errors import OptionError
 from attnviz.save.replay import replay
 
 MODEL = {"model": "bam_resnet18_w32", "device": "cpu", "size": 64}
@@ -28,6 +29,12 @@ def test_it_lies_beside_the_figure_and_in_the_recipe(photo_path, found, tmp_path
     assert report.figure_identical is True
     assert report.identical
     assert {path.name for path in report.files} == {"figure.png", "maps.npz", "manifest.json"}
+
+
+def test_anything_else_is_refused_before_a_file_is_written(photo_path, tmp_path):
+    with pytest.raises(OptionError, match=r"expected what attnviz\.evidence measured as evidence, got dict"):
+        attnviz.explain(photo_path, **MODEL).save(tmp_path, ["npz"], evidence={"verdict": []})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_it_nothing_is_written_of_it(photo_path, tmp_path):
