@@ -129,12 +129,8 @@ def test_what_the_extra_docs_names_is_pinned_inside_its_ranges():
 
 def test_the_chinese_readme_has_the_pictures_commands_and_models_of_the_english_one():
     english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
-    for pattern in (
-        r"!\[[^\]]*\]\(([^)]+)\)",
-        r'<img src="([^"]+)"',
-        r"^\| `(\w+)` \|",
-        r"^(make \w+|python -m [^#\n]+?) *(?:#|$)",
-    ):
+    pictures = (r"!\[[^\]]*\]\(([^)]+)\)", r'<img src="([^"]+)"')
+    for pattern in (*pictures, r"^\| `(\w+)` \|", r"^(make \w+|python -m [^#\n]+?) *(?:#|$)"):
         assert re.findall(pattern, english, re.MULTILINE) == re.findall(pattern, chinese, re.MULTILINE)
     for language in ("sh", "python"):
         blocks = [

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.bulk.export_folder import RECIPE
-from attnviz.bulk.sources import PhotoRef, find_photos
+from attnviz.bulk.sources import PhotoRef, find_photos, text_path
 from attnviz.bulk.table import arrow, parts
 from attnviz.errors import OptionError, one_line, reason
 
@@ -88,9 +88,9 @@ class TableIndex:
             OptionError: The tar file or clip that it was in is not there, or no longer holds it.
         """
         path = self.paths[row]
-        container = path.partition("::")[0]
-        if "::" not in path or Path(path).exists():
-            return PhotoRef(path)
+        container, file = text_path(path.partition("::")[0]), text_path(path)
+        if "::" not in path or Path(file).exists():
+            return PhotoRef(file)
         with _listing:
             if container not in self._containers:
                 self._containers[container] = {ref.path: ref for ref in find_photos([container])}

@@ -6,6 +6,7 @@ a run on many machines both build on.
 
 import glob
 import os
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Literal
 
 from attnviz.bulk.clip_frames import frame_times
 from attnviz.errors import OptionError, quoted, reason
-from attnviz.save.atomic_files import shown
 
 # Only what a folder or a tar file is searched for: a file that is named, or stands in a list, is told by its content.
 PHOTO_ENDINGS = frozenset(
@@ -50,12 +50,25 @@ class PhotoRef:
     def path(self) -> str:
         """Its name in tables and reports, unique: ``/a/b.jpg``, ``/a/b.tar::c.jpg``, ``/a/b.mp4::frame 000012``."""
         inner = f"frame {self.start:06d}" if self.kind == "frame" else self.inside
-        return shown(Path(f"{self.file}::{inner}" if inner else self.file))
+        return path_text(f"{self.file}::{inner}" if inner else self.file)
 
     @property
     def digest(self) -> bytes:
         """16 bytes that stand for `path`."""
         return path_digest(self.path)
+
+
+def path_text(path: str) -> str:
+    r"""A path as UTF-8, unique: bytes that are none are written as ``\udcff``, and a backslash of a name twice."""
+    whole = path if os.sep == "\\" else path.replace("\\", "\\\\")
+    return whole.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def text_path(text: str) -> str:
+    """The path that `path_text` made a text of."""
+    if os.sep == "\\":
+        return text
+    return re.sub(r"\\(?:\\|u(dc[0-9a-f]{2}))", lambda m: chr(int(m[1], 16)) if m[1] else "\\", text)
 
 
 def path_digest(path: str) -> bytes:

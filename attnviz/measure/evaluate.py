@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import ExifTags, Image
 
 from attnviz.errors import AttnvizError, ExportError, InputError, OptionError, one_line, quoted, reason
 from attnviz.measure.datasets import Item, Points
@@ -105,12 +106,11 @@ class _Gaze:
 
 def _sides(item: Item) -> tuple[float, float]:
     """(width, height) of a photo, of its head alone; of one that cannot be read 1 x 1, which loses its fixations."""
-    from PIL import Image, ImageOps
-
     try:
         with Image.open(item.path) as opened:
-            upright = ImageOps.exif_transpose(opened) if opened.getexif().get(274, 1) > 4 else opened
-            return float(upright.size[0]), float(upright.size[1])
+            width, height = (float(side) for side in opened.size)
+            lies = opened.getexif().get(ExifTags.Base.Orientation, 1) > 4  # on its side until it is turned
+            return (height, width) if lies else (width, height)
     except (OSError, SyntaxError, ValueError):
         return 1.0, 1.0
 

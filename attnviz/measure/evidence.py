@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from attnviz.errors import CancelledError, ModelError
@@ -19,14 +17,15 @@ from attnviz.measure.effects import Effect, effect_of
 from attnviz.measure.faithfulness import Candidate, Faithfulness, judge
 from attnviz.measure.focus_table import Box, FocusTable, Mask, focus_of, measured_maps
 from attnviz.measure.interventions import answer, interventions_on
+from attnviz.measure.module_features import features_around
 from attnviz.measure.query_dependence import QueryDependence, dependence_of
 from attnviz.measure.shuffled_weights import with_shuffled_weights
 from attnviz.measure.verdict import sentences
-from attnviz.models.sites import names_sites, sites_of
+from attnviz.models.sites import names_sites
 from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.observe.collect import logits_of
 from attnviz.observe.discover import record_found
-from attnviz.observe.recorder import Recording, as_numpy, record
+from attnviz.observe.recorder import Recording, record
 from attnviz.pipeline import Forecast, Model, forecast, run
 from attnviz.results import Explanation
 
@@ -224,24 +223,12 @@ def _recorded(net: nn.Module, x: Tensor) -> Recording:
 
 
 def _dependences(net: nn.Module, x: Tensor, explanation: Explanation) -> Generator[QueryDependence, None, None]:
-    outputs = {site.group: site.path for site in (sites_of(net) if names_sites(net) else ()) if site.kind == "features"}
     segmentation = explanation.segmentation
+    features = features_around(net, x) if explanation.positions and segmentation is not None else {}
     for label, attention in explanation.positions.items():
         known = segmentation is not None and segmentation.cells.shape == attention.grid
         labels = segmentation.cells if segmentation is not None and known else None
-        features = _features(net, x, outputs[label]) if label in outputs and labels is not None else None
-        yield dependence_of(label, attention, labels, void=-1, features=features)
-
-
-def _features(net: nn.Module, x: Tensor, path: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """What goes into a module and what comes out of it: (C, h, w) each."""
-    kept: list[Tensor] = []
-    with ExitStack() as stack:
-        module = net.get_submodule(path)
-        handle = module.register_forward_hook(lambda _m, given, out: kept.extend((given[0].clone(), out.clone())))
-        stack.callback(handle.remove)
-        answer(net, x)
-    return as_numpy(kept[0][0]), as_numpy(kept[1][0])
+        yield dependence_of(label, attention, labels, void=-1, features=features.get(label))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any part of it

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from attnviz.errors import AttnvizError, InputError, ModelError, quoted, reason
 from attnviz.inputs.geometry import Geometry
@@ -19,6 +20,7 @@ from attnviz.measure.datasets import Item, Points
 from attnviz.measure.effects import classes_of, probabilities
 from attnviz.measure.focus_table import cover_of, mass_of, measured_maps, numbers_of
 from attnviz.measure.interventions import answer, interventions_on
+from attnviz.measure.module_features import features_around
 from attnviz.measure.overlap import confusion
 from attnviz.measure.query_dependence import dependence_of
 from attnviz.measure.shuffled_weights import with_shuffled_weights
@@ -91,7 +93,7 @@ class Scorer:
         return {
             "maps": scores,
             "answers": self._answers(ready, item, classes),
-            "positions": _position_scores(explanation, classes),
+            "positions": _position_scores(self.loaded.net, ready, explanation, classes),
         }
 
     def _maps(self, ready: Forecast, explanation: Explanation) -> Iterator[tuple[str, FloatArray]]:
@@ -232,8 +234,11 @@ def _gaze_scores(
     return {**found, "other viewers": {"gaze_auc": ceiling["auc"], "nss": ceiling["nss"]}}
 
 
-def _position_scores(explanation: Explanation, classes: NDArray[np.int64] | None) -> dict[str, dict[str, float]]:
+def _position_scores(
+    net: nn.Module, ready: Forecast, explanation: Explanation, classes: NDArray[np.int64] | None
+) -> dict[str, dict[str, float]]:
     found = {}
+    features = features_around(net, _input(ready)) if explanation.positions and classes is not None else {}
     for label, attention in explanation.positions.items():
         labels = None
         if classes is not None:
@@ -242,10 +247,13 @@ def _position_scores(explanation: Explanation, classes: NDArray[np.int64] | None
             count = len(explanation.segmentation.categories) if explanation.segmentation else 0
             labels = np.array(picked).astype(np.int64)
             labels[labels >= count] = -1
-        measured = dependence_of(label, attention, labels, void=-1)
+        measured = dependence_of(label, attention, labels, void=-1, features=features.get(label))
         found[label] = {
             "total_variation": measured.total_variation,
             "own_class": measured.own_class,
             "sink_mass": measured.sink_mass,
         }
+        if measured.compactness_before is not None and measured.compactness_after is not None:
+            found[label]["compactness_before"] = measured.compactness_before
+            found[label]["compactness_after"] = measured.compactness_after
     return found

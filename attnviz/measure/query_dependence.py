@@ -126,16 +126,17 @@ def dependence_of(
     compact: list[float | None] = [None, None]
     if features is not None and flat is not None:
         compact = [compactness(part.reshape(part.shape[0], -1), flat, void) for part in features]
-    words = _verdict(attention.gamma, variation, ratio)
+    words = _verdict(attention.gamma, variation, ratio, sink)
     return QueryDependence(label, attention.gamma, variation, ratio, sink, compact[0], compact[1], words)
 
 
-def _verdict(gamma: float, variation: float, ratio: float) -> str:
-    """What the numbers say; the borders are a scale to read by: a twentieth, and twice the class's share."""
+def _verdict(gamma: float, variation: float, ratio: float, sink: float) -> str:
+    """What the numbers say; the borders are a scale to read by: a twentieth, a tenth, and twice the class's share."""
     if gamma == 0:
         return "The network ignores this attention: γ is 0."
     if variation < 0.05:
-        return "The attention hardly depends on the query: all places look at the same few."
+        where = "all places look at the same few" if sink >= 0.1 else "every place looks at all alike"
+        return f"The attention hardly depends on the query: {where}."
     if math.isnan(ratio):
         return "Different places look at different places."
     if ratio >= 2:

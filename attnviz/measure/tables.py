@@ -24,6 +24,8 @@ _GAZE = {
 _POSITION = {
     "total_variation": "total variation between rows (0 to 1)",
     "own_class": "mass on the query's own class over its share (×)",
+    "compactness_before": "spread within classes over between them, before (lower: more compact)",
+    "compactness_after": "the same, after",
     "sink_mass": "attention received by the top 1 % of places (share)",
 }
 TITLES = {**_GAZE, **{name: measure.title for name, measure in MEASURES.items()}, **_POSITION}

@@ -32,7 +32,7 @@ def sentences(
     attention = [] if faithfulness is None else [m for m in faithfulness.maps if m.role == "attention"]
     if faithfulness is not None and attention:
         found.append(_on_faithfulness(faithfulness, attention))
-    return found + [f"{each.label[:1].upper()}{each.label[1:]}: {each.verdict}" for each in positions]
+    return found + [f"{each.label}: {each.verdict}" for each in positions]
 
 
 def _on_focus(focus: FocusTable) -> str:

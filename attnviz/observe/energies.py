@@ -85,7 +85,7 @@ def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) ->
     if folded.bias is not None and heads * count * key.shape[-2] > MOST_OF_BIAS:
         return f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
     if layout.prefix is not None and folded.bias is None:
-        return _in_order(query, key, folded, layout.prefix, (batch, heads))
+        return _in_order(query, key, folded.scale, layout.prefix, (batch, heads))
     parts = [
         folded.query(_places(query, layout.query_rows), layout.query_rows),
         folded.key(_places(key, layout.key_rows), layout.key_rows),
@@ -100,12 +100,20 @@ def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) ->
     return Kept(*parts)
 
 
-def _in_order(query: Tensor, key: Tensor, folded: _Folded, prefix: int, lead: tuple[int, int]) -> Kept:
+def kept_in_order(query: Tensor, key: Tensor, scale: float, layout: Layout) -> Kept | None:
+    """The same as `kept`, for energies that are only scaled and places that are in order; None where they are not."""
+    if layout.prefix is None or layout.query_rows is None or query.shape[:-2] != key.shape[:-2]:
+        return None
+    batch, heads, _ = layout.query_rows.shape
+    return _in_order(query, key, scale, layout.prefix, (batch, heads))
+
+
+def _in_order(query: Tensor, key: Tensor, scale: float | Tensor, prefix: int, lead: tuple[int, int]) -> Kept:
     """The same of (..., N, c) whose places are in order behind other tokens: one copy of each, and views of it."""
     queries, keys = (
         t.detach() if t.shape[:-2] == lead else t.detach().reshape(*lead, *t.shape[-2:]) for t in (query, key)
     )
-    scale = folded.scale.view(*lead, 1, 1) if isinstance(folded.scale, Tensor) and folded.scale.ndim else folded.scale
+    scale = scale.view(*lead, 1, 1) if isinstance(scale, Tensor) and scale.ndim else scale
     queries, keys = queries.float() * scale, keys.to(torch.float32, copy=True)
     if not prefix:
         return Kept(queries, keys)

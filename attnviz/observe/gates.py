@@ -7,7 +7,7 @@ gate but an activation: SiLU, Mish, GELU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -65,12 +65,14 @@ class FoundGate:
         value: A copy of its numbers, as `attnviz.models.sites.SiteKind` says; of rows or columns (B, C, h, w).
         grid: (h, w) of the features that it multiplies or, of a softmax over places, of its places.
         calls: Numbers of the calls that made it.
+        at: Which argument of the multiplication is the gate, where its numbers can be read there; None else.
     """
 
     kind: GateKind
     value: Tensor
     grid: tuple[int, int]
     calls: frozenset[int]
+    at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,13 @@ class GateWatch:
             value = _without_expanded(gated if found.value is None else found.value)
             if value.ndim != 4 or max(features.shape[2:]) == 1:
                 continue
-            return self._classified(value, features, found.calls)
+            gate_found = self._classified(value, features, found.calls)
+            return gate_found if found.value is not None else replace(gate_found, at=0 if gated is one else 1)
         return None
+
+    def read(self, args: Sequence[Any], at: int) -> FoundGate:
+        """The gate that is known to be an argument of a multiplication."""
+        return self._classified(_without_expanded(args[at]), args[1 - at], frozenset())
 
     def is_gate(self, tensor: Tensor) -> bool:
         """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""

@@ -75,6 +75,7 @@ class _Plan:
     modules: tuple[int, ...]
     closed: tuple[str, ...]
     class_token: bool
+    direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
@@ -169,6 +170,7 @@ class WatchedPass:
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
+            direct=watch.direct,
             known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
@@ -187,11 +189,20 @@ class _Known(CallWatcher):
     def __init__(self, batch: int, plan: _Plan) -> None:
         self.entries = plan.entries
         self.values: list[FoundGate | Attention] = []
+        self._direct = plan.direct
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        direct = self._direct.get(number)
+        if isinstance(direct, int):
+            self.values.append(self._gates.read(args, direct))
+            return
+        read = None if direct is None else self._products.read(args, kwargs, direct)
+        if read is not None:
+            self.values.append(read)
+            return
         gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
         self.values += [found for found in (gate, attention) if found is not None]
@@ -200,8 +211,9 @@ class _Known(CallWatcher):
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
-        self._gates.note(number, name, args, outs)
-        self._products.note(number, name, args, kwargs, outs)
+        if number not in self._direct:
+            self._gates.note(number, name, args, outs)
+            self._products.note(number, name, args, kwargs, outs)
 
 
 class _Whole(CallWatcher):
@@ -211,6 +223,7 @@ class _Whole(CallWatcher):
         self.paths = ModulePaths()
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
+        self.direct: dict[int, int | Layout] = {}
         self.layouts: dict[tuple[int, bool], Layout] = {}
         self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
@@ -241,7 +254,11 @@ class _Whole(CallWatcher):
 
     def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention) -> None:
         self.finds.append((entry, value))
-        self.calls.append(value.calls | {number})
+        if isinstance(value, FoundGate) and value.at is not None:
+            self.direct[number] = value.at
+        elif isinstance(value, Attention) and value.calls == {number} and value.kept is not None:
+            self.direct[number] = value.layout
+        self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
 
     def spans(self, count: int) -> tuple[Span, ...]:
         """The shortest runs of modules in which all calls of a find are made; of runs within others the outermost."""

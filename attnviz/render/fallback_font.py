@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from matplotlib.font_manager import fontManager
-from matplotlib.ft2font import FT2Font
-
 # Families with all three scripts, as systems name them: Linux, macOS, Windows. The first that is there is taken.
 FAMILIES = (
     "Noto Sans CJK SC",
@@ -50,6 +47,8 @@ class FallbackFont:
 @functools.cache
 def fallback_font() -> FallbackFont | None:
     """The font, or None where there is none: from the extra ``cjk`` of the package, else from the system."""
+    from matplotlib.font_manager import fontManager
+
     packaged = _packaged_file()
     if packaged is not None:
         return use(packaged)
@@ -60,6 +59,9 @@ def fallback_font() -> FallbackFont | None:
 
 def use(file: Path) -> FallbackFont:
     """A font's file, made known to matplotlib, also as the bold one of its family: it would complain of none."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.ft2font import FT2Font
+
     font = FT2Font(str(file))
     if all(entry.name != font.family_name for entry in fontManager.ttflist):
         fontManager.addfont(str(file))

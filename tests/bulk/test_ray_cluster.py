@@ -28,7 +28,7 @@ def test_a_cluster_writes_the_very_files_of_one_machine_though_a_worker_is_kille
         timeout=280,
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.splitlines()[-1] == f"29 {made[11]}"
+    assert f"29 {made[11]}" in run.stdout.splitlines()  # Ray tells there of the worker that was lost
     assert (tmp_path / "there" / "killed").exists()
     assert [part.name for part in parts(tmp_path / "there")] == [part.name for part in parts(tmp_path / "here")]
     assert rows(tmp_path / "there") == rows(tmp_path / "here")

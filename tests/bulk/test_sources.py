@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from attnviz.bulk.prepare import read_photo
-from attnviz.bulk.sources import find_photos
+from attnviz.bulk.sources import find_photos, text_path
 from attnviz.errors import ImageError, OptionError
 from tests.bulk.made import make_photos
 
@@ -109,3 +109,4 @@ def test_two_photos_never_share_a_path(tmp_path):
     refs = list(find_photos([tmp_path]))
     assert len({ref.path for ref in refs}) == 3
     assert all(ref.path.encode("utf-8") for ref in refs)
+    assert [text_path(ref.path) for ref in refs] == [ref.file for ref in refs]

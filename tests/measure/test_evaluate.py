@@ -127,7 +127,10 @@ def test_a_segmentation_is_compared_with_class_numbers(tiny_net, tmp_path):
     answers = values(rows_of(records), ANSWERS)
     assert answers["untouched", "mean IoU"] == pytest.approx(expected)
     assert ("position.gamma0", "costs, mean IoU") in answers
-    assert "own_class" in records[0]["positions"]["position"]
+    measured = records[0]["positions"]["position"]
+    assert measured["own_class"] > 0
+    assert measured["compactness_before"] > 0
+    assert measured["compactness_after"] > 0
 
 
 def test_a_photo_that_cannot_be_used_does_not_stop_the_others(lit, network, tmp_path):
@@ -200,6 +203,23 @@ def test_a_run_that_is_killed_goes_on_and_ends_as_one_that_was_not(lit, tmp_path
     assert (killed / "tables.csv").read_bytes() == (whole / "tables.csv").read_bytes()
     assert (killed / RUN).read_bytes() == (whole / RUN).read_bytes()
     assert (killed / PHOTOS).read_bytes() == (whole / PHOTOS).read_bytes()
+
+
+def test_fixations_are_those_on_the_upright_photo(network, tmp_path):
+    """The photo lies on its side in the file; people saw it upright, 64 wide and 96 high."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    out.mkdir()
+    exif = Image.Exif()
+    exif[274] = 6
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (96, 64), (200, 90, 30)).save(photos / name, exif=exif)
+    gaze = tmp_path / "gaze.csv"
+    gaze.write_text("image,x,y,viewer\na.jpg,32,90,v\na.jpg,40,95,w\nb.jpg,32,90,v\nb.jpg,40,95,w\n")
+    records = ran(evaluate(read_items(photos, fixations=gaze), network, out, size=64))[1]
+    for record in records:
+        assert record["maps"]["uniform"]["shuffled_auc"] == 0.5  # all four fell inside, and on the other photo too
+        assert record["maps"]["centre prior"]["gaze_auc"] < 0.5
 
 
 def test_categories_by_name_and_number():

@@ -49,6 +49,15 @@ def test_sinks_and_perfect_rows_are_told_apart():
     assert "hardly depends on the query" in bad.verdict
 
 
+def test_rows_that_are_even_are_no_sinks():
+    even = dependence_of("position", PositionAttention(np.zeros((2, 8, 8), np.float32), sinks().key, 0.8, 8), HALVES)
+    assert even.total_variation == pytest.approx(0.0, abs=1e-6)
+    assert even.sink_mass == pytest.approx(1 / 64)
+    assert even.own_class == pytest.approx(1.0)
+    assert "looks at all alike" in even.verdict
+    assert "same few" in dependence_of("position", sinks(), HALVES).verdict
+
+
 def test_an_attention_that_is_ignored_is_called_so():
     ignored = PositionAttention(perfect().query, perfect().key, gamma=0.0, stride=8)
     assert "ignores" in dependence_of("position", ignored).verdict
