@@ -18,7 +18,6 @@ from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
-    from attnviz.measure.evidence import Evidence
     from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
@@ -349,7 +348,7 @@ class Explanation:
         formats: Iterable[str] = ("png", "pdf", "svg", "npz"),
         *,
         photo: str | PathLike[str] | None = None,
-        evidence: "Evidence | None" = None,
+        evidence: Any = None,  # noqa: ANN401 - an attnviz.Evidence; its room stands later
         **options: Any,
     ) -> list[Path]:
         """Write figure, maps and the recipe that makes them again: whole files, or none.

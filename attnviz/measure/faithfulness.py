@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -135,34 +135,48 @@ def judge(
     Raises:
         RecordError: The network is no classifier of one picture.
     """
+    counter = _PassCounter(net)
+    steps = _judge(net, x, attention, category)
+    while True:
+        try:
+            with counter:  # not while others have their turn with the same network
+                share = next(steps)
+        except StopIteration as end:
+            found: Faithfulness = end.value
+            return replace(found, passes=counter.passes)
+        yield share
+
+
+def _judge(
+    net: nn.Module, x: Tensor, attention: Sequence[Candidate], category: int
+) -> Generator[float, None, Faithfulness]:
+    """The same as `judge`, its passes not counted."""
     parameter = next(net.parameters(), x)
     x = x.to(parameter.device, parameter.dtype)
-    counter = _PassCounter(net)
-    with counter:
-        others, left_out = yield from _others(net, x, category)
-        candidates = [*attention, *others, *_baselines(x)]
-        pixels = [_on_pixels(candidate.values, x) for candidate in candidates]
-        orders = [order_of(values) for values in pixels]
-        jobs = list(curve_jobs(len(candidates), SHARES, ROAD_SHARES))
-        found: dict[Job, float] = {}
-        at_once = _at_once(net, x)
-        for start in range(0, len(jobs), at_once):
-            batch = jobs[start : start + at_once]
-            answers = _forward(net, pictures_of(x[0], orders, batch))
-            found.update(zip(batch, probabilities(answers)[:, category].tolist(), strict=True))
-            yield 0.3 + 0.5 * min(1.0, (start + at_once) / len(jobs))
-        labels = [candidate.label for candidate in candidates]
-        maps = {label: torch.from_numpy(values) for label, values in zip(labels, pixels, strict=True)}
-        unfaithful = infidelities(lambda inputs: _logit(net, inputs, category), x, maps)
-        yield 0.9
-        shaken = {c.label: sensitivity(c.again, x) for c in candidates if c.again is not None}
+    others, left_out = yield from _others(net, x, category)
+    candidates = [*attention, *others, *_baselines(x)]
+    pixels = [_on_pixels(candidate.values, x) for candidate in candidates]
+    orders = [order_of(values) for values in pixels]
+    jobs = list(curve_jobs(len(candidates), SHARES, ROAD_SHARES))
+    found: dict[Job, float] = {}
+    at_once = _at_once(net, x)
+    for start in range(0, len(jobs), at_once):
+        batch = jobs[start : start + at_once]
+        answers = _forward(net, pictures_of(x[0], orders, batch))
+        found.update(zip(batch, probabilities(answers)[:, category].tolist(), strict=True))
+        yield 0.3 + 0.5 * min(1.0, (start + at_once) / len(jobs))
+    labels = [candidate.label for candidate in candidates]
+    maps = {label: torch.from_numpy(values) for label, values in zip(labels, pixels, strict=True)}
+    unfaithful = infidelities(lambda inputs: _logit(net, inputs, category), x, maps)
+    yield 0.9
+    shaken = {c.label: sensitivity(c.again, x) for c in candidates if c.again is not None}
     yield 1.0
     judged = tuple(
         _judged(candidate, number, found, candidates, (unfaithful[candidate.label], shaken.get(candidate.label)))
         for number, candidate in enumerate(candidates)
     )
     probability = found[Job(0, "deletion", 0.0)]
-    return Faithfulness(category, probability, SHARES, ROAD_SHARES, judged, counter.passes, left_out)
+    return Faithfulness(category, probability, SHARES, ROAD_SHARES, judged, 0, left_out)
 
 
 def _at_once(net: nn.Module, x: Tensor) -> int:
