@@ -16,7 +16,8 @@ def test_pandas_and_duckdb_read_the_table_in_two_lines_each(tmp_path, monkeypatc
     export_photos([tmp_path / "photos"], tmp_path / "out", settings())
     monkeypatch.chdir(tmp_path)
     with_pandas, with_duckdb = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert [len(block.splitlines()) for block in (with_pandas, with_duckdb)] == [2, 2]
+    lines = [[line for line in block.splitlines() if line] for block in (with_pandas, with_duckdb)]
+    assert [len(block) for block in lines] == [2, 2]
     names: dict = {}
     exec(with_pandas, names)
     exec(with_duckdb, names)

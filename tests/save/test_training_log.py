@@ -30,6 +30,7 @@ def test_tensorboard_reads_back_pictures_and_numbers(explanation, tmp_path):
 def test_weights_and_biases_takes_them_offline(explanation, tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # it looks its server up though it is offline
     with wandb.init(mode="offline", project="attnviz", dir=str(tmp_path)) as run:
         attnviz.log(explanation, to=run, name="epoch", maps="stage3.gain")
         logged = dict(run.summary)

@@ -16,7 +16,7 @@ IMPORT_THE_PAGE = "import attnviz.serve.app"
 SERVE = """
 import sys, types
 page = types.ModuleType("attnviz.serve.app")
-page.build_ui = lambda: None
+page.build_ui = lambda own: None
 page.serve = lambda demo, **options: None
 sys.modules[page.__name__] = page
 from attnviz.terminal.app import serve_page
