@@ -113,6 +113,7 @@ def test_it_is_the_wheel_that_ran(alone, tmp_path):
         (["explain", "cat.jpg", "-f", "npz", "-m", "timm:resnet18"], "torchvision", "timm"),
         (["sites", "-m", "torchvision:resnet18"], "torchvision", "torchvision"),
         (["sites", "-m", "hf:nobody/nothing"], "transformers", "hf"),
+        (["export", "cat.jpg", "--out", "attnviz-out"], "pyarrow", "export"),
         (["serve"], "gradio", "page"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,

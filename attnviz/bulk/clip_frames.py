@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from attnviz.errors import ImageError, OptionError, first_line, quoted
+from attnviz.extras import needs
 from attnviz.inputs.files.limits import check_size
 from attnviz.results import ByteArray
 
@@ -14,12 +15,10 @@ def pyav() -> ModuleType:
     """PyAV, once it is known to be there.
 
     Raises:
-        OptionError: It is not installed.
+        MissingExtraError: It is not installed.
     """
-    try:
+    with needs("av", extra="video"):
         import av
-    except ImportError as error:
-        raise OptionError("expected PyAV for clips, got none: pip install 'attnviz[video]'") from error
     module: ModuleType = av
     return module
 

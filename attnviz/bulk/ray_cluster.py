@@ -19,7 +19,8 @@ from attnviz.bulk.prepare import Prepared, Refusal, prepare
 from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
 from attnviz.bulk.work import PartResult, finish_part, keep
-from attnviz.errors import DeviceError, OptionError, first_line
+from attnviz.errors import DeviceError, first_line
+from attnviz.extras import needs
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.weights.registry import LoadedModel, shared_model
 
@@ -33,14 +34,12 @@ def ray_data() -> tuple[ModuleType, ModuleType]:
     """Ray and Ray Data, once they are known to be there.
 
     Raises:
-        OptionError: They are not installed.
+        MissingExtraError: They are not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report the run to its makers
-    try:
+    with needs("ray", "pyarrow", "pandas", extra="ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise OptionError("expected Ray for --engine ray, got none: pip install 'attnviz[ray]'") from error
     return ray, ray.data
 
 

@@ -17,6 +17,7 @@ from attnviz.bulk.focus_numbers import FOCUS, focus_numbers
 from attnviz.bulk.forward import Explained
 from attnviz.bulk.sources import path_digest
 from attnviz.errors import ExportError, OptionError, quoted, reason
+from attnviz.extras import needs
 from attnviz.results import AttentionMap, Explanation
 from attnviz.save.atomic_files import make_folder, write_files
 
@@ -30,13 +31,11 @@ def arrow() -> ModuleType:
     """PyArrow, once it is known to be there.
 
     Raises:
-        OptionError: It is not installed.
+        MissingExtraError: It is not installed.
     """
-    try:
+    with needs("pyarrow", extra="export"):
         import pyarrow.compute
         import pyarrow.parquet
-    except ImportError as error:
-        raise OptionError("expected PyArrow for Parquet, got none: pip install 'attnviz[export]'") from error
     module: ModuleType = pyarrow
     return module
 

@@ -1,14 +1,13 @@
 """A network of timm (https://github.com/huggingface/pytorch-image-models), with the input that it was trained on."""
 
-import difflib
 from typing import Any
 
 from torch import nn
 
-from attnviz.errors import DownloadError, UnknownModelError, first_line, one_line
+from attnviz.errors import DownloadError, first_line
 from attnviz.extras import needs
 from attnviz.inputs.preprocess import Preprocessing
-from attnviz.models.own.source import Sourced
+from attnviz.models.own.source import Sourced, unknown_network
 
 
 def from_timm(name: str, *, random_weights: bool) -> Sourced:
@@ -30,9 +29,7 @@ def from_timm(name: str, *, random_weights: bool) -> Sourced:
         import timm.data
     library: Any = timm
     if not library.is_model(name) and not name.startswith(("hf-hub:", "hf_hub:")):
-        near = difflib.get_close_matches(name, library.list_models(), 3)
-        hint = f"; there is {', '.join(near)}" if near else ""
-        raise UnknownModelError(f"expected a network of timm, got {one_line(name, 80)!r}{hint}")
+        raise unknown_network("timm", name, library.list_models())
     try:
         net = library.create_model(name, pretrained=not random_weights)
     except Exception as error:  # timm and what fetches for it document none of theirs

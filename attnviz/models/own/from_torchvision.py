@@ -1,12 +1,11 @@
 """A network of torchvision, with the input and the classes of its weights."""
 
-import difflib
 from typing import Any
 
-from attnviz.errors import DownloadError, UnknownModelError, first_line, one_line
+from attnviz.errors import DownloadError, first_line
 from attnviz.extras import needs
 from attnviz.inputs.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from attnviz.models.own.source import DEFAULT_SIZE, Sourced
+from attnviz.models.own.source import DEFAULT_SIZE, Sourced, unknown_network
 
 
 def from_torchvision(name: str, *, random_weights: bool) -> Sourced:
@@ -26,9 +25,7 @@ def from_torchvision(name: str, *, random_weights: bool) -> Sourced:
     models: Any = torchvision.models
     known = models.list_models()
     if name not in known:
-        near = difflib.get_close_matches(name, known, 3)
-        hint = f"; there is {', '.join(near)}" if near else ""
-        raise UnknownModelError(f"expected a network of torchvision, got {one_line(name, 80)!r}{hint}")
+        raise unknown_network("torchvision", name, known)
     published = next(iter(models.get_model_weights(name)), None)
     weights = None if published is None else type(published).DEFAULT
     chosen = {"weights": None if random_weights else weights}

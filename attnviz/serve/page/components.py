@@ -230,22 +230,21 @@ def samples_part(samples: Sequence[Sample]) -> gr.HTML:
 
 def sheet_part() -> gr.HTML:
     """The contact sheet of a batch; value as `attnviz.serve.tabs.batch` sends it."""
-    return gr.HTML(
-        value=None,
-        html_template='<div class="page-sheet"></div>',
-        js_on_load=_watched("page.sheet(element, props.value)"),
-        elem_id="page-sheet",
-        apply_default_css=False,
-    )
+    return _drawn_as("sheet")
 
 
 def evidence_part() -> gr.HTML:
     """How far a measurement is, or what it found; value as `attnviz.serve.tabs.evidence` sends it."""
+    return _drawn_as("evidence")
+
+
+def _drawn_as(name: str) -> gr.HTML:
+    """A part that is empty at first, and whose value the page's function of that name draws."""
     return gr.HTML(
         value=None,
-        html_template='<div class="page-evidence"></div>',
-        js_on_load=_watched("page.evidence(element, props.value)"),
-        elem_id="page-evidence",
+        html_template=f'<div class="page-{name}"></div>',
+        js_on_load=_watched(f"page.{name}(element, props.value)"),
+        elem_id=f"page-{name}",
         apply_default_css=False,
     )
 
