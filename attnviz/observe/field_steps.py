@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -36,7 +37,18 @@ class Seen:
 
 
 _ALL = Seen(None, everywhere=True)
-_SAME = {"expand", "clone", "detach", "alias", "_to_copy", "copy_", "contiguous", "dropout", "native_dropout", "lift_fresh"}
+_SAME = {
+    "expand",
+    "clone",
+    "detach",
+    "alias",
+    "_to_copy",
+    "copy_",
+    "contiguous",
+    "dropout",
+    "native_dropout",
+    "lift_fresh",
+}
 _VIEWS = {"view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "flatten", "_reshape_alias"}
 _REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "std", "max", "min", "norm", "linalg_vector_norm", "argmax"}
 _REDUCTIONS |= {"var_mean", "logsumexp"}
@@ -54,7 +66,7 @@ class FieldWatch(TorchDispatchMode):
     """Within it, what every tensor sees is noted; tensors are kept alive so that none takes another's place."""
 
     def __init__(self, known: dict[int, tuple[Tensor, Seen]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._known = known
 
     def seen(self, tensor: Tensor) -> Seen | None:
@@ -63,8 +75,8 @@ class FieldWatch(TorchDispatchMode):
         return None if found is None else found[1]
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 - whatever PyTorch calls with whatever
+        self, func: OpOverload, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         out = func(*args, **(kwargs or {}))
         inputs = [tensor for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)]
         if any(id(tensor) in self._known for tensor in inputs):
@@ -74,7 +86,7 @@ class FieldWatch(TorchDispatchMode):
         return out
 
     def _step(
-        self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Tensor, inputs: list[Tensor]
+        self, func: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], out: Tensor, inputs: list[Tensor]
     ) -> Seen:
         name = func.overloadpacket.__name__
         sources = [(tensor, seen) for tensor in inputs if (seen := self.seen(tensor)) is not None]
@@ -188,7 +200,10 @@ def _padded(seen: Seen, args: Sequence[Any], kwargs: dict[str, Any], out: Tensor
         return _ALL
     left, top = pads[0], pads[2] if len(pads) > 2 else 0
     rows, columns = seen.reach
-    moved = (replace(rows, start=rows.start - top * rows.stride), replace(columns, start=columns.start - left * columns.stride))
+    moved = (
+        replace(rows, start=rows.start - top * rows.stride),
+        replace(columns, start=columns.start - left * columns.stride),
+    )
     return replace(seen, reach=moved)
 
 

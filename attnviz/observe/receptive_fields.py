@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.models.sites import Site, names_sites, sites_of
 from attnviz.observe.cost import without_numbers
-from attnviz.observe.field_steps import FieldWatch, Seen, of_picture
-from attnviz.observe.recorder import watching
+from attnviz.observe.field_steps import FieldWatch, of_picture
 
 _known: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Site, ...], dict[str, ReceptiveField]]] = (
     weakref.WeakKeyDictionary()
@@ -60,35 +59,41 @@ def receptive_fields(
         known = _known.setdefault(net, {})
         if chosen not in known:
             known.clear()  # one choice of sites at a time: own views are functions, and new ones each time
-            known[chosen] = _walk(net, chosen, size, exact=named)
+            known[chosen] = _walk(net, chosen, size, named=named)
         return known[chosen]
 
 
-def _walk(
-    net: nn.Module, sites: tuple[Site, ...], size: tuple[int, int], *, exact: bool
-) -> dict[str, ReceptiveField]:
-    """Fields by label; none of a network that cannot be walked."""
-    watched = [site for site in sites if site.kind != "gamma"]
-    kept: dict[str, Tensor] = {}
+def _walk(net: nn.Module, sites: tuple[Site, ...], size: tuple[int, int], *, named: bool) -> dict[str, ReceptiveField]:
+    """Fields by label; none of somebody's own network that cannot be walked."""
     try:
         shapes = without_numbers(net)
         shapes.eval()
-        first = next(shapes.parameters(), torch.empty(0))
-        picture = torch.empty(1, 3, *size, device="meta", dtype=first.dtype)
+        picture = torch.empty(1, 3, *size, device="meta", dtype=next(shapes.parameters(), torch.empty(0)).dtype)
         watch = FieldWatch(of_picture(picture))
-        with watching(shapes, watched, kept), torch.no_grad(), watch:
+        fields: dict[str, ReceptiveField] = {}
+        modules = dict(shapes.named_modules())
+        for site in sites:
+            if site.path in modules:
+                modules[site.path].register_forward_hook(_noting(site, watch, fields, exact=named))
+        with torch.no_grad(), watch:
             shapes(picture)
-    except Exception:
-        if exact:
+    except Exception:  # it may do anything, such as asking for numbers
+        if named:
             raise
-        return {}  # somebody's own network may do anything, such as asking for numbers
         return {}
-    fields = {label: _field(watch.seen(tensor), exact=exact) for label, tensor in kept.items()}
-    return {site.label: field for site in watched if (field := fields.get(site.label)) is not None}
+    return {site.label: fields[site.label] for site in sites if site.label in fields}
 
 
-def _field(seen: Seen | None, *, exact: bool) -> ReceptiveField | None:
-    if seen is None or seen.reach is None:
-        return None
-    rows, columns = seen.reach
-    return ReceptiveField(rows, columns, everywhere=seen.everywhere, exact=exact)
+def _noting(
+    site: Site, watch: FieldWatch, fields: dict[str, ReceptiveField], *, exact: bool
+) -> Callable[[nn.Module, object, object], None]:
+    """A hook that notes what the output of a site's module sees."""
+
+    def note(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            seen = watch.seen(output if site.view is None else site.view(output))
+            if seen is not None and seen.reach is not None:
+                rows, columns = seen.reach
+                fields[site.label] = ReceptiveField(rows, columns, everywhere=seen.everywhere, exact=exact)
+
+    return note
