@@ -17,6 +17,7 @@ from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
+from attnviz.observe.receptive_fields import fields_of_maps
 from attnviz.observe.recorder import Recording, lock_of
 from attnviz.observe.select_sites import Selected, Sites, record_selected
 from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
@@ -203,6 +204,7 @@ def collected(
             channel_gates=collect.channel_gates(recording),
             segmentation=segmentation,
             other_maps=collect.other_maps(recording),
+            receptive_fields=fields_of_maps(loaded.net, recording, geometry.network_size),
             seconds=seconds,
         )
 

@@ -19,6 +19,7 @@ from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.models.sites import Site, names_sites, sites_of
 from attnviz.observe.cost import without_numbers
 from attnviz.observe.field_steps import FieldWatch, of_picture
+from attnviz.observe.recorder import Recording
 
 _known: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Site, ...], dict[str, ReceptiveField]]] = (
     weakref.WeakKeyDictionary()
@@ -61,6 +62,21 @@ def receptive_fields(
             known.clear()  # one choice of sites at a time: own views are functions, and new ones each time
             known[chosen] = _walk(net, chosen, size, named=named)
         return known[chosen]
+
+
+def fields_of_maps(net: nn.Module, recording: Recording, size: tuple[int, int]) -> dict[str, ReceptiveField]:
+    """The receptive fields of everything that was recorded, also under the labels of the maps made of it.
+
+    Args:
+        net: The network that was recorded.
+        recording: Of it.
+        size: (height, width) of its input, pixels.
+    """
+    fields = dict(receptive_fields(net, recording.watched, size=size))
+    for site in recording.watched:
+        if site.kind == "query" and site.label in fields:
+            fields[f"{site.group}.received"] = fields[site.label]
+    return fields
 
 
 def _walk(net: nn.Module, sites: tuple[Site, ...], size: tuple[int, int], *, named: bool) -> dict[str, ReceptiveField]:
