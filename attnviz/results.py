@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.attention_results import AttentionMap, ChannelAttention, ChannelGate, FloatArray, StageAttention
+from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.inputs.receptive_field import ReceptiveField
+from attnviz.module_steps import ModuleSteps, follow, of_attention, of_gate
 from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ class Explanation:
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
         receptive_fields: Label of a map, or of another site -> what its cells see of the network image; those of which
             that is known.
+        modules: Label of an attention module -> the tensors inside it; empty where `explain` was not asked for them.
         seconds: Stage of the work -> wall-clock seconds.
 
     Example:
@@ -144,6 +147,7 @@ class Explanation:
     segmentation: Segmentation | None = None
     other_maps: tuple[AttentionMap, ...] = ()
     receptive_fields: Mapping[str, ReceptiveField] = field(default_factory=dict)
+    modules: Mapping[str, ModuleSteps] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -172,6 +176,39 @@ class Explanation:
             (8, 12)
         """
         return attention_named(self.positions, label)
+
+    def inside(self, site: str, at: tuple[int, int] | None = None) -> ModuleSteps:
+        """What happens inside one attention module, step by step; prints as a table.
+
+        Args:
+            site: Label of the module (``"stage3"``, ``"position"``, ``"stage1.block2"``) or of one of its maps.
+            at: (row, column) of a location to follow through it; None: the middle.
+
+        Returns:
+            Every tensor with its formula, shape and range. Of an attention that was found in somebody's own network
+            only what is known of it.
+
+        Raises:
+            OptionError: There is no such module or location, or the photo was explained without ``inside=True``.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", inside=True)
+            >>> [step.symbol for step in explanation.inside("stage3", at=(4, 6))][-3:]
+            ['z', 'M', 'F'']
+        """
+        label = next((name for name in (site, site.rpartition(".")[0]) if name in self.modules), None)
+        position = self.positions.get(site if label is None else label)
+        if label is not None:
+            return follow(self.modules[label], position, at)
+        gate = self.channel_gates.get(site) or next((m for m in self.other_maps if m.label == site), None)
+        if position is not None:
+            return follow(of_attention(site, position), position, at)
+        if gate is not None:
+            return follow(of_gate(gate), None, at)
+        known = [*self.modules, *self.positions, *self.channel_gates, *(m.label for m in self.other_maps)]
+        hint = "" if self.modules else "; explain(..., inside=True) keeps what happens inside modules"
+        raise OptionError(f"expected an attention module of {', '.join(known) or 'none'}, got {quoted(site)}{hint}")
 
     @property
     def detail_size(self) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,27 @@ from attnviz.observe.cost import without_numbers
 from attnviz.observe.field_steps import FieldWatch, of_picture
 from attnviz.observe.recorder import Recording
 
-_known: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Site, ...], dict[str, ReceptiveField]]] = (
+_MOST_KNOWN = 4  # choices of points whose fields are remembered for each network
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where in a network a tensor is looked at.
+
+    Attributes:
+        label: Of what is found.
+        path: Of a submodule.
+        end: Whether its output is looked at, or its first input.
+        view: Applied to the tensor before; None: it is taken as it is.
+    """
+
+    label: str
+    path: str
+    end: Literal["output", "input"] = "output"
+    view: Callable[[Tensor], Tensor] | None = None
+
+
+_known: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Point, ...], dict[str, ReceptiveField]]] = (
     weakref.WeakKeyDictionary()
 )
 _guard = threading.Lock()
@@ -54,13 +76,19 @@ def receptive_fields(
         >>> receptive_fields(net)["stage3.gain"].stride
         (16, 16)
     """
-    named = names_sites(net)
-    chosen = tuple(sites_of(net) if sites is None else sites)
+    chosen = sites_of(net) if sites is None else sites
+    return fields_at(net, [Point(site.label, site.path, "output", site.view) for site in chosen], size)
+
+
+def fields_at(net: nn.Module, points: Sequence[Point], size: tuple[int, int]) -> dict[str, ReceptiveField]:
+    """As `receptive_fields`, of any points of a network."""
+    chosen = tuple(points)
     with _guard:
         known = _known.setdefault(net, {})
         if chosen not in known:
-            known.clear()  # one choice of sites at a time: own views are functions, and new ones each time
-            known[chosen] = _walk(net, chosen, size, named=named)
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[chosen] = _walk(net, chosen, size, named=names_sites(net))
         return known[chosen]
 
 
@@ -79,7 +107,9 @@ def fields_of_maps(net: nn.Module, recording: Recording, size: tuple[int, int]) 
     return fields
 
 
-def _walk(net: nn.Module, sites: tuple[Site, ...], size: tuple[int, int], *, named: bool) -> dict[str, ReceptiveField]:
+def _walk(
+    net: nn.Module, points: tuple[Point, ...], size: tuple[int, int], *, named: bool
+) -> dict[str, ReceptiveField]:
     """Fields by label; none of somebody's own network that cannot be walked."""
     try:
         shapes = without_numbers(net)
@@ -88,28 +118,31 @@ def _walk(net: nn.Module, sites: tuple[Site, ...], size: tuple[int, int], *, nam
         watch = FieldWatch(of_picture(picture))
         fields: dict[str, ReceptiveField] = {}
         modules = dict(shapes.named_modules())
-        for site in sites:
-            if site.path in modules:
-                modules[site.path].register_forward_hook(_noting(site, watch, fields, exact=named))
+        for point in points:
+            if point.path in modules:
+                _note(modules[point.path], point, watch, fields, exact=named)
         with torch.no_grad(), watch:
             shapes(picture)
     except Exception:  # it may do anything, such as asking for numbers
         if named:
             raise
         return {}
-    return {site.label: fields[site.label] for site in sites if site.label in fields}
+    return {point.label: fields[point.label] for point in points if point.label in fields}
 
 
-def _noting(
-    site: Site, watch: FieldWatch, fields: dict[str, ReceptiveField], *, exact: bool
-) -> Callable[[nn.Module, object, object], None]:
-    """A hook that notes what the output of a site's module sees."""
+def _note(
+    module: nn.Module, point: Point, watch: FieldWatch, fields: dict[str, ReceptiveField], *, exact: bool
+) -> None:
+    """Hook a module so that what the tensor at a point sees is noted."""
 
-    def note(module: nn.Module, inputs: object, output: object) -> None:
-        if isinstance(output, Tensor):
-            seen = watch.seen(output if site.view is None else site.view(output))
+    def note(tensor: object) -> None:
+        if isinstance(tensor, Tensor):
+            seen = watch.seen(tensor if point.view is None else point.view(tensor))
             if seen is not None and seen.reach is not None:
                 rows, columns = seen.reach
-                fields[site.label] = ReceptiveField(rows, columns, everywhere=seen.everywhere, exact=exact)
+                fields[point.label] = ReceptiveField(rows, columns, everywhere=seen.everywhere, exact=exact)
 
-    return note
+    if point.end == "output":
+        module.register_forward_hook(lambda module, inputs, output: note(output))
+    else:
+        module.register_forward_pre_hook(lambda module, inputs: note(inputs[0] if inputs else None))
