@@ -4,6 +4,7 @@ import { channelView } from "./channel.js";
 import { compareView } from "./compare.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
+import { insideView } from "./inside.js";
 import { positionView } from "./position.js";
 import { settingsFor } from "./settings.js";
 import { stagesView } from "./stages.js";
@@ -14,7 +15,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, channel: channelView, inside: insideView, sites: sitesView, compare: compareView };
 const alone = () => Promise.reject(new Error("it was left out, and there is no server to ask"));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -121,7 +122,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = "attention maps along its trunk";
-  const what = { stages: maps, position: "position attention", channel: "channel attention", sites: "attention", compare: maps }[view];
+  const what = { stages: maps, position: "position attention", channel: "channel attention", inside: "attention module whose inside was kept", sites: "attention", compare: maps }[view];
   return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
 }
 

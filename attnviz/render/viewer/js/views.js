@@ -5,6 +5,7 @@ export const VIEW_LABELS = Object.freeze({
   stages: "Coarse to fine",
   position: "Position attention",
   channel: "Channel attention",
+  inside: "Inside the module",
   sites: "Sites",
   compare: "Compare",
 });
