@@ -20,13 +20,13 @@ export function insideView(context) {
   const box = el("div", { class: "av-inside" });
   const options = data.modules.map(({ label, module }) => ({ value: label, label: `${label} · ${module}` }));
   const known = (label) => data.modules.find((module) => module.label === label || String(label).startsWith(`${module.label}.`));
-  let shown = null; // {place, end} of the module on the screen
+  let shown = null; // the module on the screen: {place, end}
   const show = (module) => {
     const from = shown && shown.place;
     if (shown) shown.end();
     shown = drawModule(context, module, from, box);
   };
-  const first = known(settings.get("site")) || data.modules.at(-1);
+  const first = known(settings.get("site")) || known(data.first_position) || data.modules.at(-1);
   const list = chooser({ label: "Module", options, value: first.label, onChange: (label) => show(known(label)), signal });
   settings.subscribe((name, value) => {
     if (name !== "site" || !known(value)) return;
@@ -38,7 +38,7 @@ export function insideView(context) {
   return el("div", { class: "av-view av-view--inside" }, createAppearance(context), choice, box);
 }
 
-/** Fills the box with one module; `end` stops it from answering, `place` is the location that is followed. */
+/** Fills the box with one module; `end` stops it from answering, `from` is the place that was followed before. */
 function drawModule(context, module, from, box) {
   const life = new AbortController();
   context.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
@@ -60,15 +60,11 @@ function drawModule(context, module, from, box) {
     inner.channel = value;
     draw();
   });
-  box.replaceChildren(
-    el("p", { class: "av-gamma" }, moduleSentence(module.module)),
-    ...(module.gamma === null ? [] : [el("p", { class: "av-gamma" }, weightSentence(module.gamma))]),
-    el("div", { class: "av-split" }, photo.root, el("div", { class: "av-split__side" }, photo.side, vectors && vectors.root)),
-    ...(channels ? [el("div", { class: "av-toolbar" }, channels)] : []),
-    ...flow(module, cards),
-  );
+  const weight = module.gamma === null ? null : el("p", { class: "av-gamma" }, weightSentence(module.gamma));
+  const side = el("div", { class: "av-split__side" }, el("p", { class: "av-gamma" }, moduleSentence(module.module)), weight, photo.side, channels, vectors && vectors.root);
+  box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards));
   draw();
-  return { place: { cell: place.cell, grid: place.grid, get now() { return place.cell; } }, end: () => life.abort() };
+  return { place, end: () => life.abort() };
 }
 
 /** The cards in the order of computing: two branches side by side, what is before and after them across. */
@@ -104,7 +100,7 @@ function channelChoice({ module, signal }, onChange) {
 
 /** The location that is followed and the one that is kept, as cells of a grid. */
 function createPlace(grid, from, signal) {
-  const start = from ? moved([Math.floor(from.now / from.grid[1]), from.now % from.grid[1]], from.grid, grid) : [grid[0] >> 1, grid[1] >> 1];
+  const start = from ? moved(from.at, from.grid, grid) : [grid[0] >> 1, grid[1] >> 1];
   let changed = () => {};
   const place = {
     grid,
