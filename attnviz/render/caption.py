@@ -6,11 +6,14 @@ import numpy as np
 
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
-from attnviz.render.scales import find_scales, raw_range
+from attnviz.render.scales import Scale, find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
 from attnviz.results import Explanation
 
 RANDOM_WEIGHTS = "random weights"
+LOG_KEY = "Bars marked log are logarithmic: equal steps of colour are equal factors."
+PERCENTILE_KEY = "Colours span the first to the 99th percentile of each map."
+OPACITY_KEY = "Where a bar fades, the opacity follows the value, from none at its low end to {opacity} at its high end."
 _LEGEND_ENTRIES = 24
 
 _MEANINGS = {
@@ -89,16 +92,36 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
     if all(panel.values is None for panel in panels):
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
-    placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
-    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
-    scales = find_scales(panels, options.scaling)
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:
         ranges = "the colours of every map span its own range"
     else:
         parts = [f"{quantity(scale.kind)} {' to '.join(format_ends(scale.low, scale.high))}" for scale in shared]
         ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
-    return f"Colours ({options.colormap}): {ranges}; {cells}{over}."
+    faded = {name for scale in scales if scale.opacity_by == "value" for name in scale.panels}
+    placed = any(
+        not panel.bare and panel.name not in faded and (panel.values is not None or panel.classes is not None)
+        for panel in panels
+    )
+    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
+    sentences = [f"Colours ({options.colormap}): {ranges}; {cells}{over}.", key(scales, options)]
+    return " ".join(filter(None, sentences))
+
+
+def key(scales: Sequence[Scale], options: FigureOptions) -> str:
+    """What a reader must know about colour bars that are not plain: sentences, or nothing.
+
+    Args:
+        scales: Of a figure.
+        options: How its maps are drawn.
+    """
+    sentences = {
+        LOG_KEY: any(scale.log for scale in scales),
+        PERCENTILE_KEY: options.spread == "percentile" and any(not scale.flat for scale in scales),
+        OPACITY_KEY.format(opacity=percent(options.map_opacity)): any(s.opacity_by == "value" for s in scales),
+    }
+    return " ".join(sentence for sentence, holds in sentences.items() if holds)
 
 
 def _result(explanation: Explanation) -> str:

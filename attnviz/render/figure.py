@@ -21,7 +21,7 @@ from attnviz.extras import needs
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
-from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.pictures import panel_pixels, photo_at, scale_bar
 from attnviz.render.plan import FigurePlan, fonts, plan_figure
 from attnviz.render.typesetting import FONT, families
 from attnviz.results import ByteArray
@@ -152,7 +152,7 @@ def _draw(plan: FigurePlan) -> NotebookFigure:
     )  # one for all that stands beside the pictures: axes take long to make
     for item in page.items:
         if isinstance(item, Bar):
-            pixels = bar_pixels(plan.options.colormap, (item.height, item.width), flat=item.flat)
+            pixels = scale_bar(item.scale, plan.options, (item.height, item.width))
             _show(sheet, pixels, (item.x, item.y))
         elif isinstance(item, Swatch):
             color = tuple(float(c) / 255 for c in classes[item.number])

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, key, legend
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Page, Words, lay_out
 from attnviz.render.panels import Panel, Pins, default_pins, resolve
@@ -51,7 +51,7 @@ class FigurePlan:
                 self.scales,
                 options,
                 aspect=height / width,
-                words=_words(explanation, options, self.caption, self.photo_name),
+                words=_words(self),
                 legend={number: printable(name, 80) for number, name in legend(explanation, self.panels).items()},
             )
 
@@ -84,7 +84,7 @@ def plan_figure(
     pins: Pins = given.pins or default_pins(explanation)
     panels = resolve(explanation, given.panels, pins)
     given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
-    scales = find_scales(panels, given.scaling)
+    scales = find_scales(panels, given.scaling, spread=given.spread, opacity_by=given.opacity_by)
     text = caption(explanation, panels, given, photo_name=photo_name)
     plan = FigurePlan(explanation, given, panels, scales, text, photo_name)
     if drawn:
@@ -92,12 +92,15 @@ def plan_figure(
     return plan
 
 
-def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
+def _words(plan: FigurePlan) -> Words:
+    explanation, options = plan.explanation, plan.options
     untrained = not explanation.model.trained
     name = printable(explanation.model.name, 120)
+    photo = printable(plan.photo_name or "", 120)
     return Words(
         notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
-        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
+        heading=" · ".join(filter(None, [photo, name])) if options.title else "",
         subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
-        caption=printable(text, 4000) if options.caption else "",
+        key="" if options.caption else printable(key(plan.scales, options), 400),
+        caption=printable(plan.caption, 4000) if options.caption else "",
     )
