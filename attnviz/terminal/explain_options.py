@@ -39,6 +39,14 @@ Colormap = Annotated[ColormapName, Option(help="turbo and jet show edges that ar
 Scaling = Annotated[
     Literal["each", "shared"], Option(help="Colours span each map's range, or one shared by like maps.")
 ]
+Spread = Annotated[
+    Literal["auto", "linear", "percentile", "log"],
+    Option(help="How values are spread over the colours; auto: log for position attention."),
+]
+OpacityBy = Annotated[
+    Literal["auto", "even", "value"],
+    Option(help="value: opacity follows the value; auto: so for position attention."),
+]
 Opacity = Annotated[float, Option(min=0.0, max=1.0, help="Of the maps over the photo.")]
 Smooth = Annotated[bool, Option("--smooth", help="Smooth between the network's own cells.")]
 Width = Annotated[float, Option(min=30.0, max=600.0, help="Of the figure, mm.")]

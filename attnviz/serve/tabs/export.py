@@ -43,6 +43,8 @@ _FORMATS = {
 _FIRST_FORMATS = ["png", "pdf", "svg", "npz"]
 _COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
 _SCALINGS = [("each", "Each"), ("shared", "Shared")]
+_SPREADS = [("auto", "Automatic"), ("linear", "Linear"), ("percentile", "Percentile"), ("log", "Logarithmic")]
+_OPACITIES = [("auto", "Automatic"), ("even", "Even"), ("value", "Follows the value")]
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
 _MANY = 24  # panels
@@ -58,7 +60,9 @@ class ExportTab:
     columns: gr.HTML
     colormap: gr.HTML
     scaling: gr.HTML
+    spread: gr.HTML
     opacity: gr.Slider
+    opacity_by: gr.HTML
     interpolation: gr.HTML
     width: gr.Number
     dpi: gr.Number
@@ -75,8 +79,17 @@ class ExportTab:
     def inputs(self) -> list[Any]:
         """What a figure is made from."""
         return [
-            *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
-            *(self.width, self.dpi, self.font, self.extras, self.pins, self.formats),
+            *(self.panels, self.columns, self.colormap, self.scaling, self.spread, self.opacity),
+            *(
+                self.opacity_by,
+                self.interpolation,
+                self.width,
+                self.dpi,
+                self.font,
+                self.extras,
+                self.pins,
+                self.formats,
+            ),
         ]
 
 
@@ -91,6 +104,9 @@ def build() -> ExportTab:
             with gr.Row(elem_classes=["page-pair"]):
                 scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
                 look = segments("Locations", "page-export-look", _LOOKS, "nearest")
+            with gr.Row(elem_classes=["page-pair"]):
+                spread = select("Colour scale", "page-export-spread", _SPREADS, "auto")
+                opacity_by = select("Opacity", "page-export-opacity-by", _OPACITIES, "auto")
             opacity = gr.Slider(
                 0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity"
             )
@@ -118,7 +134,22 @@ def build() -> ExportTab:
             state = status_part("page-export-status")
             figure = figure_part()
     return ExportTab(
-        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, pins_part(), formats),
+        *(
+            panels,
+            columns,
+            colormap,
+            scaling,
+            spread,
+            opacity,
+            opacity_by,
+            look,
+            width,
+            dpi,
+            font,
+            extras,
+            pins_part(),
+            formats,
+        ),
         *(button, download, state, figure),
     )
 
@@ -239,7 +270,7 @@ def _described(plan: FigurePlan) -> dict[str, str]:
 
 def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
-    panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
+    panels, columns, colormap, scaling, spread, opacity, opacity_by, interpolation, width, dpi, font, extras = looks
     if columns != "auto" and not str(columns).isdecimal():
         raise OptionError(f"expected a number of columns, got {quoted(columns)}")
     if not panels:
@@ -250,7 +281,9 @@ def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
         columns=None if columns == "auto" else int(columns),
         colormap=str(colormap),
         scaling=scaling,
+        spread=spread,
         map_opacity=opacity,
+        opacity_by=opacity_by,
         interpolation=interpolation,
         width_mm=width,
         dpi=dpi,
