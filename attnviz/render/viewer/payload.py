@@ -15,7 +15,9 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     geometry       {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
                    detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
                    jpeg_quality: of the JPEG it then passed through, or null}
-    looks          {opacity, colormap, diverging}: what a viewer begins with; the last two name colour maps
+    looks          what a viewer begins with: {opacity, colormap, diverging, map_spread, map_opacity_by,
+                   attention_spread, attention_opacity_by}; the second and third name colour maps, "attention" is
+                   position attention, "map" is all other maps
     pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
     colormaps      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
     maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values}]
@@ -44,6 +46,7 @@ from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
+from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.results import (
@@ -93,7 +96,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
         "backdrop": _backdrop(explanation),
         "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
-        "looks": {"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
+        "looks": _looks(),
         "pins": [{"color": color, "ink": readable_on(color)} for color in map(pin_color, range(MAX_PINS))],
         "colormaps": _colormaps(),
         "maps": [_map(m, "float32" if exact else "float16") for m in explanation.maps.values()],
@@ -104,6 +107,16 @@ def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
+    }
+
+
+def _looks() -> JSON:
+    """What a viewer begins with: as figures."""
+    kinds = {"map": "effective_gain", "attention": "position_row"}
+    return {
+        **{"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
+        **{f"{family}_spread": usual_spread(kind) for family, kind in kinds.items()},
+        **{f"{family}_opacity_by": usual_opacity(kind) for family, kind in kinds.items()},
     }
 
 

@@ -6,10 +6,11 @@ import { difference, differenceUnit, sameShape, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent, range, rawLine, withUnit } from "./format.js";
+import { COLOR_SETTINGS, familyOf, mapScale } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { createCross, steppedPoint } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
-import { scaleFor, symmetric, valueAt } from "./scale.js";
+import { symmetric, valueAt } from "./scale.js";
 import { acrossPhotos, firstChoices, sidesOf } from "./sides.js";
 import { Zoom } from "./zoom.js";
 
@@ -45,25 +46,46 @@ export function compareView(context) {
     apart.root.hidden = stage.dataset.layout !== "difference";
     apart.choice.hidden = apart.root.hidden;
   };
+  const looks = createLooks(context, model);
   const draw = () => {
     lay();
+    looks.draw();
     sides.forEach((side) => side.draw());
     if (!apart.root.hidden) apart.draw();
     readout.draw(model);
   };
   model.onChange = oncePerFrame(draw, signal);
-  settings.subscribe((name) => ["colormap", "scaling", "diverging"].includes(name) && model.onChange(), signal);
+  settings.subscribe((name) => [...COLOR_SETTINGS, "diverging"].includes(name) && model.onChange(), signal);
   draw();
   const layout = segmented({ label: "Layout", options: LAYOUTS, value: model.layout, onChange: (value) => { model.layout = value; model.onChange(); }, signal });
   return el(
     "div",
     { class: "av-view av-view--compare" },
-    createAppearance(context, SCALINGS),
+    looks.root,
     el("div", { class: "av-toolbar" }, layout.root, el("div", { class: "av-control" }, el("span", { class: "av-label" }, "Zoom"), zoom.controls), wipe.root, apart.choice),
     refusal,
     stage,
     readout.root,
   );
+}
+
+/** The controls for looks: those of position attention where side A shows it, else those of other maps. */
+function createLooks(context, model) {
+  const root = el("div");
+  let family = "";
+  let life = null;
+  return {
+    root,
+    draw() {
+      const wanted = familyOf(model.chosen[0].quantity);
+      if (wanted === family) return;
+      family = wanted;
+      if (life) life.abort();
+      life = new AbortController();
+      context.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
+      root.replaceChildren(createAppearance({ ...context, signal: life.signal }, SCALINGS, family));
+    },
+  };
 }
 
 /** What is chosen on each side, and where the linked pointer is, as a point of the left picture's unit square. */
@@ -150,8 +172,8 @@ function createSide(context, model, name, index, zoom) {
     draw() {
       const maps = model.maps();
       const map = maps[index];
-      const same = maps[0].quantity === maps[1].quantity;
-      const scale = scaleFor(map.extent, same ? maps.map((m) => m.extent) : [map.extent], null, settings.get("scaling") === "shared" ? "shared" : "each");
+      const peers = maps[0].quantity === maps[1].quantity ? maps : [map];
+      const scale = mapScale(map, peers, settings, settings.get("scaling") === "shared" ? "shared" : "each");
       const table = context.colormaps.get(settings.get("colormap")).table;
       paintMap(canvas, map.values, map.grid, scale, table);
       bar.paint(scale, table, map.unit);

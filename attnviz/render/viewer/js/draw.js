@@ -2,7 +2,7 @@
 
 import { colorize } from "./color.js";
 
-/** Paints a map, one canvas pixel per location. */
+/** Paints a map, one canvas pixel per location; the scale is {low, high}, or one from `spreadOver`. */
 export function paintMap(canvas, values, grid, scale, table) {
   const [rows, columns] = grid;
   if (canvas.width !== columns || canvas.height !== rows) {
@@ -11,6 +11,6 @@ export function paintMap(canvas, values, grid, scale, table) {
   }
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
-  colorize(values, scale.low, scale.high, table, image.data);
+  colorize(values, scale.low, scale.high, table, image.data, scale);
   context.putImageData(image, 0, 0);
 }

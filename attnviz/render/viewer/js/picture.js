@@ -3,9 +3,10 @@
 import { gradient } from "./color.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { isGain, withUnit, writerFor } from "./format.js";
+import { isGain, number, withUnit, writerFor } from "./format.js";
 import { createCross } from "./probe.js";
-import { valueAt } from "./scale.js";
+import { placeOn, valueAt } from "./scale.js";
+import { barSentence } from "./wording.js";
 
 /** A photo to put layers on. */
 export function createPicture(photo, alt) {
@@ -49,20 +50,25 @@ export function createBar() {
   const high = el("span", { class: "av-bar__end" });
   const tick = el("span", { class: "av-bar__tick", hidden: true });
   const strip = el("span", { class: "av-bar__strip", "aria-hidden": "true" }, tick);
-  const root = el("div", { class: "av-bar" }, low, strip, high);
+  const key = el("span", { class: "av-bar__key", hidden: true });
+  const root = el("div", { class: "av-bar" }, low, strip, high, key);
   return {
     root,
     /** Marks a value on the bar; null takes the mark away. */
     mark(value, scale) {
       tick.hidden = value === null || !(scale.high > scale.low);
-      if (!tick.hidden) tick.style.left = `${100 * Math.min(Math.max((value - scale.low) / (scale.high - scale.low), 0), 1)}%`;
+      if (!tick.hidden) tick.style.left = `${100 * placeOn(scale, value)}%`;
     },
     /** `write` puts an end's number in words; by default both ends get as many decimals as tell them apart. */
     paint(scale, table, unit, write = null) {
-      const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", writerFor(scale.low, scale.high)));
-      low.textContent = words(scale.low);
-      high.textContent = words(scale.high);
-      strip.style.background = gradient(table, scale.low, scale.high);
+      const digits = scale.log ? number : writerFor(scale.low, scale.high);
+      const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", digits));
+      low.textContent = (scale.below ? "≤ " : "") + words(scale.low);
+      high.textContent = (scale.above ? "≥ " : "") + words(scale.high);
+      strip.style.background = gradient(table, scale.low, scale.high, scale.fades);
+      key.textContent = scale.log ? "log" : "";
+      key.hidden = !scale.log;
+      root.title = barSentence(scale);
     },
   };
 }

@@ -4,6 +4,7 @@ import { button } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { liveScale } from "./map_scale.js";
 import { createPicture, placeBox } from "./picture.js";
 
 const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
@@ -60,17 +61,18 @@ function pinPanel({ data, settings, colormaps, signal }, query, pin) {
   return {
     root,
     draw() {
-      const { values, peak, own } = query.weights(pin.cell);
-      const high = query.top(peak, settings.get("scaling") === "shared");
+      const weights = query.weights(pin.cell);
+      const { values, own } = weights;
+      const scale = liveScale(query, weights, settings);
       const colormap = settings.get("colormap");
-      const wanted = `${query.mode} ${high} ${colormap}`;
+      const wanted = `${query.mode} ${colormap} ${Object.values(scale).join()}`;
       if (wanted === drawn) return;
       drawn = wanted;
-      paintMap(canvas, values, query.grid, { low: 0, high }, colormaps.get(colormap).table);
+      paintMap(canvas, values, query.grid, scale, colormaps.get(colormap).table);
       const { row, column } = query.place(pin.cell);
       text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
       const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
-      note.textContent = `Colours 0 to ${percent(high)}${share}`;
+      note.textContent = `Colours ${scale.low ? percent(scale.low) : "0"} to ${percent(scale.high)}${scale.log ? ", log" : ""}${share}`;
     },
   };
 }

@@ -6,13 +6,14 @@ import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { COLOR_SETTINGS, liveScale } from "./map_scale.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
 import { moved, Query } from "./query.js";
 import { besideLine, classLine, createAnnouncer, peakLine } from "./readout.js";
 import { readPosition } from "./softmax.js";
-import { gammaSentence } from "./wording.js";
+import { barSentence, gammaSentence } from "./wording.js";
 
 const SCALINGS = [
   { value: "each", label: "Each", title: "From 0 to the largest weight of each picture" },
@@ -25,7 +26,7 @@ const MODES = [
 ];
 const HEADS = { fused: "Both heads, fused", position: "Position head alone", channel: "Channel head alone" };
 const HELP =
-  "Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it.";
+  "Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it; L changes the colour scale, O whether the opacity follows the value.";
 
 /** The view; returns its root. */
 export function positionView(context) {
@@ -53,7 +54,7 @@ export function positionView(context) {
   const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
   const choice = createAttentionChoice(data, start, signal, loader);
   settings.subscribe((name, value) => {
-    if (["colormap", "scaling"].includes(name) && shown) shown.query.onChange();
+    if (COLOR_SETTINGS.includes(name) && shown) shown.query.onChange();
     if (name === "site") choice.set(value);
   }, signal);
   const classes = classChoice(data, signal, (value) => {
@@ -64,7 +65,7 @@ export function positionView(context) {
   return el(
     "div",
     { class: "av-view av-view--position" },
-    createAppearance(context, SCALINGS),
+    createAppearance(context, SCALINGS, "attention"),
     el("div", { class: "av-toolbar" }, choice.root, modes.root, classes),
     data.note ? el("p", { class: "av-meta" }, data.note) : null,
     busy,
@@ -158,6 +159,7 @@ function createStage(context, query) {
   const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
+  const key = el("p", { class: "av-meta av-bar-sentence" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
   const marks = el("span", { class: "av-marks", "aria-hidden": "true" });
   const classes = data.segmentation ? createClasses(data) : null;
@@ -169,14 +171,15 @@ function createStage(context, query) {
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
   listen(node, query, signal);
   return {
-    root: el("div", { class: "av-split__main" }, node, bar.root, classes ? classes.legend : null, help),
+    root: el("div", { class: "av-split__main" }, node, bar.root, key, classes ? classes.legend : null, help),
     showClasses: (head) => classes && classes.show(head),
     draw() {
-      const { values, peak } = query.weights(query.cell);
-      const scale = { low: 0, high: query.top(peak, settings.get("scaling") === "shared") };
+      const weights = query.weights(query.cell);
+      const scale = liveScale(query, weights, settings);
       const table = colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, values, query.grid, scale, table);
+      paintMap(canvas, weights.values, query.grid, scale, table);
       bar.paint(scale, table, "share");
+      key.textContent = barSentence(scale);
       placeBox(cursor, query.grid, query.cell);
       cursor.hidden = query.mode === "token"; // it does not depend on the location
       marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));

@@ -6,11 +6,12 @@ import { button } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { number, range, rawLine } from "./format.js";
+import { COLOR_SETTINGS, mapScale } from "./map_scale.js";
 import { createPanel } from "./picture.js";
 import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
-import { scaleFor, valueAt } from "./scale.js";
+import { valueAt } from "./scale.js";
 import { stagesOf } from "./stage_groups.js";
 import { createStagePlayer, otherMaps } from "./stage_player.js";
 import { flatRemark, stageSentences } from "./wording.js";
@@ -36,12 +37,12 @@ export function stagesView(context) {
   }
   const player = createStagePlayer(inner, gates, predictionList(data));
   painters.push(player.paint);
-  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), player.root);
+  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS, "map"), player.root);
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
   if (others.length) root.append(el("section", { "aria-label": "Every map" }, otherSections(inner, others)));
   root.append(announcer.root);
-  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && repaint(), signal);
+  settings.subscribe((name) => COLOR_SETTINGS.includes(name) && repaint(), signal);
   repaint();
   return root;
 }
@@ -75,7 +76,7 @@ function stageRow(context, stage, index) {
   painters.push(() => {
     const table = colormaps.get(settings.get("colormap")).table;
     const paint = (panel, map, peers, text) => {
-      const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
+      const scale = mapScale(map, peers, settings);
       panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
     };
     const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
@@ -135,7 +136,7 @@ function channelPanel(context, stage, index) {
 
 /** Every other map, stage by stage; of many in a stage the first and a button for the rest. */
 function otherSections(context, maps) {
-  const peers = (map) => maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
+  const peers = (map) => maps.filter((m) => m.kind === map.kind);
   return stagesOf(maps).map(({ name, entries }) => otherSection(context, name, entries, peers));
 }
 
@@ -148,7 +149,7 @@ function otherSection(context, name, maps, peersOf) {
     const paint = () => {
       const table = colormaps.get(settings.get("colormap")).table;
       more.forEach((map, i) => {
-        const scale = scaleFor(map.extent, peersOf(map), map.bounds, settings.get("scaling"));
+        const scale = mapScale(map, peersOf(map), settings);
         panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
       });
     };
