@@ -59,4 +59,5 @@ def log_positions(values: FloatArray, low: float, high: float) -> NDArray[np.flo
         high: Above `low`.
     """
     inside = values.astype(np.float64).clip(low, high)
-    return (np.log(inside / low) / np.log(high / low)).clip(0.0, 1.0).astype(np.float32)
+    places = np.log(inside / low) / np.log(high / low)
+    return np.asarray(places.clip(0.0, 1.0), dtype=np.float32)
