@@ -20,7 +20,9 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
                    position attention, "map" is all other maps
     pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
     colormaps      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
-    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values}]
+    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values,
+                   sees}]; sees: what cell (0, 0) sees, in network pixels, or null where that is not known:
+                   {start: [y, x], size: [height, width], stride: [down, across], everywhere, exact}
     stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     positions      [{label, title, kind: "attention", grid, channels, heads, others, class_token, stride, gamma, dtype,
                    received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of heads
@@ -42,6 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
@@ -99,7 +102,10 @@ def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
         "looks": _looks(),
         "pins": [{"color": color, "ink": readable_on(color)} for color in map(pin_color, range(MAX_PINS))],
         "colormaps": _colormaps(),
-        "maps": [_map(m, "float32" if exact else "float16") for m in explanation.maps.values()],
+        "maps": [
+            _map(m, "float32" if exact else "float16", explanation.receptive_fields.get(label))
+            for label, m in explanation.maps.items()
+        ],
         "stages": [_stage(s) for s in explanation.stages],
         "positions": positions,
         "first_position": first,
@@ -198,7 +204,7 @@ def _colormaps() -> list[JSON]:
     ]
 
 
-def _map(attention: AttentionMap, dtype: FloatType) -> JSON:
+def _map(attention: AttentionMap, dtype: FloatType, field: ReceptiveField | None) -> JSON:
     return {
         "label": attention.label,
         "title": attention.title,
@@ -211,6 +217,18 @@ def _map(attention: AttentionMap, dtype: FloatType) -> JSON:
         "grid": list(attention.values.shape),
         "dtype": dtype,
         "values": base64_of(attention.values.astype("<f4" if dtype == "float32" else "<f2")),
+        "sees": None if field is None else sees(field),
+    }
+
+
+def sees(field: ReceptiveField) -> JSON:
+    """A receptive field, as drawn in the docstring of this module."""
+    return {
+        "start": [float(field.rows.start), float(field.columns.start)],
+        "size": list(field.size),
+        "stride": list(field.stride),
+        "everywhere": field.everywhere,
+        "exact": field.exact,
     }
 
 
