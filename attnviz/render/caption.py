@@ -100,6 +100,8 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
         parts = [f"{quantity(scale.kind)} {' to '.join(format_ends(scale.low, scale.high))}" for scale in shared]
         ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
     faded = {name for scale in scales if scale.opacity_by == "value" for name in scale.panels}
+    if options.cells == "centers" and any(panel.field is not None for panel in panels):
+        cells += ", each around the middle of what it sees"
     placed = any(
         not panel.bare and panel.name not in faded and (panel.values is not None or panel.classes is not None)
         for panel in panels

@@ -18,10 +18,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from attnviz.errors import OptionError
 from attnviz.extras import needs
+from attnviz.inputs.cell_places import cell_box
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
-from attnviz.render.pictures import panel_pixels, photo_at, scale_bar
+from attnviz.render.pictures import drawn_field, panel_pixels, photo_at, scale_bar
 from attnviz.render.plan import FigurePlan, fonts, plan_figure
 from attnviz.render.typesetting import FONT, families
 from attnviz.results import ByteArray
@@ -252,7 +253,7 @@ def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tup
     if panel.values is not None:
         rows, columns = panel.values.shape
         row, column = pin_cell(plan.explanation, (rows, columns), pin)
-        box = plan.explanation.geometry.cell_to_photo_box(row, column, (rows, columns))
+        box = cell_box(plan.explanation.geometry, row, column, (rows, columns), drawn_field(panel, plan.options))
         around = 0.9 * plan.options.dpi / 72.0  # outside the cell, whose colour is what counts
         left, top, right, bottom = box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]
         _frame(axes, (left - around, top - around, right + around, bottom + around), color)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
 from attnviz.errors import OptionError
+from attnviz.inputs.cell_places import CellPlaces
 from attnviz.reduce.normalise import Scope
 from attnviz.reduce.spread import Spread
 from attnviz.reduce.upsample import Interpolation
@@ -37,6 +38,8 @@ class FigureOptions:
             low end of the colours to `map_opacity` at the high end; ``"auto"``: ``"value"`` for position attention,
             ``"even"`` for all else.
         interpolation: ``"nearest"`` shows the network's own cells; ``"bilinear"`` smooths between their centres.
+        cells: Where the network's cells are drawn. ``"tiles"``: evenly over what the network saw; ``"centers"``: each
+            around the middle of what it sees, where that is known.
         width_mm: Width of the figure in millimetres, from 30 to 600; the height follows from the content.
         dpi: Dots per inch of the pictures in it, from 50 to 1200.
         font_size: In points, from 4 to 24.
@@ -58,6 +61,7 @@ class FigureOptions:
     map_opacity: float = DEFAULT_OPACITY
     opacity_by: OpacityBy | Literal["auto"] = "auto"
     interpolation: Interpolation = "nearest"
+    cells: CellPlaces = "tiles"
     width_mm: float = 180.0
     dpi: int = 300
     font_size: float = 7.0
@@ -84,6 +88,7 @@ class FigureOptions:
         _choice("spread", self.spread, ("auto", *get_args(Spread)))
         _choice("opacity_by", self.opacity_by, ("auto", *get_args(OpacityBy)))
         _choice("interpolation", self.interpolation, get_args(Interpolation))
+        _choice("cells", self.cells, get_args(CellPlaces))
         for name in ("title", "caption"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"expected {name} to be true or false, got {getattr(self, name)!r}")

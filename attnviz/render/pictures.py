@@ -6,6 +6,7 @@ from PIL import Image
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.reduce.upsample import upsample
 from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
@@ -55,8 +56,15 @@ def panel_pixels(
     values = scale.apply(panel.values)
     if panel.bare:
         return colorize(_matrix_at(values, size), table(options.colormap))
-    placed = upsample(values, geometry, size, how=options.interpolation).clip(0.0, 1.0)
+    placed = upsample(values, geometry, size, how=options.interpolation, field=drawn_field(panel, options)).clip(
+        0.0, 1.0
+    )
     return overlay(photo, placed, options.colormap, options.map_opacity, scale.opacity_by)
+
+
+def drawn_field(panel: Panel, options: FigureOptions) -> ReceptiveField | None:
+    """What the cells of a panel are drawn by: what they see where that is wanted and known; None: as even tiles."""
+    return panel.field if options.cells == "centers" else None
 
 
 def map_over_photo(explanation: Explanation, name: str, options: FigureOptions) -> ByteArray:

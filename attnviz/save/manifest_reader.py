@@ -133,11 +133,11 @@ def parse_manifest(document: object) -> Recipe:
 
 
 def _as_then(document: dict[str, Any]) -> dict[str, Any]:
-    """The manifest, saying of a figure from before there was a choice how it was drawn: linearly, equally opaque."""
+    """The manifest, saying how a figure was drawn before there were choices: linearly, equally opaque, as tiles."""
     figure = document.get("figure")
     if not isinstance(figure, dict):
         return document
-    return {**document, "figure": {"spread": "linear", "opacity_by": "even", **figure}}
+    return {**document, "figure": {"spread": "linear", "opacity_by": "even", "cells": "tiles", **figure}}
 
 
 def _sentence(error: ValidationError) -> str:

@@ -49,6 +49,9 @@ OpacityBy = Annotated[
 ]
 Opacity = Annotated[float, Option(min=0.0, max=1.0, help="Of the maps over the photo.")]
 Smooth = Annotated[bool, Option("--smooth", help="Smooth between the network's own cells.")]
+Cells = Annotated[
+    Literal["tiles", "centers"], Option(help="Cells as even tiles, or each around the middle of what it sees.")
+]
 Width = Annotated[float, Option(min=30.0, max=600.0, help="Of the figure, mm.")]
 Dpi = Annotated[int, Option(min=50, max=1200, help="Dots per inch.")]
 FontSize = Annotated[float, Option(min=4.0, max=24.0, help="In points.")]

@@ -206,6 +206,7 @@ def test_a_figure_of_the_command_line_begins_as_one_of_python():
     own = FigureOptions()
     for name in (
         "spread",
+        "cells",
         "opacity_by",
         "colormap",
         "scaling",

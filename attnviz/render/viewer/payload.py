@@ -15,7 +15,7 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     geometry       {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
                    detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
                    jpeg_quality: of the JPEG it then passed through, or null}
-    looks          what a viewer begins with: {opacity, colormap, diverging, map_spread, map_opacity_by,
+    looks          what a viewer begins with: {opacity, colormap, diverging, cells, map_spread, map_opacity_by,
                    attention_spread, attention_opacity_by}; the second and third name colour maps, "attention" is
                    position attention, "map" is all other maps
     pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
@@ -120,7 +120,7 @@ def _looks() -> JSON:
     """What a viewer begins with: as figures."""
     kinds = {"map": "effective_gain", "attention": "position_row"}
     return {
-        **{"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
+        **{"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING, "cells": "tiles"},
         **{f"{family}_spread": usual_spread(kind) for family, kind in kinds.items()},
         **{f"{family}_opacity_by": usual_opacity(kind) for family, kind in kinds.items()},
     }

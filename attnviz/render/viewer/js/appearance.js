@@ -19,6 +19,10 @@ const OPACITIES = [
   { value: "even", label: "Even", title: "The same opacity everywhere" },
   { value: "value", label: "Follows the value", title: "Nothing of the map at the low end of the colours, the chosen opacity at the high end" },
 ];
+const CELLS = [
+  { value: "tiles", label: "As tiles", title: "Evenly over the picture: which cell is which, and no more" },
+  { value: "centers", label: "Where they look", title: "Each around the middle of its receptive field, where that is known" },
+];
 const SPREAD_TITLE =
   "Linear; linear from the first to the 99th percentile; or logarithmic, down to a thousandth of the highest value (values below zero stay linear). Key: L";
 const OPACITY_TITLE = "Key: O";
@@ -29,7 +33,7 @@ const OPACITY_TITLE = "Key: O";
  * @param scalings [{value, label, title}] that this view understands; empty for none.
  * @param family Whose spread and opacity can be chosen, "map" or "attention"; "" for none. Keys L and O go through them.
  */
-export function createAppearance({ host, settings, colormaps, signal }, scalings = [], family = "") {
+export function createAppearance({ host, data, settings, colormaps, signal }, scalings = [], family = "") {
   const controls = {
     opacity: slider({
       label: "Map opacity",
@@ -58,6 +62,7 @@ export function createAppearance({ host, settings, colormaps, signal }, scalings
   };
   if (scalings.length) controls.scaling = scalingChoice(settings, scalings, signal);
   if (family) Object.assign(controls, spreadControls(settings, family, signal));
+  if (family && [...data.maps.values()].some((map) => map.sees)) controls.cells = cellsChoice(settings, signal);
   const warning = el("p", { class: "av-warning", role: "status" });
   const warn = () => {
     const colormap = colormaps.get(settings.get("colormap"));
@@ -72,6 +77,10 @@ export function createAppearance({ host, settings, colormaps, signal }, scalings
   const root = el("div", { class: "av-appearance" }, el("div", { class: "av-toolbar" }, Object.values(controls).map((c) => c.root)), warning);
   if (family) listen(host, root, settings, family, signal);
   return root;
+}
+
+function cellsChoice(settings, signal) {
+  return segmented({ label: "Cells drawn", options: CELLS, value: settings.get("cells"), onChange: (value) => settings.set("cells", value), signal });
 }
 
 /** By the names of their settings. */

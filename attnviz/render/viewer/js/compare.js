@@ -1,12 +1,13 @@
 // Two models, two photos or two stages: side by side, under one wipe handle, or as a difference.
 
 import { createAppearance } from "./appearance.js";
+import { placed } from "./cells.js";
 import { chooser, segmented, slider } from "./controls.js";
 import { difference, differenceUnit, sameShape, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent, range, rawLine, withUnit } from "./format.js";
-import { COLOR_SETTINGS, familyOf, mapScale } from "./map_scale.js";
+import { PAINT_SETTINGS, familyOf, mapScale } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { createCross, steppedPoint } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
@@ -55,7 +56,7 @@ export function compareView(context) {
     readout.draw(model);
   };
   model.onChange = oncePerFrame(draw, signal);
-  settings.subscribe((name) => [...COLOR_SETTINGS, "diverging"].includes(name) && model.onChange(), signal);
+  settings.subscribe((name) => [...PAINT_SETTINGS, "diverging"].includes(name) && model.onChange(), signal);
   draw();
   const layout = segmented({ label: "Layout", options: LAYOUTS, value: model.layout, onChange: (value) => { model.layout = value; model.onChange(); }, signal });
   return el(
@@ -89,7 +90,7 @@ function createLooks(context, model) {
 }
 
 /** What is chosen on each side, and where the linked pointer is, as a point of the left picture's unit square. */
-function createModel({ data, right }) {
+function createModel({ data, right, settings }) {
   const datas = [data, right || data];
   const lists = [sidesOf(data), right ? sidesOf(right) : null];
   lists[1] = lists[1] || lists[0];
@@ -106,7 +107,7 @@ function createModel({ data, right }) {
     /** The point on a side's own picture. */
     pointOn: (i) => (i === 0 ? model.at : acrossPhotos(datas[0].geometry, datas[1].geometry, ...model.at)),
     maps: () => model.chosen.map((side, i) => {
-      const map = side.map(...model.pointOn(i), model.heads[i]);
+      const map = placed(side.map(...model.pointOn(i), model.heads[i]), settings, datas[i].geometry);
       return side.live && model.chosen[0] === model.chosen[1] ? { ...map, values: map.values.slice() } : map;
     }),
     /** Moves the pointer to a point of one side's picture. */
@@ -175,7 +176,7 @@ function createSide(context, model, name, index, zoom) {
       const peers = maps[0].quantity === maps[1].quantity ? maps : [map];
       const scale = mapScale(map, peers, settings, settings.get("scaling") === "shared" ? "shared" : "each");
       const table = context.colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, map.values, map.grid, scale, table);
+      paintMap(canvas, map.values, map.grid, scale, table, map.place);
       bar.paint(scale, table, map.unit);
       note.textContent = `${map.grid[0]} × ${map.grid[1]} locations · ${rawLine(map)}`;
       const point = model.pointed ? model.pointOn(index) : null;
@@ -253,7 +254,7 @@ function createDifference(context, model, zoom) {
       const result = difference(a, b);
       const scale = symmetric(result.extent);
       const table = colormaps.get(settings.get("diverging")).table;
-      paintMap(canvas, result.values, result.grid, scale, table);
+      paintMap(canvas, result.values, result.grid, scale, table, result.place);
       bar.paint(scale, table, result.unit);
       note.textContent = notes(a, b, result, model.datas).join(" ");
     },

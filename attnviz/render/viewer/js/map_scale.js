@@ -12,8 +12,8 @@ export function familyOf(kind) {
   return isAttention(kind) ? "attention" : "map";
 }
 
-/** Names of the settings that a change of colours can come from. */
-export const COLOR_SETTINGS = ["colormap", "scaling", "map_spread", "map_opacity_by", "attention_spread", "attention_opacity_by"];
+/** Names of the settings after whose change a map is painted anew. */
+export const PAINT_SETTINGS = ["colormap", "scaling", "cells", "map_spread", "map_opacity_by", "attention_spread", "attention_opacity_by"];
 
 /** What was chosen for a kind of map: {spread, opacityBy}. */
 export function lookOf(settings, kind) {

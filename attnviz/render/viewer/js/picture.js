@@ -1,5 +1,6 @@
 // A photo with maps over it. The photo is never dimmed; maps are canvases of one pixel per location.
 
+import { cellIndex, cellSpan } from "./cells.js";
 import { gradient } from "./color.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
@@ -26,22 +27,23 @@ export function createPicture(photo, alt) {
   };
 }
 
-/** A box around one location. */
-export function placeBox(node, grid, cell) {
-  const [rows, columns] = grid;
-  const row = Math.floor(cell / columns);
-  node.style.left = `${(100 * (cell % columns)) / columns}%`;
-  node.style.top = `${(100 * row) / rows}%`;
-  node.style.width = `${100 / columns}%`;
-  node.style.height = `${100 / rows}%`;
+/** A box around one location; `place` as in cells.js. */
+export function placeBox(node, grid, cell, place = null) {
+  const [top, bottom] = cellSpan(Math.floor(cell / grid[1]), grid[0], 0, place);
+  const [left, right] = cellSpan(cell % grid[1], grid[1], 1, place);
+  node.style.left = `${100 * left}%`;
+  node.style.top = `${100 * top}%`;
+  node.style.width = `${100 * (right - left)}%`;
+  node.style.height = `${100 * (bottom - top)}%`;
 }
 
-/** The location under a pointer event, or -1 outside the picture. */
-export function cellAt(event, node, grid) {
+/** The location under a pointer event, or -1 outside the picture; `place` as in cells.js. */
+export function cellAt(event, node, grid, place = null) {
   const box = node.getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width) * grid[1]);
-  const row = Math.floor(((event.clientY - box.top) / box.height) * grid[0]);
-  return row >= 0 && row < grid[0] && column >= 0 && column < grid[1] ? row * grid[1] + column : -1;
+  const across = (event.clientX - box.left) / box.width;
+  const down = (event.clientY - box.top) / box.height;
+  if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return -1;
+  return cellIndex(down, grid[0], 0, place) * grid[1] + cellIndex(across, grid[1], 1, place);
 }
 
 /** A colour bar with what its ends stand for. */
@@ -97,11 +99,11 @@ export function createPanel({ title, photo, alt, withMap = true }) {
     picture,
     heading,
     note,
-    paint({ values, grid, unit, text }, scale, table) {
-      paintMap(canvas, values, grid, scale, table);
+    paint({ values, grid, unit, text, place }, scale, table) {
+      paintMap(canvas, values, grid, scale, table, place);
       bar.paint(scale, table, unit);
       note.textContent = text;
-      drawn = { values, grid, unit, scale };
+      drawn = { values, grid, unit, scale, place };
     },
     /** Says the value at a point of the unit square; null says none. */
     show(point) {

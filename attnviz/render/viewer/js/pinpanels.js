@@ -1,5 +1,6 @@
 // A picture per pin, so that the attention of several locations can be seen at once.
 
+import { placeOfQuery } from "./cells.js";
 import { button } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
@@ -18,10 +19,10 @@ function badge(pin) {
   return node;
 }
 
-/** A pin's number at its place on a picture. */
-export function mark(pin, grid) {
+/** A pin's number on a picture; `place` of the cells as in cells.js. */
+export function mark(pin, grid, place) {
   const box = el("span", { class: "av-mark" }, badge(pin));
-  placeBox(box, grid, pin.cell);
+  placeBox(box, grid, pin.cell, place);
   return box;
 }
 
@@ -48,10 +49,12 @@ export function createPinPanels(context, query) {
   };
 }
 
-function pinPanel({ data, settings, colormaps, signal }, query, pin) {
+function pinPanel(context, query, pin) {
+  const { data, settings, colormaps, signal } = context;
   const picture = createPicture(data.view, `Attention of pin ${pin.number}`);
   const canvas = picture.layer();
-  picture.root.append(mark(pin, query.grid));
+  const number = mark(pin, query.grid, placeOfQuery(context));
+  picture.root.append(number);
   const text = el("span", { class: "av-pin__text" });
   const note = el("p", { class: "av-panel__note" });
   const remove = button({ label: "×", name: `Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
@@ -65,10 +68,12 @@ function pinPanel({ data, settings, colormaps, signal }, query, pin) {
       const { values, own } = weights;
       const scale = liveScale(query, weights, settings);
       const colormap = settings.get("colormap");
-      const wanted = `${query.mode} ${colormap} ${Object.values(scale).join()}`;
+      const place = placeOfQuery(context);
+      const wanted = `${query.mode} ${colormap} ${Object.values(scale).join()} ${Boolean(place)}`;
       if (wanted === drawn) return;
       drawn = wanted;
-      paintMap(canvas, values, query.grid, scale, colormaps.get(colormap).table);
+      paintMap(canvas, values, query.grid, scale, colormaps.get(colormap).table, place);
+      placeBox(number, query.grid, pin.cell, place);
       const { row, column } = query.place(pin.cell);
       text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
       const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";

@@ -2,11 +2,12 @@
 
 import { createAppearance } from "./appearance.js";
 import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
+import { placeOfQuery } from "./cells.js";
 import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
-import { COLOR_SETTINGS, liveScale } from "./map_scale.js";
+import { PAINT_SETTINGS, liveScale } from "./map_scale.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
@@ -54,7 +55,7 @@ export function positionView(context) {
   const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
   const choice = createAttentionChoice(data, start, signal, loader);
   settings.subscribe((name, value) => {
-    if (COLOR_SETTINGS.includes(name) && shown) shown.query.onChange();
+    if (PAINT_SETTINGS.includes(name) && shown) shown.query.onChange();
     if (name === "site") choice.set(value);
   }, signal);
   const classes = classChoice(data, signal, (value) => {
@@ -169,7 +170,7 @@ function createStage(context, query) {
   node.classList.add("av-picture--large", "av-picture--live");
   const roles = { role: "application", tabindex: "0", "aria-label": "Photo: choose a location to see its attention", "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
-  listen(node, query, signal);
+  listen(node, query, () => placeOfQuery(context), signal);
   return {
     root: el("div", { class: "av-split__main" }, node, bar.root, key, classes ? classes.legend : null, help),
     showClasses: (head) => classes && classes.show(head),
@@ -177,23 +178,24 @@ function createStage(context, query) {
       const weights = query.weights(query.cell);
       const scale = liveScale(query, weights, settings);
       const table = colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, weights.values, query.grid, scale, table);
+      const place = placeOfQuery(context);
+      paintMap(canvas, weights.values, query.grid, scale, table, place);
       bar.paint(scale, table, "share");
       key.textContent = barSentence(scale);
-      placeBox(cursor, query.grid, query.cell);
+      placeBox(cursor, query.grid, query.cell, place);
       cursor.hidden = query.mode === "token"; // it does not depend on the location
-      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));
+      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid, place)));
     },
   };
 }
 
 /** Pointer and keys on the photo. */
-function listen(node, query, signal) {
-  const look = (event) => query.moveTo(cellAt(event, node, query.grid));
+function listen(node, query, place, signal) {
+  const look = (event) => query.moveTo(cellAt(event, node, query.grid, place()));
   node.addEventListener("pointermove", look, { signal });
   node.addEventListener("pointerdown", look, { signal });
   node.addEventListener("click", (event) => {
-    const cell = cellAt(event, node, query.grid);
+    const cell = cellAt(event, node, query.grid, place());
     if (cell >= 0) query.pin(cell);
   }, { signal });
   node.addEventListener("keydown", (event) => {
@@ -259,7 +261,7 @@ function createSide(context, query) {
       const token = query.mode === "token" ? (position.class_token ? "Class token" : "First token that is no location") : "";
       const name = token ? "" : query.className(query.cell);
       title.textContent = token || name || "Location";
-      const texts = [token ? "" : query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
+      const texts = [token ? "" : query.where(query.cell, placeOfQuery(context)), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });

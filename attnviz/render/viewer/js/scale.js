@@ -1,5 +1,7 @@
 // The numbers of a map: their range, what the ends of a colour bar stand for, the value at a point.
 
+import { cellIndex } from "./cells.js";
+
 /** Smallest and largest number. */
 export function extent(values) {
   let low = Infinity;
@@ -69,8 +71,6 @@ export function symmetric({ low, high }) {
 }
 
 /** Value of a map at a point of the unit square, that of the cell it lies in. */
-export function valueAt({ values, grid: [rows, columns] }, u, v) {
-  const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
-  const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
-  return values[row * columns + column];
+export function valueAt({ values, grid: [rows, columns], place = null }, u, v) {
+  return values[cellIndex(v, rows, 0, place) * columns + cellIndex(u, columns, 1, place)];
 }

@@ -1,5 +1,6 @@
 // The big picture of the stages view: one quantity, stage after stage.
 
+import { placed } from "./cells.js";
 import { segmented } from "./controls.js";
 import { gateOf } from "./data.js";
 import { el } from "./dom.js";
@@ -133,10 +134,10 @@ function createScreen({ data, settings, colormaps, probe }) {
       layers = next.map(() => picture.layer());
       picture.root.append(cross.root);
     }
-    maps = next;
+    maps = next.map((map) => placed(map, settings, data.geometry));
     const table = colormaps.get(settings.get("colormap")).table;
     maps.forEach((map, i) => {
-      paintMap(layers[i], map.values, map.grid, mapScale(map, maps, settings), table);
+      paintMap(layers[i], map.values, map.grid, mapScale(map, maps, settings), table, map.place);
     });
     goTo(at);
   }

@@ -1,12 +1,13 @@
 // Coarse to fine: what each attention module along the trunk did, stage by stage.
 
 import { createAppearance } from "./appearance.js";
+import { placed } from "./cells.js";
 import { createChannelChart } from "./channel_chart.js";
 import { button } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { number, range, rawLine } from "./format.js";
-import { COLOR_SETTINGS, mapScale } from "./map_scale.js";
+import { PAINT_SETTINGS, mapScale } from "./map_scale.js";
 import { createPanel } from "./picture.js";
 import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
@@ -29,7 +30,7 @@ export function stagesView(context) {
   const gates = data.stages.map((stage) => ({ stage, channel: strongestChannel(stage) }));
   const painters = [];
   const announcer = createAnnouncer(signal);
-  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(data, point)) });
+  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(context, point)) });
   const inner = { ...context, gates, painters, probe, repaint };
   function repaint() {
     painters.forEach((paint) => paint());
@@ -42,14 +43,14 @@ export function stagesView(context) {
   const others = otherMaps(data);
   if (others.length) root.append(el("section", { "aria-label": "Every map" }, otherSections(inner, others)));
   root.append(announcer.root);
-  settings.subscribe((name) => COLOR_SETTINGS.includes(name) && repaint(), signal);
+  settings.subscribe((name) => PAINT_SETTINGS.includes(name) && repaint(), signal);
   repaint();
   return root;
 }
 
 /** The effective gains at a point, for those who do not see them. */
-function gainsAt({ stages }, point) {
-  return stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
+function gainsAt({ data, settings }, point) {
+  return data.stages.map((s) => `stage ${s.stage}: gain ${number(valueAt(placed(s.gain, settings, data.geometry), ...point))}`).join(", ");
 }
 
 function legend(data) {
@@ -77,7 +78,7 @@ function stageRow(context, stage, index) {
     const table = colormaps.get(settings.get("colormap")).table;
     const paint = (panel, map, peers, text) => {
       const scale = mapScale(map, peers, settings);
-      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
+      panel.paint({ ...placed(map, settings, data.geometry), text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
     };
     const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
     paint(spatial, stage.spatial, data.stages.map((s) => s.spatial), "");
@@ -150,7 +151,7 @@ function otherSection(context, name, maps, peersOf) {
       const table = colormaps.get(settings.get("colormap")).table;
       more.forEach((map, i) => {
         const scale = mapScale(map, peersOf(map), settings);
-        panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
+        panels[i].paint({ ...placed(map, settings, data.geometry), text: rawLine(map) }, scale, table);
       });
     };
     painters.push(paint);
