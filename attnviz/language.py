@@ -2,7 +2,7 @@
 
 Sentences are written in English where they are made, and that English is their key in the one catalogue that each other
 language has, `attnviz/languages/zh.json`. Its sections only say where a sentence comes from. What changes from time to
-time stands in braces, as in an f-string::
+time stands in braces, as in an f-string; a name that ends in ``_number`` stands for a number without words::
 
     "expected a photo of at most {most} pixels, got {got}": "..."
 
@@ -12,9 +12,10 @@ and translates the values in it that are sentences of their own. What the catalo
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from attnviz.errors import OptionError, quoted
 
@@ -69,10 +70,13 @@ def translated(text: str, language: str) -> str:
     exact, templates = _lookup(language)
     if text in exact:
         return exact[text]
-    for pattern, words in templates:
+    for pattern, words, definite in templates:
         if found := pattern.fullmatch(text):
-            return words.format_map({name: translated(value, language) for name, value in found.groupdict().items()})
-    return text
+            values = {name: translated(value, language) for name, value in found.groupdict().items()}
+            if definite or values != found.groupdict():
+                return words.format_map(values)
+    capital = f"{text[0].upper()}{text[1:]}"  # within another sentence it begins small
+    return text if capital == text or (said := translated(capital, language)) == capital else said
 
 
 def speaker(language: str) -> Say:
@@ -83,6 +87,29 @@ def speaker(language: str) -> Say:
     """
     checked_language(language)
     return lambda text: translated(text, language)
+
+
+def in_language(value: Any, say: Say, texts: Container[str]) -> Any:  # noqa: ANN401 - any plain data
+    """Plain data, as JSON has it, with some of its texts put into another language.
+
+    Args:
+        value: Dicts, lists, numbers and text.
+        say: Puts a sentence into that language.
+        texts: Names under which the texts for people stand: alone, in a list, or in a dict of names of their own.
+    """
+    if isinstance(value, list | tuple):
+        return [in_language(part, say, texts) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _said(part, say) if name in texts else in_language(part, say, texts) for name, part in value.items()}
+
+
+def _said(value: Any, say: Say) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, dict):
+        return {name: _said(part, say) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_said(part, say) for part in value]
+    return say(value) if isinstance(value, str) else value
 
 
 def skeleton(sentence: str) -> str:
@@ -114,8 +141,8 @@ def _numbered(english: str, words: str) -> str:
 
 
 @cache
-def _lookup(language: str) -> tuple[Mapping[str, str], tuple[tuple[re.Pattern[str], str], ...]]:
-    """Sentences without values, and patterns of those with values, the most definite first."""
+def _lookup(language: str) -> tuple[Mapping[str, str], tuple[tuple[re.Pattern[str], str, bool], ...]]:
+    """Whole sentences, and patterns of those with values, the longest first, and whether there are letters in them."""
     sections = catalogue(language)
     exact = {english: words for entries in sections.values() for english, words in entries.items()}
     with_values = {
@@ -126,10 +153,20 @@ def _lookup(language: str) -> tuple[Mapping[str, str], tuple[tuple[re.Pattern[st
         for english, words in entries.items()
         if _VALUE.search(english)
     }
-    definite_first = sorted(with_values, key=lambda english: -len(skeleton(english)))
-    return exact, tuple((_pattern(english), with_values[english]) for english in definite_first)
+    longest_first = sorted(with_values, key=lambda english: -len(skeleton(english)))
+    return exact, tuple((_pattern(english), with_values[english], _has_letters(english)) for english in longest_first)
 
 
 def _pattern(english: str) -> re.Pattern[str]:
     parts = _VALUE.split(english)  # text, name, text, name, ..., text
-    return re.compile("".join(re.escape(p) if i % 2 == 0 else f"(?P<{p}>.+?)" for i, p in enumerate(parts)), re.DOTALL)
+    found = [re.escape(part) if i % 2 == 0 else f"(?P<{part}>{_matched(part)})" for i, part in enumerate(parts)]
+    return re.compile("".join(found), re.DOTALL)
+
+
+def _has_letters(english: str) -> bool:
+    """Whether a pattern tells its sentence: one such as ``"{name}: {words}"`` fits others, and counts by its values."""
+    return any(letter.isalpha() for letter in skeleton(english))
+
+
+def _matched(name: str) -> str:
+    return r"[-\u2212+.,\d\s%×]+?(?:e[-\u2212]?\d+)?" if name.endswith("_number") else ".*?"

@@ -27,7 +27,10 @@ _HEAD = "<head>"
 # Where Gradio's description of a component holds text for people.
 _TEXTS = frozenset({"label", "placeholder", "info", "alt_text", "description", "title", "note", "text"})
 _BUTTONS = frozenset({"button", "downloadbutton"})
-_BLOCK = re.compile(r"<(h[1-6]|p|li|summary|th|td)>(.*?)</\1>", re.DOTALL)  # of HTML that the program itself wrote
+# Of HTML that the program itself wrote: elements that hold a sentence, and none of their kind.
+_BLOCK = re.compile(
+    r"<(h[1-6]|p|li|summary|th|td|span)>((?:(?!</?(?:h[1-6]|p|li|summary|th|td|span)>).)*)</\1>", re.DOTALL
+)
 
 
 def language_of(headers: Mapping[str, str]) -> str:
@@ -64,9 +67,14 @@ def _quality(parameters: str) -> float:
     return 0.0 if found is None else float(found[1] or 1)
 
 
+def visitor_language(request: gr.Request) -> str:
+    """The language of the visitor who sent an event."""
+    return language_of(dict(request.headers))
+
+
 def say_to(request: gr.Request) -> Say:
-    """Puts sentences into the language of the visitor who asked."""
-    return speaker(language_of(dict(request.headers)))
+    """Puts sentences into the language of the visitor who sent an event."""
+    return speaker(visitor_language(request))
 
 
 def described(value: Any, say: Say, kind: str = "") -> Any:  # noqa: ANN401 - any part of Gradio's description
@@ -88,10 +96,10 @@ def described(value: Any, say: Say, kind: str = "") -> Any:  # noqa: ANN401 - an
             found[name] = say(part) if text else _markup(part, say) if (name, kind) == ("value", "html") else part
         elif name == "choices" and isinstance(part, list):
             found[name] = [[say(shown), chosen] for shown, chosen in part]
-        elif name != "api_info":
-            found[name] = described(part, say, value.get("type", "") if name == "props" else "")
-        else:
+        elif name.startswith("api_info"):  # what programs are told
             found[name] = part
+        else:
+            found[name] = described(part, say, value.get("type", "") if name == "props" else "")
     return found
 
 

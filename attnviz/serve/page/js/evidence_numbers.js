@@ -46,11 +46,11 @@ const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 export function focus({ maps }, measures, baselines) {
   const names = Object.keys(measures).filter((name) => maps.some((map) => name in map.values));
   const beside = Object.keys(baselines).filter((name) => maps.some((map) => name in map.baselines));
-  const told = beside.map((name) => `${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
+  const told = beside.map((name) => t`${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
   const tables = names.map((name) => {
     const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => fixed(v[name]))]);
     const { title, definition } = measures[name];
-    return table(captioned(`${capital(title)}.`, definition), [t`Map`, t`This map`, ...beside.map((b) => SHORT[b] || b)], rows);
+    return table(captioned(t`${capital(title)}.`, definition), [t`Map`, t`This map`, ...beside.map((b) => SHORT[b] || b)], rows);
   });
   return [el("p", { class: "page-note" }, told), el("div", { class: "page-tables" }, tables)];
 }
@@ -79,7 +79,7 @@ function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: ch
     : t`Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
   const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [
-    el("div", { class: "page-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, `${capital(verdict)}.`)), bars(before, after)),
+    el("div", { class: "page-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, t`${capital(verdict)}.`)), bars(before, after)),
     el("details", {}, el("summary", {}, top.length ? t`The five most probable` : t`More`), el("p", { class: "page-note" }, more), el("div", { class: "page-top" }, others)),
   ];
 }
@@ -102,7 +102,7 @@ export function judged({ maps, left_out: out }) {
   const why = Object.entries(out).map(([name, reason]) => el("li", {}, t`${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
   return [
     table(t`Scores of each map; attributions to the same category and baselines stand below the attention's.`, [t`Map`, ...JUDGED.map(([, title]) => title)], rows),
-    el("ul", { class: "page-definitions" }, JUDGED.map(([, title, line]) => el("li", {}, captioned(`${title}.`, line))), why),
+    el("ul", { class: "page-definitions" }, JUDGED.map(([, title, line]) => el("li", {}, captioned(t`${title}.`, line))), why),
   ];
 }
 
@@ -119,8 +119,8 @@ export function agreement({ maps }) {
 export function positions(all) {
   const tables = all.map((one) => {
     const rows = QUERY.filter(([name]) => one[name] !== null).map(([name, title, chance]) => [title, shown(one[name]), chance]);
-    return table(captioned(`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
+    return table(captioned(t`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
   });
-  const lines = QUERY.map(([, title, , line]) => el("li", {}, captioned(`${title}.`, line)));
+  const lines = QUERY.map(([, title, , line]) => el("li", {}, captioned(t`${title}.`, line)));
   return [el("div", { class: "page-tables" }, tables), el("ul", { class: "page-definitions" }, lines)];
 }
