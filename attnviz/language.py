@@ -73,7 +73,7 @@ def translated(text: str, language: str) -> str:
     for pattern, words, definite in templates:
         if found := pattern.fullmatch(text):
             values = {name: translated(value, language) for name, value in found.groupdict().items()}
-            if definite or values != found.groupdict():
+            if definite or (values != found.groupdict() and ". " not in text):
                 return words.format_map(values)
     capital = f"{text[0].upper()}{text[1:]}"  # within another sentence it begins small
     return text if capital == text or (said := translated(capital, language)) == capital else said
@@ -164,7 +164,7 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 
 def _has_letters(english: str) -> bool:
-    """Whether a pattern tells its sentence: one such as ``"{name}: {words}"`` fits others, and counts by its values."""
+    """Whether a pattern tells its sentence; ``"{name}: {words}"`` does not: it is for titles, with values it knows."""
     return any(letter.isalpha() for letter in skeleton(english))
 
 

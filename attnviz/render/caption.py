@@ -97,7 +97,6 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
     placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
-    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
     scales = find_scales(panels, options.scaling)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:
@@ -106,7 +105,10 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
         ends = [say(" to ".join(format_ends(scale.low, scale.high))) for scale in shared]
         parts = [f"{say(quantity(scale.kind))} {range_}" for scale, range_ in zip(shared, ends, strict=True)]
         ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
-    return f"Colours ({options.colormap}): {ranges}; {cells}{over}."
+    if placed:
+        opacity = percent(options.map_opacity)
+        return f"Colours ({options.colormap}): {ranges}; {cells}, {opacity} opaque over the photo."
+    return f"Colours ({options.colormap}): {ranges}; {cells}."
 
 
 def _result(explanation: Explanation) -> str:

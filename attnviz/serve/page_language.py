@@ -28,9 +28,8 @@ _HEAD = "<head>"
 _TEXTS = frozenset({"label", "placeholder", "info", "alt_text", "description", "title", "note", "text"})
 _BUTTONS = frozenset({"button", "downloadbutton"})
 # Of HTML that the program itself wrote: elements that hold a sentence, and none of their kind.
-_BLOCK = re.compile(
-    r"<(h[1-6]|p|li|summary|th|td|span)>((?:(?!</?(?:h[1-6]|p|li|summary|th|td|span)>).)*)</\1>", re.DOTALL
-)
+_TAGS = "h[1-6]|p|li|summary|th|td|span"
+_BLOCK = re.compile(rf"<({_TAGS})>((?:(?!</?(?:{_TAGS})\b).)*)</\1>", re.DOTALL)
 
 
 def language_of(headers: Mapping[str, str]) -> str:

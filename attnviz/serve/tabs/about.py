@@ -65,11 +65,10 @@ def _weights() -> str:
 
 
 def _item(entry: ModelCard) -> str:
-    said = [f"{entry.architecture}."]
-    said.extend(entry.notes)
+    notes = f'<span lang="en">{html.escape(" ".join(entry.notes))}</span>'  # of the card, which is English
+    sentences = [f"<span>{html.escape(entry.architecture)}.</span>", notes]
     if entry.licence:
-        said.append(f"Licence: {entry.licence}.")
-    sentences = [f"<span>{html.escape(each, quote=False)}</span>" for each in said]
+        sentences.append(f"<span>Licence: {html.escape(entry.licence)}.</span>")
     if entry.status == "available":
         command = html.escape(command_to_get(entry))
         to_get = f"To get it, run <code>{command}</code> and reload this page."
@@ -81,6 +80,6 @@ def _numbers(entry: ModelCard) -> str:
     if not entry.metrics:
         return ""
     rows = (
-        f"<tr><td>{html.escape(name, quote=False)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items()
+        f'<tr><td lang="en">{html.escape(name)}</td><td>{value:g}</td></tr>' for name, value in entry.metrics.items()
     )
     return f"<details><summary>What was measured</summary><table>{''.join(rows)}</table></details>"

@@ -53,5 +53,5 @@ function moduleParts(gate, signal) {
   say(ranked[0]);
   const place = [stage === null ? "" : t`stage ${stage}`, t`${count} channels`, t`locations of ${stride} × ${stride} pixels`];
   const notes = [rawLine({ values, extent, unit: "gate" }), flatRemark(extent, [0, 1])].filter(Boolean);
-  return [chart.root, chosen, el("p", { class: "av-meta" }, `${notes.join(". ")} · ${place.filter(Boolean).join(" · ")}`)];
+  return [chart.root, chosen, el("p", { class: "av-meta" }, `${notes.join(t`. `)} · ${place.filter(Boolean).join(" · ")}`)];
 }

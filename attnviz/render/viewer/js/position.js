@@ -261,7 +261,7 @@ function createSide(context, query) {
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
-      announcer.say([name, ...texts].filter(Boolean).join(". "));
+      announcer.say([name, ...texts].filter(Boolean).join(t`. `));
       panels.draw();
     },
   };

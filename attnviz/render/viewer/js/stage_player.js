@@ -123,7 +123,7 @@ function createScreen({ data, settings, colormaps, probe }) {
     const map = maps[at];
     layers.forEach((canvas, i) => canvas.classList.toggle("av-layer--off", i !== at));
     bar.paint(scale(), colormaps.get(settings.get("colormap")).table, map.unit);
-    caption.textContent = `${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
+    caption.textContent = t`${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
   }
 
   /** Shows other maps, or the same in other colours. */

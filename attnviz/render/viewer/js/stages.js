@@ -49,7 +49,7 @@ export function stagesView(context) {
 
 /** The effective gains at a point, for those who do not see them. */
 function gainsAt({ stages }, point) {
-  return stages.map((s) => t`stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(", ");
+  return stages.map((s) => t`stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(t`, `);
 }
 
 function legend(data) {
@@ -77,7 +77,7 @@ function stageRow(context, stage, index) {
     const table = colormaps.get(settings.get("colormap")).table;
     const paint = (panel, map, peers, text) => {
       const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
-      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(". ") }, scale, table);
+      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(t`. `) }, scale, table);
     };
     const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
     paint(spatial, stage.spatial, data.stages.map((s) => s.spatial), "");

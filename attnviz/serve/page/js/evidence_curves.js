@@ -83,7 +83,7 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
   function tell() {
     const words = t`At ${percent(shares[at])} of the pixels: ${chosen.title} ${number(valuesOf(chosen)[at])}`;
     const chance = series.filter((one) => one.role === "baseline" && one !== chosen).map((one) => `${one.title} ${number(valuesOf(one)[at])}`);
-    readout.textContent = t`${words}${chance.length ? t`; ${chance.join(", ")}` : ""}.`;
+    readout.textContent = t`${words}${chance.length ? t`; ${chance.join(t`, `)}` : ""}.`;
     cursor.setAttribute("x1", x(shares[at]));
     cursor.setAttribute("x2", x(shares[at]));
     picture.setAttribute("aria-valuenow", Math.round(100 * shares[at]));

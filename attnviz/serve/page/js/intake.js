@@ -75,7 +75,7 @@ function hand(input, files, known) {
 
 function refuse(field, files) {
   const most = Math.floor(limit() / 2 ** 20);
-  const named = files.map((file) => t`${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(", ");
+  const named = files.map((file) => t`${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(t`, `);
   const line = document.querySelector(`#${FIELDS[field]} .page-status`);
   line.dataset.state = "error";
   line.querySelector(".page-words").textContent = t`Expected photos of at most ${most} MB, got ${named}. Nothing else has changed.`;
