@@ -132,7 +132,7 @@ def _figure(plan: FigurePlan, file_format: "FigureFormat") -> bytes:
 def _html(plan: FigurePlan) -> bytes:
     from attnviz.render.viewer.page import standalone_html
 
-    return standalone_html(plan.explanation).encode("utf-8")
+    return standalone_html(plan.explanation, language=plan.options.language).encode("utf-8")
 
 
 _BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {

@@ -101,7 +101,7 @@ def test_a_vision_transformer_is_not_taken_for_a_danet():
 def test_bars_that_are_not_plain_are_explained():
     text = text_of(danet(), panels=("row:1",))
     assert "Bars marked log are logarithmic" in text
-    assert "the opacity follows the value, from none at its low end to 60\u00a0% at its high end" in text
+    assert "the opacity follows the value, from none at its low end to 60\u00a0% at its top" in text
     assert "opaque over the photo" not in text
     plain = text_of(danet(), panels=("row:1",), spread="linear", opacity_by="even")
     assert "log" not in plain.replace("logit", "")

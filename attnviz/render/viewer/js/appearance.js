@@ -3,29 +3,29 @@
 import { chooser, segmented, slider } from "./controls.js";
 import { el } from "./dom.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
 
-const CAREFUL = "Not even in lightness";
+const CAREFUL = t`Not even in lightness`;
 const DRAWINGS = [
-  { value: "cells", label: "Cells", title: "One square per location: exactly what was computed" },
-  { value: "smooth", label: "Smooth", title: "Interpolated between locations: easier to look at, not more information" },
+  { value: "cells", label: t`Cells`, title: t`One square per location: exactly what was computed` },
+  { value: "smooth", label: t`Smooth`, title: t`Interpolated between locations: easier to look at, not more information` },
 ];
-
 const SPREADS = [
-  { value: "linear", label: "Linear" },
-  { value: "percentile", label: "Percentile" },
-  { value: "log", label: "Log" },
+  { value: "linear", label: t`Linear` },
+  { value: "percentile", label: t`Percentile` },
+  { value: "log", label: t`Log` },
 ];
 const OPACITIES = [
-  { value: "even", label: "Even", title: "The same opacity everywhere" },
-  { value: "value", label: "Follows the value", title: "Nothing of the map at the low end of the colours, the chosen opacity at the high end" },
+  { value: "even", label: t`Even`, title: t`The same opacity everywhere` },
+  { value: "value", label: t`Follows the value`, title: t`Nothing of the map at the low end of the colours, the chosen opacity at the high end` },
 ];
 const CELLS = [
-  { value: "tiles", label: "As tiles", title: "Evenly over the picture: which cell is which, and no more" },
-  { value: "centers", label: "Where they look", title: "Each around the middle of its receptive field, where that is known" },
+  { value: "tiles", label: t`As tiles`, title: t`Evenly over the picture: which cell is which, and no more` },
+  { value: "centers", label: t`Where they look`, title: t`Each around the middle of its receptive field, where that is known` },
 ];
 const SPREAD_TITLE =
-  "Linear; linear from the first to the 99th percentile; or logarithmic, down to a thousandth of the highest value (values below zero stay linear). Key: L";
-const OPACITY_TITLE = "Key: O";
+  t`Linear; linear from the first to the 99th percentile; or logarithmic, down to a thousandth of the highest value (values below zero stay linear). Key: L`;
+const OPACITY_TITLE = t`Key: O`;
 
 /**
  * Controls bound to the settings.
@@ -36,7 +36,7 @@ const OPACITY_TITLE = "Key: O";
 export function createAppearance({ host, data, settings, colormaps, signal }, scalings = [], family = "") {
   const controls = {
     opacity: slider({
-      label: "Map opacity",
+      label: t`Map opacity`,
       min: 0,
       max: 1,
       step: 0.05,
@@ -46,14 +46,14 @@ export function createAppearance({ host, data, settings, colormaps, signal }, sc
       signal,
     }),
     colormap: chooser({
-      label: "Colour map",
+      label: t`Colour map`,
       options: colormapOptions(colormaps),
       value: settings.get("colormap"),
       onChange: (value) => settings.set("colormap", value),
       signal,
     }),
     smooth: segmented({
-      label: "Locations",
+      label: t`Locations`,
       options: DRAWINGS,
       value: settings.get("smooth") ? "smooth" : "cells",
       onChange: (value) => settings.set("smooth", value === "smooth"),
@@ -80,14 +80,14 @@ export function createAppearance({ host, data, settings, colormaps, signal }, sc
 }
 
 function cellsChoice(settings, signal) {
-  return segmented({ label: "Cells drawn", options: CELLS, value: settings.get("cells"), onChange: (value) => settings.set("cells", value), signal });
+  return segmented({ label: t`Cells drawn`, options: CELLS, value: settings.get("cells"), onChange: (value) => settings.set("cells", value), signal });
 }
 
 /** By the names of their settings. */
 function spreadControls(settings, family, signal) {
   const [spread, opacity] = [`${family}_spread`, `${family}_opacity_by`];
-  const scale = chooser({ label: "Colour scale", options: SPREADS, value: settings.get(spread), onChange: (value) => settings.set(spread, value), signal });
-  const by = segmented({ label: "Opacity", options: OPACITIES, value: settings.get(opacity), onChange: (value) => settings.set(opacity, value), signal });
+  const scale = chooser({ label: t`Colour scale`, options: SPREADS, value: settings.get(spread), onChange: (value) => settings.set(spread, value), signal });
+  const by = segmented({ label: t`Opacity`, options: OPACITIES, value: settings.get(opacity), onChange: (value) => settings.set(opacity, value), signal });
   scale.root.title = SPREAD_TITLE;
   by.root.title = OPACITY_TITLE;
   return { [spread]: scale, [opacity]: by };
@@ -110,7 +110,7 @@ function listen(host, root, settings, family, signal) {
 function scalingChoice(settings, scalings, signal) {
   const now = settings.get("scaling");
   const value = scalings.some((s) => s.value === now) ? now : scalings[0].value;
-  return segmented({ label: "Colours from", options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
+  return segmented({ label: t`Colours from`, options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
 }
 
 function colormapOptions(colormaps) {

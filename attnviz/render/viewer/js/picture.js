@@ -5,6 +5,7 @@ import { gradient } from "./color.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { isGain, number, withUnit, writerFor } from "./format.js";
+import { t } from "./language.js";
 import { createCross } from "./probe.js";
 import { placeOn, valueAt } from "./scale.js";
 import { barSentence } from "./wording.js";
@@ -68,7 +69,7 @@ export function createBar() {
       low.textContent = (scale.below ? "≤ " : "") + words(scale.low);
       high.textContent = (scale.above ? "≥ " : "") + words(scale.high);
       strip.style.background = gradient(table, scale.low, scale.high, scale.fades);
-      key.textContent = scale.log ? "log" : "";
+      key.textContent = scale.log ? t`log` : "";
       key.hidden = !scale.log;
       root.title = barSentence(scale);
     },

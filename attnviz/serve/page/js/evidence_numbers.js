@@ -2,24 +2,25 @@
 
 import { el, svg } from "../../../render/viewer/js/dom.js";
 import { number, percent } from "../../../render/viewer/js/format.js";
+import { t } from "../../../render/viewer/js/language.js";
 
-const SHORT = { uniform: "Even", centre: "Centre prior", shuffled: "Shuffled weights" };
-const AGREES = "Spearman's rank correlation between two maps, −1 (opposite order) to 1 (the same order); 0 by chance.";
+const SHORT = { uniform: t`Even`, centre: t`Centre prior`, shuffled: t`Shuffled weights` };
+const AGREES = t`Spearman's rank correlation between two maps, −1 (opposite order) to 1 (the same order); 0 by chance.`;
 const JUDGED = [
-  ["deletion_area", "Deletion area", "Area under the deletion curve, 0 to 1; lower is better."],
-  ["insertion_area", "Insertion area", "Area under the insertion curve, 0 to 1; higher is better."],
-  ["road", "ROAD", "Half the mean difference between filling in the least and the most important places, −0.5 to 0.5; 0 by chance, higher is better."],
-  ["infidelity", "Infidelity", "How badly the map tells the fall of the logit when a square is covered, in logits squared, 0 and up; lower is better."],
-  ["sensitivity", "Sensitivity", "Largest relative change of the map under noise that nobody sees, 0 and up; lower is steadier. A dash: not measured."],
+  ["deletion_area", t`Deletion area`, t`Area under the deletion curve, 0 to 1; lower is better.`],
+  ["insertion_area", t`Insertion area`, t`Area under the insertion curve, 0 to 1; higher is better.`],
+  ["road", "ROAD", t`Half the mean difference between filling in the least and the most important places, −0.5 to 0.5; 0 by chance, higher is better.`],
+  ["infidelity", t`Infidelity`, t`How badly the map tells the fall of the logit when a square is covered, in logits squared, 0 and up; lower is better.`],
+  ["sensitivity", t`Sensitivity`, t`Largest relative change of the map under noise that nobody sees, 0 and up; lower is steadier. A dash: not measured.`],
 ];
 const SMALL = { infidelity: true, sensitivity: true }; // of any order of magnitude
 const QUERY = [
-  ["gamma", "γ", "0: the network ignores it", "The weight with which the attended features are added."],
-  ["total_variation", "Total variation between rows", "0: all look at the same places", "Mean over pairs of queries of half the difference of their rows, 0 to 1 (disjoint)."],
-  ["own_class", "Mass on the own class over its share", "1: spread evenly", "How much more a place looks at its own predicted class than that class's share of the picture, 0 and up."],
-  ["sink_mass", "Mass on the strongest 1 %", "0.01: even", "Share of all attention that the 1 % of the places receive which receive the most, 0 to 1."],
-  ["compactness_before", "Spread of the features before", "", "Variance within the classes over that between them, of what enters the module, 0 and up; smaller is more compact."],
-  ["compactness_after", "Spread of the features after", "that before", "The same of what leaves the module."],
+  ["gamma", "γ", t`0: the network ignores it`, t`The weight with which the attended features are added.`],
+  ["total_variation", t`Total variation between rows`, t`0: all look at the same places`, t`Mean over pairs of queries of half the difference of their rows, 0 to 1 (disjoint).`],
+  ["own_class", t`Mass on the own class over its share`, t`1: spread evenly`, t`How much more a place looks at its own predicted class than that class's share of the picture, 0 and up.`],
+  ["sink_mass", t`Mass on the strongest 1 %`, t`0.01: even`, t`Share of all attention that the 1 % of the places receive which receive the most, 0 to 1.`],
+  ["compactness_before", t`Spread of the features before`, "", t`Variance within the classes over that between them, of what enters the module, 0 and up; smaller is more compact.`],
+  ["compactness_after", t`Spread of the features after`, t`that before`, t`The same of what leaves the module.`],
 ];
 
 const shown = (value) => (value === null || value === undefined ? "–" : number(value));
@@ -45,11 +46,11 @@ const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 export function focus({ maps }, measures, baselines) {
   const names = Object.keys(measures).filter((name) => maps.some((map) => name in map.values));
   const beside = Object.keys(baselines).filter((name) => maps.some((map) => name in map.baselines));
-  const told = beside.map((name) => `${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
+  const told = beside.map((name) => t`${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
   const tables = names.map((name) => {
     const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => fixed(v[name]))]);
     const { title, definition } = measures[name];
-    return table(captioned(`${capital(title)}.`, definition), ["Map", "This map", ...beside.map((b) => SHORT[b] || b)], rows);
+    return table(captioned(t`${capital(title)}.`, definition), [t`Map`, t`This map`, ...beside.map((b) => SHORT[b] || b)], rows);
   });
   return [el("p", { class: "page-note" }, told), el("div", { class: "page-tables" }, tables)];
 }
@@ -57,11 +58,11 @@ export function focus({ maps }, measures, baselines) {
 /** What each intervention changed, as paired bars. */
 export function effects({ effects: all, category }) {
   const pixels = category === null;
-  const what = pixels ? "share of the pixels that keep their class, 0 to 100 %" : `probability of ${category}, 0 to 100 %`;
-  const words = "Above, the untouched network; below, the same network on the same photo with one thing taken from its attention";
+  const what = pixels ? t`share of the pixels that keep their class, 0 to 100 %` : t`probability of ${category}, 0 to 100 %`;
+  const words = t`Above, the untouched network; below, the same network on the same photo with one thing taken from its attention`;
   return [
-    el("p", { class: "page-note" }, `${words}: ${what}. It is never left changed.`),
-    el("p", { class: "page-key" }, key("before", "untouched"), key("after", "changed")),
+    el("p", { class: "page-note" }, t`${words}: ${what}. It is never left changed.`),
+    el("p", { class: "page-key" }, key("before", t`untouched`), key("after", t`changed`)),
     el("ul", { class: "page-effects" }, all.map((effect) => el("li", {}, effectRow(effect)))),
   ];
 }
@@ -74,12 +75,12 @@ function key(kind, text) {
 function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: change, verdict }) {
   const [before, after] = top.length ? [top[0].before, top[0].after] : [1, 1 - moved];
   const more = top.length
-    ? `Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
-    : `Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
+    ? t`Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
+    : t`Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
   const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [
-    el("div", { class: "page-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, `${capital(verdict)}.`)), bars(before, after)),
-    el("details", {}, el("summary", {}, top.length ? "The five most probable" : "More"), el("p", { class: "page-note" }, more), el("div", { class: "page-top" }, others)),
+    el("div", { class: "page-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, t`${capital(verdict)}.`)), bars(before, after)),
+    el("details", {}, el("summary", {}, top.length ? t`The five most probable` : t`More`), el("p", { class: "page-note" }, more), el("div", { class: "page-top" }, others)),
   ];
 }
 
@@ -98,10 +99,10 @@ function bars(before, after) {
 /** The areas and scores of every map that was judged, the attention's first. */
 export function judged({ maps, left_out: out }) {
   const rows = maps.map((map) => [map.title, ...JUDGED.map(([name]) => (name in SMALL ? shown : fixed)(map[name]))]);
-  const why = Object.entries(out).map(([name, reason]) => el("li", {}, `${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
+  const why = Object.entries(out).map(([name, reason]) => el("li", {}, t`${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
   return [
-    table("Scores of each map; attributions to the same category and baselines stand below the attention's.", ["Map", ...JUDGED.map(([, title]) => title)], rows),
-    el("ul", { class: "page-definitions" }, JUDGED.map(([, title, line]) => el("li", {}, captioned(`${title}.`, line))), why),
+    table(t`Scores of each map; attributions to the same category and baselines stand below the attention's.`, [t`Map`, ...JUDGED.map(([, title]) => title)], rows),
+    el("ul", { class: "page-definitions" }, JUDGED.map(([, title, line]) => el("li", {}, captioned(t`${title}.`, line))), why),
   ];
 }
 
@@ -111,15 +112,15 @@ export function agreement({ maps }) {
   const others = maps.filter(({ role }) => role !== "attention");
   if (!attention.length || !others.length) return [];
   const rows = attention.map((map) => [map.title, ...others.map(({ label }) => fixed(map.agreement[label]))]);
-  return [table(captioned("Rank agreement.", AGREES), ["Map", ...others.map(({ title }) => title)], rows)];
+  return [table(captioned(t`Rank agreement.`, AGREES), [t`Map`, ...others.map(({ title }) => title)], rows)];
 }
 
 /** Whether each position attention looks elsewhere for another query. */
 export function positions(all) {
   const tables = all.map((one) => {
     const rows = QUERY.filter(([name]) => one[name] !== null).map(([name, title, chance]) => [title, shown(one[name]), chance]);
-    return table(captioned(`${capital(one.label)}.`, one.verdict), ["Number", "This photo", "To compare"], rows);
+    return table(captioned(t`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
   });
-  const lines = QUERY.map(([, title, , line]) => el("li", {}, captioned(`${title}.`, line)));
+  const lines = QUERY.map(([, title, , line]) => el("li", {}, captioned(t`${title}.`, line)));
   return [el("div", { class: "page-tables" }, tables), el("ul", { class: "page-definitions" }, lines)];
 }
