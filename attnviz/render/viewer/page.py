@@ -3,10 +3,14 @@
 import html
 import json
 from string import Template
+from typing import TYPE_CHECKING
 
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.payload import JSON, compare_payload, payload
 from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 # Nothing may be loaded from anywhere: the browser itself enforces it.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -34,17 +38,20 @@ _PAGE = Template("""<!doctype html>
 """)
 
 
-def standalone_html(explanation: Explanation, other: Explanation | None = None) -> str:
+def standalone_html(
+    explanation: Explanation, other: Explanation | None = None, *, evidence: "Evidence | None" = None
+) -> str:
     """One self-contained interactive page: opens from a file, makes no request.
 
     Args:
         explanation: What to show.
         other: A second explanation to compare with; adds the compare view.
+        evidence: What was measured about the photo of an explanation that stands alone; adds a view of it.
 
     Returns:
         HTML, UTF-8, under 5 MB for a photo of 512 pixels.
     """
-    data = payload(explanation) if other is None else compare_payload(explanation, other)
+    data = payload(explanation, evidence=evidence) if other is None else compare_payload(explanation, other)
     return page(data, title=f"Attention of {explanation.model.name}")
 
 

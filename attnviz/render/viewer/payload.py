@@ -6,7 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "sites"]: those that have something to show, in this order
+    views          ["stages", "position", "channel", "sites", "evidence"]: those that have something to show, in this
+                   order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -31,10 +32,11 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     channel_gates  [{label, title, stage, stride, count, values}]
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
+    evidence       as attnviz.render.viewer.evidence_part makes it
 """
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,7 @@ from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -55,6 +58,9 @@ from attnviz.results import (
     Segmentation,
     StageAttention,
 )
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
 JPEG_QUALITY = 92
@@ -70,13 +76,14 @@ _FEW_SITES = 12  # which the other views show well enough
 _PALETTE = 256  # colours that a PNG's palette can hold
 
 
-def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
+def payload(explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None) -> JSON:
     """Everything the viewer needs to show an explanation.
 
     Args:
         explanation: Of one photo by one network.
         on_demand: Leave out position attentions that the viewer can ask a server for, by
             `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
+        evidence: What was measured about the same photo, to be shown in a view of its own; None: nothing.
 
     Returns:
         A dict of plain JSON types, as drawn in the docstring of this module.
@@ -86,7 +93,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     return {
         "schema": SCHEMA,
-        "views": _views(explanation),
+        "views": _views(explanation) + (["evidence"] if evidence is not None else []),
         "model": _model(explanation),
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.network_image),
@@ -104,6 +111,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False) -> JSON:
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
+        "evidence": None if evidence is None else evidence_part(evidence),
     }
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from attnviz.errors import ImageError
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.results import Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
-from attnviz.serve.page.components import evidence_part, status, status_part, text_block
+from attnviz.serve.page.components import evidence_panel, status, status_part, text_block
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
@@ -46,7 +47,7 @@ def build() -> EvidenceTab:
     with gr.Row(elem_classes=["page-toolbar"]):
         start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
         cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
-    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_part())
+    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_panel())
 
 
 def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
@@ -108,23 +109,15 @@ def _measured(
             except StopIteration as end:
                 found: Evidence = end.value
                 sessions.keep_evidence(session, explanation, found)
-                yield status("done", f"{title}, measured on this photo.", []), as_sent(found), _OFF
+                yield status("done", f"{title}, measured on this photo.", []), evidence_part(found), _OFF
                 return
             yield status("working", f"{title}: {step.what}", []), asdict(step), _ON
     yield status("idle", "Cancelled. Press Measure to start again.", []), _known(sessions, session), _OFF
 
 
-def as_sent(found: "Evidence") -> dict[str, Any]:
-    """What the browser gets: the numbers, and what each measure and baseline of focus is."""
-    from attnviz.measure.focus_table import BASELINES, MEASURES
-
-    measures = {name: asdict(measure) for name, measure in MEASURES.items()}
-    return {"found": found.to_json(), "measures": measures, "baselines": dict(BASELINES)}
-
-
 def _known(sessions: SessionStore, session: str) -> dict[str, Any] | None:
     found = sessions.evidence(session)
-    return None if found is None else as_sent(found)
+    return None if found is None else evidence_part(found)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:

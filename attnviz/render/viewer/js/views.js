@@ -6,6 +6,7 @@ export const VIEW_LABELS = Object.freeze({
   position: "Position attention",
   channel: "Channel attention",
   sites: "Sites",
+  evidence: "Evidence",
   compare: "Compare",
 });
 
