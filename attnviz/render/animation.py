@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
 
@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 from attnviz.errors import OptionError
 from attnviz.render.caption import RANDOM_WEIGHTS
+from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import ALARM, INK, MUTED
 from attnviz.render.panels import Panel, deepest_of_stages, resolve
@@ -89,7 +90,8 @@ def _steps(explanation: Explanation, options: FigureOptions) -> list[_Step]:
         names = deepest_of_stages(explanation.other_maps)
     if not names:
         raise OptionError(f"expected a network with stages to animate, got {explanation.model.name}, which has none")
-    panels = resolve(explanation, ("photo", *names), ())
+    say = figure_speaker(options.language)
+    panels = [replace(panel, title=say(panel.title)) for panel in resolve(explanation, ("photo", *names), ())]
     scales = {name: scale for scale in find_scales(panels, options.scaling) for name in scale.panels}
     photo = photo_at(explanation.photo, _size(explanation.photo))
     return [_step(panel, photo, explanation, options, scales.get(panel.name)) for panel in panels]
@@ -134,9 +136,10 @@ def _frame(
         name = _fitting(explanation.model.name, room, 12)
         draw.text((_MARGIN, top + 22), name, fill=MUTED, font=label_font(12, text=name))
     if not explanation.model.trained:
-        x = width - _MARGIN - text_width(RANDOM_WEIGHTS, 12, bold=True)
+        notice = figure_speaker(options.language)(RANDOM_WEIGHTS)
+        x = width - _MARGIN - text_width(notice, 12, bold=True)
         draw.rectangle((x - 4, 4, width - _MARGIN + 4, 22), fill="white")
-        draw.text((x, 5), RANDOM_WEIGHTS, fill=ALARM, font=label_font(12, bold=True))
+        draw.text((x, 5), notice, fill=ALARM, font=label_font(12, True, notice))
     return canvas
 
 

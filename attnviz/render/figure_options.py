@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, get_args
 
 from attnviz.errors import OptionError
+from attnviz.language import DEFAULT_LANGUAGE, checked_language
 from attnviz.reduce.normalise import Scope
 from attnviz.reduce.upsample import Interpolation
 from attnviz.render.colormaps import DEFAULT, colormap
@@ -35,6 +36,7 @@ class FigureOptions:
         font_size: In points, from 4 to 24.
         title: Whether to print the model and its prediction above the panels.
         caption: Whether to print the caption below the panels.
+        language: Of what is printed, one of `attnviz.language.LANGUAGES`; English where no font here has its letters.
 
     Raises:
         OptionError: One of them is impossible.
@@ -54,6 +56,7 @@ class FigureOptions:
     font_size: float = 7.0
     title: bool = True
     caption: bool = False
+    language: str = DEFAULT_LANGUAGE
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "FigureOptions":
@@ -71,6 +74,7 @@ class FigureOptions:
     def __post_init__(self) -> None:
         """Check every option and bring it to plain types, so that it can go into JSON and come back equal."""
         colormap(self.colormap)
+        checked_language(self.language)
         _choice("scaling", self.scaling, get_args(Scope))
         _choice("interpolation", self.interpolation, get_args(Interpolation))
         for name in ("title", "caption"):

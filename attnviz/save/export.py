@@ -132,7 +132,8 @@ def _figure(plan: FigurePlan, file_format: "FigureFormat") -> bytes:
 def _html(plan: FigurePlan, evidence: "Evidence | None") -> bytes:
     from attnviz.render.viewer.page import standalone_html
 
-    return standalone_html(plan.explanation, evidence=evidence).encode("utf-8")
+    shown = standalone_html(plan.explanation, evidence=evidence, language=plan.options.language)
+    return shown.encode("utf-8")
 
 
 _BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {

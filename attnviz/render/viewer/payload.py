@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnviz.language import Say, in_language
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
+TEXTS = frozenset({"title", "note"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -76,7 +78,9 @@ _FEW_SITES = 12  # which the other views show well enough
 _PALETTE = 256  # colours that a PNG's palette can hold
 
 
-def payload(explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None) -> JSON:
+def payload(
+    explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None, say: Say = str
+) -> JSON:
     """Everything the viewer needs to show an explanation.
 
     Args:
@@ -84,6 +88,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False, evidence: "Evi
         on_demand: Leave out position attentions that the viewer can ask a server for, by
             `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
         evidence: What was measured about the same photo, to be shown in a view of its own; None: nothing.
+        say: Puts titles and notes into the language of the viewer's page.
 
     Returns:
         A dict of plain JSON types, as drawn in the docstring of this module.
@@ -91,7 +96,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False, evidence: "Evi
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
-    return {
+    data = {
         "schema": SCHEMA,
         "views": _views(explanation) + (["evidence"] if evidence is not None else []),
         "model": _model(explanation),
@@ -111,21 +116,29 @@ def payload(explanation: Explanation, *, on_demand: bool = False, evidence: "Evi
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
-        "evidence": None if evidence is None else evidence_part(evidence),
+        "evidence": None if evidence is None else evidence_part(evidence, say),
     }
+    return told(data, say)
 
 
-def compare_payload(left: Explanation, right: Explanation) -> JSON:
+def told(data: JSON, say: Say) -> JSON:
+    """A payload, or a part of one, with the texts for people in another language."""
+    put: JSON = in_language(data, say, TEXTS)
+    return put
+
+
+def compare_payload(left: Explanation, right: Explanation, *, say: Say = str) -> JSON:
     """Two explanations for the viewer's `compare` view.
 
     Args:
         left: Shown on the left, or under the wipe.
         right: Shown on the right, or over it; the difference is right minus left.
+        say: As for `payload`.
 
     Returns:
         ``{"left": payload, "right": payload}``.
     """
-    return {"left": payload(left), "right": payload(right)}
+    return {"left": payload(left, say=say), "right": payload(right, say=say)}
 
 
 def _views(explanation: Explanation) -> list[str]:
@@ -283,4 +296,4 @@ def _floats(values: NDArray[np.float32]) -> str:
     return base64_of(np.asarray(values, dtype="<f4"))
 
 
-__all__ = ["JSON", "SCHEMA", "compare_payload", "payload"]
+__all__ = ["JSON", "SCHEMA", "compare_payload", "payload", "told"]

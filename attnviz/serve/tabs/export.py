@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from attnviz.errors import OptionError, quoted
+from attnviz.language import Say, speaker
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
@@ -24,6 +25,7 @@ from attnviz.save.manifest import PhotoSource
 from attnviz.serve.events import AT_ONCE, QUEUED, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
+from attnviz.serve.page_language import say_to, visitor_language
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import ResultArea
@@ -140,8 +142,9 @@ def _offered(sessions: SessionStore) -> Callable[..., Any]:
         off = gr.update(value=None, interactive=False)
         if explanation is None:
             return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
-        hint = status("idle", "Press Build to draw the figure; the download follows.", [])
-        return [], _panel_choice(explanation, default_pins(explanation)), hint, None, off
+        say = say_to(request)
+        hint = status("idle", say("Press Build to draw the figure; the download follows."), [])
+        return [], _panel_choice(explanation, default_pins(explanation), say), hint, None, off
 
     return offered
 
@@ -153,13 +156,14 @@ def _pinned(sessions: SessionStore) -> Callable[..., Any]:
         explanation = sessions.explanation(session_of(request))
         if explanation is None or explanation.position is None:
             return gr.skip()
-        return _panel_choice(explanation, _photo_pins(explanation, pins) or default_pins(explanation))
+        chosen = _photo_pins(explanation, pins) or default_pins(explanation)
+        return _panel_choice(explanation, chosen, say_to(request))
 
     return in_plain_words(pinned)
 
 
-def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
-    titles = [(panel.title, panel.name) for panel in all_panels(explanation, pins)]
+def _panel_choice(explanation: Explanation, pins: Pins, say: Say) -> Any:  # noqa: ANN401 - an update of a component
+    titles = [(say(panel.title), panel.name) for panel in all_panels(explanation, pins)]
     first = [panel.name for panel in resolve(explanation, (), pins)]
     if len(titles) > _MANY:  # those that are ticked must not be far down a list that scrolls
         titles.sort(key=lambda entry: entry[1] not in first)
@@ -190,21 +194,29 @@ def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[A
             explanation = sessions.explanation(session)
             if explanation is None:
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
-            yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
+            language = visitor_language(request)
+            yield (
+                status("working", speaker(language)("Drawing the figure"), []),
+                gr.skip(),
+                gr.update(interactive=False),
+            )
             photo, evidence = sessions.photo(session), sessions.evidence(session)
-            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs])
+            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs], language)
 
     return build_export
 
 
 def _exported(
-    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any]
+    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any], language: str
 ) -> tuple[Any, ...]:
+    say = speaker(language)
     *looks, pins, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
-        plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
+        plan = plan_figure(
+            explanation, _options(looks, _photo_pins(explanation, pins), language), photo_name=source.name
+        )
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
@@ -212,8 +224,9 @@ def _exported(
         if "png" not in wanted:
             files = build_files(plan, wanted, source=source, evidence=evidence)
         archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
-        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
-        done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])
+        value = {"picture": picture, **_described(plan, say), "files": _links(Path(folder), files)}
+        size = in_words(archive.stat().st_size)
+        done = status("done", say(f"{len(files)} files, {size} as one zip."), [])
         return done, value, gr.update(value=shown(archive), interactive=True)
 
 
@@ -233,11 +246,12 @@ def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
     return found
 
 
-def _described(plan: FigurePlan) -> dict[str, str]:
-    return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
+def _described(plan: FigurePlan, say: Say) -> dict[str, str]:
+    titles = ", ".join(panel.title for panel in plan.panels)
+    return {"alt": say(f"The figure: {titles}"), "caption": plan.caption}
 
 
-def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
+def _options(looks: Sequence[Any], pins: Pins, language: str) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
     panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
     if columns != "auto" and not str(columns).isdecimal():
@@ -257,6 +271,7 @@ def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
         font_size=font,
         title="title" in extras,
         caption="caption" in extras,
+        language=language,
     )
 
 

@@ -3,11 +3,12 @@
 import { chooser, segmented, slider } from "./controls.js";
 import { el } from "./dom.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
 
-const CAREFUL = "Not even in lightness";
+const CAREFUL = t`Not even in lightness`;
 const DRAWINGS = [
-  { value: "cells", label: "Cells", title: "One square per location: exactly what was computed" },
-  { value: "smooth", label: "Smooth", title: "Interpolated between locations: easier to look at, not more information" },
+  { value: "cells", label: t`Cells`, title: t`One square per location: exactly what was computed` },
+  { value: "smooth", label: t`Smooth`, title: t`Interpolated between locations: easier to look at, not more information` },
 ];
 
 /**
@@ -18,7 +19,7 @@ const DRAWINGS = [
 export function createAppearance({ settings, colormaps, signal }, scalings = []) {
   const controls = {
     opacity: slider({
-      label: "Map opacity",
+      label: t`Map opacity`,
       min: 0,
       max: 1,
       step: 0.05,
@@ -28,14 +29,14 @@ export function createAppearance({ settings, colormaps, signal }, scalings = [])
       signal,
     }),
     colormap: chooser({
-      label: "Colour map",
+      label: t`Colour map`,
       options: colormapOptions(colormaps),
       value: settings.get("colormap"),
       onChange: (value) => settings.set("colormap", value),
       signal,
     }),
     smooth: segmented({
-      label: "Locations",
+      label: t`Locations`,
       options: DRAWINGS,
       value: settings.get("smooth") ? "smooth" : "cells",
       onChange: (value) => settings.set("smooth", value === "smooth"),
@@ -60,7 +61,7 @@ export function createAppearance({ settings, colormaps, signal }, scalings = [])
 function scalingChoice(settings, scalings, signal) {
   const now = settings.get("scaling");
   const value = scalings.some((s) => s.value === now) ? now : scalings[0].value;
-  return segmented({ label: "Colours from", options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
+  return segmented({ label: t`Colours from`, options: scalings, value, onChange: (next) => settings.set("scaling", next), signal });
 }
 
 function colormapOptions(colormaps) {

@@ -2,6 +2,7 @@
 
 import { readColormaps } from "./color.js";
 import { classes, floats, halves, readMap } from "./decode.js";
+import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
 
@@ -12,7 +13,7 @@ const already = new WeakMap(); // payload -> what was read from it: several view
 /** Reads a payload; throws a RangeError with a sentence for people when it is not one of ours. */
 export function readPayload(payload) {
   if (!payload || payload.schema !== SCHEMA) {
-    throw new RangeError(`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
+    throw new RangeError(t`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
   }
   if (!already.has(payload)) already.set(payload, contents(payload));
   return already.get(payload);

@@ -1,14 +1,15 @@
 // The difference of two maps, where there is one.
 
 import { isGain } from "./format.js";
+import { t } from "./language.js";
 import { extent, valueAt } from "./scale.js";
 
 /** Why two maps have no difference, in a sentence; empty when they have one. */
 export function whyNot(a, b) {
   if (a.quantity !== b.quantity || a.unit !== b.unit) {
-    return `A shows ${a.quantityName}, B shows ${b.quantityName}: a difference needs the same quantity on both sides.`;
+    return t`A shows ${a.quantityName}, B shows ${b.quantityName}: a difference needs the same quantity on both sides.`;
   }
-  if (!sameShape(a.aspect, b.aspect)) return "The two photos have different shapes, so places on them do not correspond.";
+  if (!sameShape(a.aspect, b.aspect)) return t`The two photos have different shapes, so places on them do not correspond.`;
   return "";
 }
 

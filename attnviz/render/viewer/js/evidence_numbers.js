@@ -2,8 +2,9 @@
 
 import { el, svg } from "./dom.js";
 import { number, percent } from "./format.js";
+import { t } from "./language.js";
 
-const SHORT = { uniform: "Even", centre: "Centre prior", shuffled: "Shuffled weights" };
+const SHORT = { uniform: t`Even`, centre: t`Centre prior`, shuffled: t`Shuffled weights` };
 const JUDGED = ["deletion_area", "insertion_area", "road", "infidelity", "sensitivity"];
 const SMALL = { infidelity: true, sensitivity: true }; // of any order of magnitude
 const QUERY = ["gamma", "total_variation", "own_class", "sink_mass", "compactness_before", "compactness_after"];
@@ -29,7 +30,7 @@ const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** What a number is, as a line: its name with unit or range, the definition, what to compare it with, the source. */
 function defined({ title, definition, compare, source }) {
-  return captioned(`${capital(title)}.`, [definition, compare, source === "attnviz" ? "" : `Source: ${source}.`].filter(Boolean).join(" "));
+  return captioned(t`${capital(title)}.`, [definition, compare, source === "attnviz" ? "" : t`Source: ${source}.`].filter(Boolean).join(" "));
 }
 
 const definitions = (names, measures) => names.map((name) => el("li", {}, defined(measures[name])));
@@ -38,10 +39,10 @@ const definitions = (names, measures) => names.map((name) => el("li", {}, define
 export function focus({ maps }, measures, baselines) {
   const names = Object.keys(measures).filter((name) => maps.some((map) => name in map.values));
   const beside = Object.keys(baselines).filter((name) => maps.some((map) => name in map.baselines));
-  const told = beside.map((name) => `${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
+  const told = beside.map((name) => t`${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
   const tables = names.map((name) => {
     const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => fixed(v[name]))]);
-    return table(defined(measures[name]), ["Map", "This map", ...beside.map((b) => SHORT[b] || b)], rows);
+    return table(defined(measures[name]), [t`Map`, t`This map`, ...beside.map((b) => SHORT[b] || b)], rows);
   });
   return [el("p", { class: "av-note" }, told), el("div", { class: "av-tables" }, tables)];
 }
@@ -49,11 +50,11 @@ export function focus({ maps }, measures, baselines) {
 /** What each intervention changed, as paired bars. */
 export function effects({ effects: all, category }, measures) {
   const pixels = category === null;
-  const what = pixels ? "share of the pixels that keep their class, 0 to 100 %" : `probability of ${category}, 0 to 100 %`;
-  const words = "Above, the untouched network; below, the same network on the same photo with one thing taken from its attention";
+  const what = pixels ? t`share of the pixels that keep their class, 0 to 100 %` : t`probability of ${category}, 0 to 100 %`;
+  const words = t`Above, the untouched network; below, the same network on the same photo with one thing taken from its attention`;
   return [
-    el("p", { class: "av-note" }, `${words}: ${what}. It is never left changed.`),
-    el("p", { class: "av-key" }, key("before", "untouched"), key("after", "changed")),
+    el("p", { class: "av-note" }, t`${words}: ${what}. It is never left changed.`),
+    el("p", { class: "av-key" }, key("before", t`untouched`), key("after", t`changed`)),
     el("ul", { class: "av-effects" }, all.map((effect) => el("li", {}, effectRow(effect)))),
     el("ul", { class: "av-definitions" }, definitions(pixels ? ["moved", "mean_iou"] : ["moved", "log_likelihood_change"], measures)),
   ];
@@ -67,12 +68,12 @@ function key(kind, text) {
 function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: change, verdict }) {
   const [before, after] = top.length ? [top[0].before, top[0].after] : [1, 1 - moved];
   const more = top.length
-    ? `Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
-    : `Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
+    ? t`Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
+    : t`Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
   const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [
-    el("div", { class: "av-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, `${capital(verdict)}.`)), bars(before, after)),
-    el("details", {}, el("summary", {}, top.length ? "The five most probable" : "More"), el("p", { class: "av-note" }, more), el("div", { class: "av-top" }, others)),
+    el("div", { class: "av-effect" }, el("div", {}, el("strong", {}, title), el("span", {}, t`${capital(verdict)}.`)), bars(before, after)),
+    el("details", {}, el("summary", {}, top.length ? t`The five most probable` : t`More`), el("p", { class: "av-note" }, more), el("div", { class: "av-top" }, others)),
   ];
 }
 
@@ -91,9 +92,9 @@ function bars(before, after) {
 /** The areas and scores of every map that was judged, the attention's first. */
 export function judged({ maps, left_out: out }, measures) {
   const rows = maps.map((map) => [map.title, ...JUDGED.map((name) => (name in SMALL ? shown : fixed)(map[name]))]);
-  const why = Object.entries(out).map(([name, reason]) => el("li", {}, `${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
+  const why = Object.entries(out).map(([name, reason]) => el("li", {}, t`${capital(name.replace(/_/g, " "))} was left out: ${reason}.`));
   return [
-    table("Scores of each map; attributions to the same category and baselines stand below the attention's.", ["Map", ...JUDGED.map((name) => capital(measures[name].title))], rows),
+    table(t`Scores of each map; attributions to the same category and baselines stand below the attention's.`, [t`Map`, ...JUDGED.map((name) => capital(measures[name].title))], rows),
     el("ul", { class: "av-definitions" }, definitions(JUDGED, measures), why),
   ];
 }
@@ -104,14 +105,14 @@ export function agreement({ maps }, measures) {
   const others = maps.filter(({ role }) => role !== "attention");
   if (!attention.length || !others.length) return [];
   const rows = attention.map((map) => [map.title, ...others.map(({ label }) => fixed(map.agreement[label]))]);
-  return [table(defined(measures.agreement), ["Map", ...others.map(({ title }) => title)], rows)];
+  return [table(defined(measures.agreement), [t`Map`, ...others.map(({ title }) => title)], rows)];
 }
 
 /** Whether each position attention looks elsewhere for another query. */
 export function positions(all, measures) {
   const tables = all.map((one) => {
     const rows = QUERY.filter((name) => one[name] !== null).map((name) => [capital(measures[name].title), shown(one[name]), measures[name].compare]);
-    return table(captioned(`${capital(one.label)}.`, one.verdict), ["Number", "This photo", "To compare"], rows);
+    return table(captioned(t`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
   });
   return [el("div", { class: "av-tables" }, tables), el("ul", { class: "av-definitions" }, definitions(QUERY, measures))];
 }

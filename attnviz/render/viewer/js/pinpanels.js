@@ -4,10 +4,11 @@ import { button } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
 import { createPicture, placeBox } from "./picture.js";
 
-const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
-const full = (pins) => `${pins.length} pins at most: remove one to place another.`;
+const HINT = t`Click the photo to pin a location and keep its attention here, next to others.`;
+const full = (pins) => t`${pins.length} pins at most: remove one to place another.`;
 
 /** The number of a pin, in its colour. */
 function badge(pin) {
@@ -28,10 +29,10 @@ export function mark(pin, grid) {
 export function createPinPanels(context, query) {
   const list = el("div", { class: "av-pins" });
   const hint = el("p", { class: "av-empty" });
-  const clear = button({ label: "Remove all pins", onClick: () => query.clear(), signal: context.signal });
+  const clear = button({ label: t`Remove all pins`, onClick: () => query.clear(), signal: context.signal });
   let made = new Map();
   return {
-    root: el("section", { class: "av-pinbox", "aria-label": "Pinned locations" }, hint, list, clear),
+    root: el("section", { class: "av-pinbox", "aria-label": t`Pinned locations` }, hint, list, clear),
     draw() {
       const pins = query.pins.list();
       const before = made;
@@ -48,13 +49,13 @@ export function createPinPanels(context, query) {
 }
 
 function pinPanel({ data, settings, colormaps, signal }, query, pin) {
-  const picture = createPicture(data.view, `Attention of pin ${pin.number}`);
+  const picture = createPicture(data.view, t`Attention of pin ${pin.number}`);
   const canvas = picture.layer();
   picture.root.append(mark(pin, query.grid));
   const text = el("span", { class: "av-pin__text" });
   const note = el("p", { class: "av-panel__note" });
-  const remove = button({ label: "×", name: `Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
-  const root = el("article", { class: "av-pin", "aria-label": `Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
+  const remove = button({ label: "×", name: t`Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
+  const root = el("article", { class: "av-pin", "aria-label": t`Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
   root.style.setProperty("--av-pin", pin.color);
   let drawn = "";
   return {
@@ -68,9 +69,9 @@ function pinPanel({ data, settings, colormaps, signal }, query, pin) {
       drawn = wanted;
       paintMap(canvas, values, query.grid, { low: 0, high }, colormaps.get(colormap).table);
       const { row, column } = query.place(pin.cell);
-      text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
-      const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
-      note.textContent = `Colours 0 to ${percent(high)}${share}`;
+      text.textContent = query.className(pin.cell) || t`row ${row}, column ${column}`;
+      const share = own ? t` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
+      note.textContent = t`Colours 0 to ${percent(high)}${share}`;
     },
   };
 }

@@ -6,6 +6,7 @@ import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
@@ -15,17 +16,17 @@ import { readPosition } from "./softmax.js";
 import { gammaSentence } from "./wording.js";
 
 const SCALINGS = [
-  { value: "each", label: "Each", title: "From 0 to the largest weight of each picture" },
-  { value: "shared", label: "Shared", title: "From 0 to the largest weight among all pins: brightness can be compared" },
+  { value: "each", label: t`Each`, title: t`From 0 to the largest weight of each picture` },
+  { value: "shared", label: t`Shared`, title: t`From 0 to the largest weight among all pins: brightness can be compared` },
 ];
 const MODES = [
-  { value: "row", label: "Where it looks", title: "The row of the attention matrix: where this pixel looks" },
-  { value: "column", label: "Who looks at it", title: "The column of the attention matrix: who looks at this pixel" },
-  { value: "received", label: "Received", title: "Mean over all rows: what gets attention at all" },
+  { value: "row", label: t`Where it looks`, title: t`The row of the attention matrix: where this pixel looks` },
+  { value: "column", label: t`Who looks at it`, title: t`The column of the attention matrix: who looks at this pixel` },
+  { value: "received", label: t`Received`, title: t`Mean over all rows: what gets attention at all` },
 ];
-const HEADS = { fused: "Both heads, fused", position: "Position head alone", channel: "Channel head alone" };
+const HEADS = { fused: t`Both heads, fused`, position: t`Position head alone`, channel: t`Channel head alone` };
 const HELP =
-  "Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it.";
+  t`Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it.`;
 
 /** The view; returns its root. */
 export function positionView(context) {
@@ -80,13 +81,13 @@ function createLoader({ data, signal, load }, split, busy, show) {
     const at = data.positions.findIndex((position) => position.label === label);
     const late = () => turn !== latest || signal.aborted;
     if (!data.positions[at].ready) {
-      busy.textContent = `Fetching ${data.positions[at].title} …`;
+      busy.textContent = t`Fetching ${data.positions[at].title} …`;
       split.setAttribute("aria-busy", "true");
       try {
         data.positions[at] = readPosition(await load(data.id, label));
       } catch (error) {
         if (late()) return;
-        busy.textContent = `${data.positions[at].title} cannot be had: ${error.message}`;
+        busy.textContent = t`${data.positions[at].title} cannot be had: ${error.message}`;
         split.removeAttribute("aria-busy");
         return;
       }
@@ -106,12 +107,12 @@ function createModes(onChange, signal) {
   return {
     root: box,
     offer({ others = 0, class_token: named = false }) {
-      const token = { value: "token", label: named ? "Class token looks" : "Other token looks", title: "Where the first token looks that is no location" };
+      const token = { value: "token", label: named ? t`Class token looks` : t`Other token looks`, title: t`Where the first token looks that is no location` };
       const options = others ? [...MODES, token] : MODES;
       const next = options.map((option) => option.label).join();
       if (next === names) return;
       names = next;
-      control = segmented({ label: "Show", options, value: "row", onChange, signal });
+      control = segmented({ label: t`Show`, options, value: "row", onChange, signal });
       box.replaceChildren(control.root);
     },
     set: (mode) => control.set(mode),
@@ -132,7 +133,7 @@ function told(query, grid) {
 function classChoice({ segmentation }, signal, onChange) {
   if (!segmentation) return null;
   const heads = Object.keys(segmentation.heads).map((head) => ({ value: head, label: HEADS[head] || head }));
-  return chooser({ label: "Predicted classes", options: [{ value: "", label: "Not shown" }, ...heads], value: "", onChange, signal }).root;
+  return chooser({ label: t`Predicted classes`, options: [{ value: "", label: t`Not shown` }, ...heads], value: "", onChange, signal }).root;
 }
 
 /** Fills the split with one attention; `end` stops it from answering. */
@@ -165,7 +166,7 @@ function createStage(context, query) {
   const node = picture.root;
   node.append(...[classes && classes.overlay, cursor, marks].filter(Boolean));
   node.classList.add("av-picture--large", "av-picture--live");
-  const roles = { role: "application", tabindex: "0", "aria-label": "Photo: choose a location to see its attention", "aria-describedby": help.id };
+  const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a location to see its attention`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
   listen(node, query, signal);
   return {
@@ -212,7 +213,7 @@ function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, query) {
 function createClasses({ segmentation }) {
   const overlay = el("img", { class: "av-classes", alt: "", hidden: true, draggable: "false" });
   const colors = new Map(segmentation.categories.map((c) => [c.name, c.color]));
-  const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": "Predicted classes and their share of the picture" });
+  const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": t`Predicted classes and their share of the picture` });
   const item = ([name, share]) => {
     const swatch = el("span", { class: "av-swatch", "aria-hidden": "true" });
     swatch.style.background = colors.get(name);
@@ -242,10 +243,10 @@ function createSide(context, query) {
   const root = el(
     "div",
     { class: "av-split__side" },
-    el("section", { class: "av-readout", "aria-label": "The location under the pointer" }, title, lines),
+    el("section", { class: "av-readout", "aria-label": t`The location under the pointer` }, title, lines),
     announcer.root,
     context.sentence ? el("p", { class: "av-gamma" }, context.sentence) : null,
-    weighted(position) ? el("p", { class: "av-gamma" }, gammaSentence(position.gamma, "position attention")) : null,
+    weighted(position) ? el("p", { class: "av-gamma" }, gammaSentence(position.gamma, t`position attention`)) : null,
     panels.root,
     context.data.views.includes("stages") ? null : predictionList(context.data),
   );
@@ -253,14 +254,14 @@ function createSide(context, query) {
     root,
     draw() {
       const { peak, own, beside } = query.weights(query.cell);
-      const token = query.mode === "token" ? (position.class_token ? "Class token" : "First token that is no location") : "";
+      const token = query.mode === "token" ? (position.class_token ? t`Class token` : t`First token that is no location`) : "";
       const name = token ? "" : query.className(query.cell);
-      title.textContent = token || name || "Location";
+      title.textContent = token || name || t`Location`;
       const texts = [token ? "" : query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
-      announcer.say([name, ...texts].filter(Boolean).join(". "));
+      announcer.say([name, ...texts].filter(Boolean).join(t`. `));
       panels.draw();
     },
   };

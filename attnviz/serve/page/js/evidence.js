@@ -2,9 +2,10 @@
 
 import { el } from "../../../render/viewer/js/dom.js";
 import { evidenceReport } from "../../../render/viewer/js/evidence.js";
+import { t } from "../../../render/viewer/js/language.js";
 import { dressed } from "../../../render/viewer/js/mount.js";
 
-const INVITATION = "Press Measure: a verdict in words appears here, with the numbers behind it and those of chance beside each.";
+const INVITATION = t`Press Measure: a verdict in words appears here, with the numbers behind it and those of chance beside each.`;
 
 let life = new AbortController(); // of the report on the page
 
@@ -27,7 +28,7 @@ function report(host, value) {
 
 function progress(host, { share }) {
   if (!host.querySelector("progress")) {
-    const bar = el("progress", { max: 1, "aria-label": "Share of the measurement that is done" });
+    const bar = el("progress", { max: 1, "aria-label": t`Share of the measurement that is done` });
     host.replaceChildren(el("div", { class: "page-progress" }, bar, el("span", { class: "page-progress-words" })));
   }
   host.querySelector("progress").value = share;
