@@ -13,6 +13,7 @@ ORDER = (
     *(
         "errors",
         "extras",
+        "language",
         "inputs",
         "position_attention",
         "attention_results",

@@ -1,13 +1,13 @@
 """The tensors inside attention modules, as the viewer is sent them.
 
     modules        [{label, module, stride, gamma, grid: [rows, columns] or null, steps}]; no module, no view
-    steps          [{symbol, name, formula, branch, kind, shape, range, summary, channels, grid, count, dtype, values,
+    steps          [{symbol, title, formula, branch, kind, shape, range, summary, channels, grid, count, dtype, values,
                    sees}]: kind "vector" and "matrix" have their numbers in `values` (count, or count x count), pictures
                    theirs (pictures, rows, columns); those of "row" are null: the browser computes them from query and
                    key of the entry of `positions` with the module's label
     sees           as of the payload's maps
 
-Names and formulas of steps are data like labels: the browser shows them as they are.
+Titles and formulas are put into the language of the page, as those of maps.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def _step(step: Step) -> JSON:
     dtype = "float32" if flat or float(np.abs(step.values).max()) > _LARGEST_HALF else "float16"
     return {
         "symbol": step.symbol,
-        "name": step.name,
+        "title": step.name,
         "formula": step.formula,
         "branch": step.branch,
         "kind": step.kind,
@@ -67,7 +67,7 @@ def _row(module: ModuleSteps, symbol: str, name: str, formula: str) -> JSON:
     rows, columns = module.grid or (0, 0)
     return {
         "symbol": symbol,
-        "name": name,
+        "title": name,
         "formula": formula,
         "branch": "",
         "kind": "row",

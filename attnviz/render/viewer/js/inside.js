@@ -7,12 +7,13 @@ import { createStepCard } from "./inside_card.js";
 import { fieldBox } from "./inside_data.js";
 import { createVectors } from "./inside_vectors.js";
 import { fieldSentence, INSIDE_HELP, moduleSentence, weightSentence } from "./inside_wording.js";
+import { t } from "./language.js";
 import { cellAt, createPicture, placeBox } from "./picture.js";
 import { moved } from "./query.js";
 import { createAnnouncer } from "./readout.js";
 
 const LEAP = 8;
-const BRANCHES = { channel: "Which channels", spatial: "Which places" };
+const BRANCHES = { channel: t`Which channels`, spatial: t`Which places` };
 
 /** The view; returns its root. */
 export function insideView(context) {
@@ -27,7 +28,7 @@ export function insideView(context) {
     shown = drawModule(context, module, from, box);
   };
   const first = known(settings.get("site")) || known(data.first_position) || data.modules.at(-1);
-  const list = chooser({ label: "Module", options, value: first.label, onChange: (label) => show(known(label)), signal });
+  const list = chooser({ label: t`Module`, options, value: first.label, onChange: (label) => show(known(label)), signal });
   settings.subscribe((name, value) => {
     if (name !== "site" || !known(value)) return;
     list.set(known(value).label);
@@ -93,9 +94,9 @@ function flow(module, cards) {
 function channelChoice({ module, signal }, onChange) {
   const step = module.steps.find(({ kind, channels }) => kind === "features" && channels.length);
   if (!step) return null;
-  const each = step.channels.map((channel) => ({ value: String(channel), label: `Channel ${channel}` }));
-  const options = [{ value: "all", label: "All channels" }, { group: "The strongest that come in", options: each }];
-  return chooser({ label: "Features and gates of", options, value: "all", onChange, signal }).root;
+  const each = step.channels.map((channel) => ({ value: String(channel), label: t`Channel ${channel}` }));
+  const options = [{ value: "all", label: t`All channels` }, { group: t`The strongest that come in`, options: each }];
+  return chooser({ label: t`Features and gates of`, options, value: "all", onChange, signal }).root;
 }
 
 /** The location that is followed and the one that is kept, as cells of a grid. */
@@ -155,7 +156,7 @@ function createPhoto({ data, id, module, place, signal }) {
   const node = picture.root;
   node.append(field, kept, cursor);
   node.classList.add("av-picture--large", "av-picture--followed");
-  const roles = { role: "application", tabindex: "0", "aria-label": "Photo: choose a location to follow through the module", "aria-describedby": help.id };
+  const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a location to follow through the module`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
   if (module.grid) place.listen(node);
   let step = module.steps[0];
@@ -171,7 +172,7 @@ function createPhoto({ data, id, module, place, signal }) {
   };
   return {
     root: el("div", { class: "av-split__main" }, node, help),
-    side: el("section", { class: "av-readout", "aria-label": "What the followed location sees" }, line, announcer.root),
+    side: el("section", { class: "av-readout", "aria-label": t`What the followed location sees` }, line, announcer.root),
     draw,
     /** Draws what the cells of a step see. */
     show(next) {

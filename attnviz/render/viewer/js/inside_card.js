@@ -6,7 +6,8 @@ import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number } from "./format.js";
 import { pictureFor, pictureOf } from "./inside_data.js";
-import { pictureName, shapeLine } from "./inside_wording.js";
+import { blockSentence, hereLine, pictureName, shapeLine } from "./inside_wording.js";
+import { t } from "./language.js";
 import { createBar, createPicture, placeBox } from "./picture.js";
 import { extent } from "./scale.js";
 
@@ -14,14 +15,14 @@ import { extent } from "./scale.js";
 export function createStepCard(context, step, onChoose) {
   const body = { vector: vectorBody, matrix: matrixBody, row: mapBody, maps: mapBody, features: mapBody }[step.kind](context, step);
   const symbol = step.sees
-    ? el("button", { type: "button", class: "av-step__symbol", title: "Show on the photo what its cells see", "aria-label": `${step.symbol}, ${step.name}: show on the photo what its cells see` }, step.symbol)
+    ? el("button", { type: "button", class: "av-step__symbol", title: t`Show on the photo what its cells see`, "aria-label": t`${step.symbol}, ${step.title}: show on the photo what its cells see` }, step.symbol)
     : el("span", { class: "av-step__symbol" }, step.symbol);
   if (step.sees) symbol.addEventListener("click", onChoose, { signal: context.signal });
   const shape = el("p", { class: "av-panel__note" });
   const root = el(
     "figure",
     { class: "av-step" },
-    el("figcaption", { class: "av-step__caption" }, symbol, el("span", { class: "av-step__name" }, step.name)),
+    el("figcaption", { class: "av-step__caption" }, symbol, el("span", { class: "av-step__name" }, step.title)),
     el("p", { class: "av-step__formula" }, step.formula || "\u00a0"),
     body.nodes,
     shape,
@@ -37,7 +38,7 @@ export function createStepCard(context, step, onChoose) {
 /** A picture over the photo, with the followed and the kept cell. */
 function mapBody(context, step) {
   const { data, settings, colormaps, module, place, position, signal } = context;
-  const picture = createPicture(data.view, step.name);
+  const picture = createPicture(data.view, step.title);
   const canvas = picture.layer();
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
   const bar = createBar();
@@ -64,7 +65,7 @@ function mapBody(context, step) {
     placeBox(cursor, step.grid, place.cell);
     bar.mark(shown[place.cell], scale);
     const name = own ? "" : pictureName(step, row ? 0 : pictureFor(step, channel), module.module === "SGE");
-    here.textContent = [name, `here ${number(shown[place.cell])}`, place.kept >= 0 ? `kept ${number(shown[place.kept])}` : ""].filter(Boolean).join(" · ");
+    here.textContent = hereLine(name, shown[place.cell], place.kept < 0 ? null : shown[place.kept]);
     return row ? { ...step, range: [scale.low, scale.high] } : step;
   }
   return {
@@ -80,7 +81,7 @@ function mapBody(context, step) {
 function ownChoice(step, module, signal, onChange) {
   let chosen = 0;
   const options = step.channels.map((_, i) => ({ value: String(i), label: pictureName(step, i, module.module === "SGE") }));
-  const list = chooser({ label: "Shown", options, value: "0", onChange: (value) => { chosen = Number(value); onChange(); }, signal });
+  const list = chooser({ label: t`Shown`, options, value: "0", onChange: (value) => { chosen = Number(value); onChange(); }, signal });
   return { root: list.root, index: () => chosen };
 }
 
@@ -89,10 +90,10 @@ function vectorBody({ data, signal }, step) {
   const values = Array.from(step.values);
   const said = el("p", { class: "av-step__here" });
   const say = (channel) => {
-    said.textContent = `Channel ${channel}: ${number(values[channel])}`;
+    said.textContent = t`Channel ${channel}: ${number(values[channel])}`;
   };
   const chosen = values.indexOf(Math.max(...values));
-  const chart = createChannelChart({ values, chosen, label: `${step.name}: channels, ranked`, unit: "", onPick: say, signal });
+  const chart = createChannelChart({ values, chosen, label: t`${step.title}: channels, ranked`, unit: "", onPick: say, signal });
   chart.root.style.aspectRatio = `${data.photo.width} / ${data.photo.height}`;
   say(chosen);
   return { nodes: [chart.root, said], draw: () => step };
@@ -100,9 +101,9 @@ function vectorBody({ data, signal }, step) {
 
 /** A matrix between channels. */
 function matrixBody({ settings, colormaps }, step) {
-  const canvas = el("canvas", { class: "av-step__matrix", role: "img", "aria-label": step.name });
+  const canvas = el("canvas", { class: "av-step__matrix", role: "img", "aria-label": step.title });
   const bar = createBar();
-  const note = step.count < step.shape[0] ? `Each point is the mean of a block of ${number(step.shape[0] / step.count)} × ${number(step.shape[0] / step.count)}.` : "Rows and columns are channels.";
+  const note = blockSentence(step.shape[0] / step.count);
   return {
     nodes: [canvas, bar.root, el("p", { class: "av-step__here" }, note)],
     draw() {

@@ -4,16 +4,17 @@ import { barPath } from "./channel_chart.js";
 import { el, svg } from "./dom.js";
 import { number } from "./format.js";
 import { energySentence, KEEP_ONE } from "./inside_wording.js";
+import { t } from "./language.js";
 
 /** The section; `draw` follows the location and the kept one. */
 export function createVectors({ place }, position) {
-  const query = createBars("Query of the followed location (B)");
-  const key = createBars("Key of the kept location (C)");
-  const product = createBars("Their products, channel by channel");
+  const query = createBars(t`Query of the followed location (B)`);
+  const key = createBars(t`Key of the kept location (C)`);
+  const product = createBars(t`Their products, channel by channel`);
   const sentence = el("p", { class: "av-readout__line" });
   const weights = new Float32Array(position.count);
   return {
-    root: el("section", { class: "av-vectors", "aria-label": "Query and key of two locations" }, query.root, key.root, product.root, sentence),
+    root: el("section", { class: "av-vectors", "aria-label": t`Query and key of two locations` }, query.root, key.root, product.root, sentence),
     draw() {
       const here = position.vectors(place.cell);
       const other = place.kept < 0 ? null : position.vectors(place.kept);
@@ -48,7 +49,7 @@ function createBars(title) {
       path.setAttribute("d", shape.path);
       for (const end of ["y1", "y2"]) zero.setAttribute(end, String(shape.zero));
       zero.setAttribute("x2", String(values.length));
-      text.textContent = `${values.length} channels, ${number(Math.min(...values))} to ${number(Math.max(...values))}`;
+      text.textContent = t`${values.length} channels, ${number(Math.min(...values))} to ${number(Math.max(...values))}`;
     },
   };
 }

@@ -16,7 +16,7 @@ test("what a cell sees is cut off at the edges of the picture", () => {
 });
 
 test("the sentence says how much is seen, and what is seen besides", () => {
-  const step = { symbol: "s", name: "Spatial logits", sees: SEES };
+  const step = { symbol: "s", title: "Spatial logits", sees: SEES };
   const box = fieldBox(SEES, [20, 40], [4, 5]);
   assert.equal(fieldSentence(step, [4, 5], box), "Spatial logits (s), row 4, column 5: sees 15 × 7 pixels, 13 % of the picture.");
   const whole = { ...step, sees: { ...SEES, everywhere: true } };
