@@ -182,3 +182,9 @@ def _step(site: StepSite, kept: _Kept, field: ReceptiveField | None) -> Step:
         channels=() if kept.channels is None else tuple(int(n) for n in kept.channels),
         field=field,
     )
+
+
+def formulas_of(net: nn.Module) -> list[tuple[str, str, str]]:
+    """Symbol, name and formula of every tensor of the first attention module of a network; empty without one."""
+    first = next(_attention_modules(net), None)
+    return [] if first is None else [(site.symbol, site.name, site.formula) for site in first.sites]
