@@ -36,14 +36,16 @@ HEADINGS = {
         "position": "## Position attention of {model}",
         "channel": "## Channel attention of {model}",
         "blocks": "## {name}, in every block",
-        "alt": "The tensors of this module that have locations, in this order: {symbols}",
+        "alt": "The tensors of this module that have locations, over the photo",
+        "order": "From the left, row by row: {symbols}. Of features and gates: length or mean over all channels.",
     },
     "zh": {
         "bam": "## {model} 第三阶段之后的 BAM",
         "position": "## {model} 的位置注意力",
         "channel": "## {model} 的通道注意力",
         "blocks": "## 每个残差块里的 {name}",
-        "alt": "这个模块中有位置的张量 {symbols}",
+        "alt": "这个模块中有位置的张量叠加在照片上",
+        "order": "从左到右、逐行为 {symbols}。特征和门控显示所有通道上的长度或平均。",
     },
 }
 
@@ -110,9 +112,11 @@ def page(language: str, tables: dict[str, ModuleSteps]) -> str:
     parts = [f"{beginning}{MARK}\n"]
     for name, (_, model, _) in modules().items():
         steps = tables[name]
-        alt = words["alt"].format(symbols=", ".join(step.symbol for step in pictured(steps)))
+        order = words["order"].format(symbols=", ".join(step.symbol for step in pictured(steps)))
         heading = words[name].format(model=f"`{model}`")
-        parts.append(f"{heading}\n\n![{alt}](images/inside/{name}.png)\n\n{table(steps, language)}\n")
+        parts.append(
+            f"{heading}\n\n![{words['alt']}](images/inside/{name}.png)\n\n{order}\n\n{table(steps, language)}\n"
+        )
     for name, kind in BLOCKS.items():
         parts.append(f"{words['blocks'].format(name=name)}\n\n{formulas(kind, language)}\n")
     return "\n".join(parts)
