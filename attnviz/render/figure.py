@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
 from attnviz.extras import needs
+from attnviz.inputs.cell_places import cell_box
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.figure_file import FigureFormat, encoded, figure_settings
 from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
-from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.pictures import drawn_field, panel_pixels, photo_at, scale_bar
 from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.render.typesetting import families
 from attnviz.results import ByteArray
@@ -81,7 +82,7 @@ def _draw(plan: FigurePlan) -> NotebookFigure:
     )  # one for all that stands beside the pictures: axes take long to make
     for item in page.items:
         if isinstance(item, Bar):
-            pixels = bar_pixels(plan.options.colormap, (item.height, item.width), flat=item.flat)
+            pixels = scale_bar(item.scale, plan.options, (item.height, item.width))
             _show(sheet, pixels, (item.x, item.y))
         elif isinstance(item, Swatch):
             color = tuple(float(c) / 255 for c in classes[item.number])
@@ -181,7 +182,7 @@ def _draw_pin(axes: Axes, plan: FigurePlan, panel: Panel, number: int, zoom: tup
     if panel.values is not None:
         rows, columns = panel.values.shape
         row, column = pin_cell(plan.explanation, (rows, columns), pin)
-        box = plan.explanation.geometry.cell_to_photo_box(row, column, (rows, columns))
+        box = cell_box(plan.explanation.geometry, row, column, (rows, columns), drawn_field(panel, plan.options))
         around = 0.9 * plan.options.dpi / 72.0  # outside the cell, whose colour is what counts
         left, top, right, bottom = box[0] * zoom[0], box[1] * zoom[1], box[2] * zoom[0], box[3] * zoom[1]
         _frame(axes, (left - around, top - around, right + around, bottom + around), color)
