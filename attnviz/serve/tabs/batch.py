@@ -17,7 +17,7 @@ from attnviz.results import ByteArray, Explanation
 from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
-from attnviz.serve.file_cache import linked, shown
+from attnviz.serve.file_cache import VisitorFiles, linked, shown
 from attnviz.serve.page.components import sheet_part, status, status_part
 from attnviz.serve.refusals import in_plain_words, noting, sentence
 from attnviz.serve.sessions import SessionStore
@@ -62,17 +62,17 @@ def build() -> BatchTab:
     return BatchTab(photos, start, cancel, download, state, sheet_part())
 
 
-def wire(tab: BatchTab, rail: Rail, sessions: SessionStore, stops: Stops) -> None:
+def wire(tab: BatchTab, rail: Rail, sessions: SessionStore, stops: Stops, files: VisitorFiles) -> None:
     """Connect the tab; model, resize mode and size are the rail's."""
     outputs = [tab.status, tab.sheet, tab.cancel, tab.download]
     inputs = [tab.photos, rail.model, rail.resize_mode, rail.size]
-    ran = tab.start.click(_handler(sessions, stops), inputs, outputs, js=_WAITING, **LONG)
+    ran = tab.start.click(_handler(sessions, stops, files), inputs, outputs, js=_WAITING, **LONG)
     ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
     ran.failure(lambda: _OFF, None, tab.cancel, **AT_ONCE)
     tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
 
 
-def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, stops: Stops, files: VisitorFiles) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def explain_all(
         photos: list[str] | None, model: str, resize_mode: str, size: str, request: gr.Request
@@ -81,18 +81,19 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
         with noting(sessions, session, _PART):
             if not photos:
                 raise ImageError("expected photos, got none: drop some first")
+            files.uploaded(session, photos)
             choice = requests.choice_from(model, resize_mode, size)
             requests.card_of(choice.model)
             stop = stops.begin(session)
             try:
-                yield from _batch([Path(photo) for photo in photos], choice, stop)
+                yield from _batch([Path(photo) for photo in photos], choice, stop, session)
             finally:
                 stop.set()
 
     return explain_all
 
 
-def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -> Iterator[Any]:
+def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, session: str) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
     The sheet's value after a photo holds that photo's tile, which the page adds to those that it has; the value at the
@@ -118,24 +119,24 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
                 _OFF,
             )
             for item in items:
-                tiles.append(_tile(item, Path(folder)))
+                tiles.append(_tile(item, Path(folder), session))
                 words = f"{title} is looking at photo {min(len(tiles) + 1, total)} of {total}"
                 yield status("working", words, []), sheet(tiles[-1:]), gr.skip(), gr.skip()
         refused = sum(tile["failed"] for tile in tiles)
         words = f"{len(tiles) - refused} of {total} photos explained" + (f", {refused} refused" if refused else "")
         if len(tiles) < total:
             words += ", then cancelled"
-        saved = gr.update(value=shown(archive), interactive=True) if tiles else _OFF
+        saved = gr.update(value=shown(archive, session), interactive=True) if tiles else _OFF
         yield status("done", f"{words}.", []), sheet(tiles), _OFF, saved
 
 
-def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
+def _tile(item: BatchItem, folder: Path, session: str) -> dict[str, Any]:
     pictures = {"photo": item.tile.photo, "map": item.tile.overlay}
     return {
         "index": item.index,
         "name": item.name,
         "pictures": [
-            _picture(pixels, folder / f"{item.index}-{what}.jpg")
+            _picture(pixels, folder / f"{item.index}-{what}.jpg", session)
             for what, pixels in pictures.items()
             if pixels is not None
         ],
@@ -144,9 +145,9 @@ def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
     }
 
 
-def _picture(pixels: ByteArray, path: Path) -> dict[str, object]:
+def _picture(pixels: ByteArray, path: Path, session: str) -> dict[str, object]:
     Image.fromarray(pixels).save(path, quality=88)
-    return linked(path)
+    return linked(path, session)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:

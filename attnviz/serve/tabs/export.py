@@ -192,13 +192,14 @@ def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[A
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
             yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
             photo, evidence = sessions.photo(session), sessions.evidence(session)
-            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs])
+            given = [values[part] for part in tab.inputs]
+            yield _exported(explanation, photo, evidence, given, session)
 
     return build_export
 
 
 def _exported(
-    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any]
+    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any], session: str
 ) -> tuple[Any, ...]:
     *looks, pins, formats = given
     wanted = checked_formats(formats or [])
@@ -208,13 +209,13 @@ def _exported(
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
-        picture = linked(preview)
+        picture = linked(preview, session)
         if "png" not in wanted:
             files = build_files(plan, wanted, source=source, evidence=evidence)
         archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
-        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
+        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files, session)}
         done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])
-        return done, value, gr.update(value=shown(archive), interactive=True)
+        return done, value, gr.update(value=shown(archive, session), interactive=True)
 
 
 def _zipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -224,12 +225,12 @@ def _zipped(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
+def _links(folder: Path, files: dict[str, bytes], session: str) -> list[dict[str, Any]]:
     found = []
     for name, content in files.items():
         path = folder / name
         path.write_bytes(content)
-        found.append({"file": linked(path), "name": name, "words": in_words(len(content))})
+        found.append({"file": linked(path, session), "name": name, "words": in_words(len(content))})
     return found
 
 
