@@ -132,7 +132,7 @@ async def events_of(http: httpx.AsyncClient) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def visitors(address: str, count: int) -> AsyncIterator[list[Visitor]]:
     """So many open pages, all closed in the end."""
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)  # none that the server just closes
     async with httpx.AsyncClient(base_url=address, timeout=SLOW, limits=limits, trust_env=False) as http:
         events = await events_of(http)
         come = [Visitor(http, events) for _ in range(count)]

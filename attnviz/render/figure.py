@@ -1,14 +1,16 @@
 """Figures for papers: labelled panels with raw ranges, one colour bar per scale, text as text, the same bytes always.
 
 Drawn on matplotlib's Figure objects without pyplot. Some of matplotlib's settings exist only globally (which fonts go
-into a PDF, whether SVG text stays text), so that a lock keeps two figures from being drawn at once.
+into a PDF, whether SVG text stays text). They are the same for all figures here: several threads draw at once, the
+first sets them and the last puts back what was there.
 """
 
 import io
 import math
+import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,7 +24,7 @@ from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
 from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
-from attnviz.render.plan import FigurePlan, fonts, plan_figure
+from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.render.typesetting import FONT, families
 from attnviz.results import ByteArray
 
@@ -128,10 +130,28 @@ def _packed(rgba: bytes, figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    with fonts, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
-        yield
+class _SharedSettings:
+    """`_SETTINGS` for as long as any thread draws."""
+
+    def __init__(self) -> None:
+        self._lock, self._drawing, self._before = threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._drawing:
+                self._before.enter_context(mpl.rc_context(_SETTINGS))  # type: ignore[arg-type]
+            self._drawing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._drawing -= 1
+                if not self._drawing:
+                    self._before.close()
+
+
+_settings = _SharedSettings()
 
 
 def _draw(plan: FigurePlan) -> NotebookFigure:

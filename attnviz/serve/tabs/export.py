@@ -21,7 +21,7 @@ from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats
 from attnviz.save.manifest import PhotoSource
-from attnviz.serve.events import AT_ONCE, QUEUED, say_why, session_of
+from attnviz.serve.events import AT_ONCE, FIGURES, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
 from attnviz.serve.refusals import in_plain_words, noting
@@ -128,7 +128,7 @@ def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
     results = [tab.status, tab.figure, tab.download]
     area.bridge.change(_offered(sessions), None, [tab.pins, tab.panels, *results], **AT_ONCE)
     tab.pins.input(_pinned(sessions), tab.pins, tab.panels, **AT_ONCE)
-    built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **QUEUED)
+    built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **FIGURES)
     built.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
 
