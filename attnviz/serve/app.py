@@ -17,7 +17,7 @@ from attnviz.serve.launch import (
 )
 from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
-from attnviz.serve.session_state import forget_visitor, keep_no_values
+from attnviz.serve.session_state import forget_visitor, keep_no_values, note_files
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
 from attnviz.serve.tabs import about as about_tab
@@ -74,16 +74,17 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                     export = export_tab.build()
                 with tab_panel("about"):
                     about_tab.build()
-        explain_tab.wire(demo, rail, area, sessions, files)
+        explain_tab.wire(demo, rail, area, sessions)
         layer_parts.wire(layers, sessions)
-        compare_tab.wire(compare, rail, sessions, files)
+        compare_tab.wire(compare, rail, sessions)
         evidence_tab.wire(evidence, area, sessions, measurements)
-        batch_tab.wire(batch, rail, sessions, batches, files)
+        batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
         demo.unload(_forget(demo, sessions, files, batches, measurements))
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     explain_refusals(demo)
     keep_no_values(demo)
+    note_files(demo, files.uploaded)
     return demo
 
 

@@ -51,15 +51,14 @@ class VisitorFiles:
         self._uploads: LRUCache[str, dict[Path, int]] = LRUCache(_MOST_VISITORS)
         self._lock = threading.Lock()
 
-    def uploaded(self, session: str, paths: Iterable[str | Path | None]) -> None:
-        """Note what a visitor handed in; a sample, or a file that is gone, is nobody's."""
+    def uploaded(self, session: str, paths: Iterable[str]) -> None:
+        """Note what a visitor handed in, by paths that a client sent; what is no upload, or gone, is nobody's."""
         folder = Path(get_upload_folder())
         with self._lock:
-            own = self._uploads.setdefault(session, {})
-            for path in [Path(path) for path in paths if path]:
+            for path in map(Path, paths):
                 if path.parent.parent == folder:
-                    with suppress(OSError):
-                        own[path] = path.stat().st_ctime_ns
+                    with suppress(OSError, ValueError):  # a null byte in the name
+                        self._uploads.setdefault(session, {})[path] = path.stat().st_ctime_ns
 
     def forget(self, session: str) -> None:
         """Remove all that a visitor was given, and uploaded unless another visitor uploaded the same."""
@@ -68,7 +67,7 @@ class VisitorFiles:
             own = self._uploads.pop(session, {})
             for path, since in own.items():
                 with suppress(OSError):
-                    # Another time: somebody uploaded it since, and has not asked for anything yet
+                    # Another time: somebody else uploaded it since, and has not asked yet
                     if path.stat().st_ctime_ns == since and not any(path in of for of in self._uploads.values()):
                         path.unlink()
                         path.parent.rmdir()

@@ -7,7 +7,7 @@ is remembered, and nothing of it goes when the page is closed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -38,6 +38,30 @@ def _drop_values(demo: gr.Blocks, state: SessionState) -> None:
         if isinstance(block, gr.HTML):
             blocks[number] = block
             noted.get(number, {}).get("props", {}).pop("value", None)
+
+
+def note_files(demo: gr.Blocks, uploaded: Callable[[str, Iterable[str]], None]) -> None:
+    """Have it told who asks for something with which files, before they wait for their turn.
+
+    Args:
+        demo: The page, with its queue.
+        uploaded: Called with the visitor's session and the paths as the client sent them.
+    """
+    original: Callable[..., Awaitable[Any]] = demo._queue.push
+
+    async def push(body: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        if body.session_hash:
+            uploaded(body.session_hash, _paths(body.data))
+        return await original(body, *args, **kwargs)
+
+    demo._queue.push = push  # type: ignore[method-assign]
+
+
+def _paths(value: object) -> Iterator[str]:
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        yield value["path"]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _paths(part)
 
 
 async def forget_visitor(demo: gr.Blocks, session: str) -> None:

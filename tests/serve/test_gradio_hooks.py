@@ -20,6 +20,8 @@ HOOKS = {
     gr.Blocks.preprocess_data: ["self", "block_fn", "inputs"],
     # serve/session_state.py: wrapped, so that no session keeps what its page showed
     gr.Blocks.postprocess_data: ["self", "block_fn", "predictions", "state"],
+    # serve/session_state.py: wrapped, to know whose an uploaded file is
+    gradio.queueing.Queue.push: ["self", "body"],
     # serve/session_state.py: ends what waits for a visitor who left
     gradio.queueing.Queue.clean_events: ["self", "session_hash"],
     # serve/tabs/explain.py: replaced, so that our own decoder gets the file untouched

@@ -17,7 +17,7 @@ from attnviz.results import ByteArray, Explanation
 from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
-from attnviz.serve.file_cache import VisitorFiles, linked, shown
+from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import sheet_part, status, status_part
 from attnviz.serve.refusals import in_plain_words, noting, sentence
 from attnviz.serve.sessions import SessionStore
@@ -62,17 +62,17 @@ def build() -> BatchTab:
     return BatchTab(photos, start, cancel, download, state, sheet_part())
 
 
-def wire(tab: BatchTab, rail: Rail, sessions: SessionStore, stops: Stops, files: VisitorFiles) -> None:
+def wire(tab: BatchTab, rail: Rail, sessions: SessionStore, stops: Stops) -> None:
     """Connect the tab; model, resize mode and size are the rail's."""
     outputs = [tab.status, tab.sheet, tab.cancel, tab.download]
     inputs = [tab.photos, rail.model, rail.resize_mode, rail.size]
-    ran = tab.start.click(_handler(sessions, stops, files), inputs, outputs, js=_WAITING, **LONG)
+    ran = tab.start.click(_handler(sessions, stops), inputs, outputs, js=_WAITING, **LONG)
     ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
     ran.failure(lambda: _OFF, None, tab.cancel, **AT_ONCE)
     tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
 
 
-def _handler(sessions: SessionStore, stops: Stops, files: VisitorFiles) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def explain_all(
         photos: list[str] | None, model: str, resize_mode: str, size: str, request: gr.Request
@@ -81,7 +81,6 @@ def _handler(sessions: SessionStore, stops: Stops, files: VisitorFiles) -> Calla
         with noting(sessions, session, _PART):
             if not photos:
                 raise ImageError("expected photos, got none: drop some first")
-            files.uploaded(session, photos)
             choice = requests.choice_from(model, resize_mode, size)
             requests.card_of(choice.model)
             stop = stops.begin(session)

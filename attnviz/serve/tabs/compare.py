@@ -12,7 +12,6 @@ from attnviz.render.viewer.attention_parts import carries_all
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
-from attnviz.serve.file_cache import VisitorFiles
 from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
@@ -53,12 +52,12 @@ def build() -> CompareTab:
     return CompareTab(way, model, photo, button, state, bridge)
 
 
-def wire(tab: CompareTab, rail: Rail, sessions: SessionStore, files: VisitorFiles) -> None:
+def wire(tab: CompareTab, rail: Rail, sessions: SessionStore) -> None:
     """Connect the tab; the left side is always what the rail last explained."""
     outputs = [tab.status, tab.bridge]
     inputs = [tab.way, tab.model, tab.photo, rail.resize_mode, rail.size]
     tab.way.input(_alone, tab.way, outputs, js=_SHOW_FIELDS, **AT_ONCE)
-    ran = tab.compare.click(_handler(sessions, files), inputs, outputs, js=_WAITING, **IN_ORDER)
+    ran = tab.compare.click(_handler(sessions), inputs, outputs, js=_WAITING, **IN_ORDER)
     ran.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
 
 
@@ -67,14 +66,13 @@ def _alone(way: str) -> tuple[Any, Any]:
     return (status("idle", "", ["compare"]), None) if way == "maps" else (gr.skip(), gr.skip())
 
 
-def _handler(sessions: SessionStore, files: VisitorFiles) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
     @in_plain_words
     def compare(
         way: str, model: str, photo: str | None, resize_mode: str, size: str, request: gr.Request
     ) -> Iterator[Any]:
         session = session_of(request)
         with noting(sessions, session, _PART):
-            files.uploaded(session, [photo])
             left = sessions.explanation(session)
             if left is None:
                 raise ImageError("expected a photo that was explained, got none yet: choose one first")

@@ -15,7 +15,7 @@ from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, session_of, why
-from attnviz.serve.file_cache import VisitorFiles, shown
+from attnviz.serve.file_cache import shown
 from attnviz.serve.page.components import (
     line_part,
     model_select,
@@ -110,11 +110,11 @@ def build_result_area() -> ResultArea:
     return ResultArea(status=status_part("page-status"), bridge=payload_bridge("receive", "page-payload"))
 
 
-def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore, files: VisitorFiles) -> None:
+def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore) -> None:
     """Connect controls and views."""
     outputs = [area.status, area.bridge, rail.cost]
-    when_quick = _handler(sessions, files, asks=True)
-    now = _handler(sessions, files, asks=False)
+    when_quick = _handler(sessions, asks=True)
+    now = _handler(sessions, asks=False)
 
     def explains(event: Any, handler: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - any of Gradio's events
         ran = event(handler, rail.inputs, outputs, **{**IN_ORDER, "trigger_mode": "always_last", **more})
@@ -129,7 +129,7 @@ def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore, 
     rail.photo.clear(_cleared, None, outputs, js=_taken("null"), **AT_ONCE)
 
 
-def _handler(sessions: SessionStore, files: VisitorFiles, *, asks: bool) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, *, asks: bool) -> Callable[..., Iterator[Any]]:
     """The event handler that explains; with `asks`, a long run waits for the button."""
 
     @in_plain_words
@@ -140,7 +140,6 @@ def _handler(sessions: SessionStore, files: VisitorFiles, *, asks: bool) -> Call
             yield _cleared()
             return
         session = session_of(request)
-        files.uploaded(session, [photo])
         with noting(sessions, session, _PART):
             choice = requests.choice_from(model, resize_mode, size)
             yield from _explain(Path(photo), choice, sessions, session, asks=asks)
