@@ -1,12 +1,15 @@
 // The views by name: what they are called, and which of them have something to show.
 
+import { t } from "./language.js";
+
 /** Name -> what people call it. */
 export const VIEW_LABELS = Object.freeze({
-  stages: "Coarse to fine",
-  position: "Position attention",
-  channel: "Channel attention",
-  sites: "Sites",
-  compare: "Compare",
+  stages: t`Coarse to fine`,
+  position: t`Position attention`,
+  channel: t`Channel attention`,
+  sites: t`Sites`,
+  evidence: t`Evidence`,
+  compare: t`Compare`,
 });
 
 /** The payload of the side ({left, right} for two) that has nothing to show in a view; null where the view applies. */
