@@ -196,7 +196,7 @@ def _geometry(explanation: Explanation) -> JSON:
 def _photo(seen: NDArray[np.uint8]) -> JSON:
     """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
     picture = Image.fromarray(np.ascontiguousarray(seen))
-    exact = encoded(picture, "png", optimize=True)
+    exact = encoded(picture, "png")
     if len(exact) <= _PNG_AT_MOST:
         url = data_url(exact, "png")
     else:
@@ -314,7 +314,7 @@ def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
         picture.putpalette(colors.tobytes())
     else:
         picture = Image.fromarray(colors[labels])
-    return data_url(encoded(picture, "png", optimize=True), "png")
+    return data_url(encoded(picture, "png"), "png")
 
 
 def _floats(values: NDArray[np.float32]) -> str:
