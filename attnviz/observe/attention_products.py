@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.observe.energies import Kept, Step, kept, kept_in_order
+from attnviz.observe.energies import Kept, Step, kept
 from attnviz.observe.layouts import Layout, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
 from attnviz.observe.shape_calls import permutation, tensors_in
@@ -101,16 +101,6 @@ class AttentionWatch:
         if name in PRODUCTS:
             return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
         return None
-
-    @staticmethod
-    def read(args: Sequence[Any], kwargs: dict[str, Any], layout: Layout) -> Attention | None:
-        """The attention of a call that makes all of it at once, its layout being known; None where it is not plain."""
-        mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-        if layout.prefix is None or len(args) < 3 or len(args) > 4 or mask is not None or kwargs.get("is_causal"):
-            return None
-        scale = kwargs.get("scale")
-        found = kept_in_order(args[0], args[1], args[0].shape[-1] ** -0.5 if scale is None else scale, layout)
-        return None if found is None else Attention(layout, found)
 
     def is_softmax(self, tensor: Tensor) -> bool:
         """Whether a tensor is the softmax of a position attention that is followed."""

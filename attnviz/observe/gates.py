@@ -123,16 +123,13 @@ class GateWatch:
                 continue
             if found.root is self._root(features):
                 continue
-            value = _without_expanded(gated if found.value is None else found.value)
+            value = without_expanded(gated if found.value is None else found.value)
             if value.ndim != 4 or max(features.shape[2:]) == 1:
                 continue
-            gate_found = self._classified(value, features, found.calls)
+            grid = int(features.shape[2]), int(features.shape[3])
+            gate_found = classified(value.detach().clone(), grid, self._batch, found.calls)
             return gate_found if found.value is not None else replace(gate_found, at=0 if gated is one else 1)
         return None
-
-    def read(self, args: Sequence[Any], at: int) -> FoundGate:
-        """The gate that is known to be an argument of a multiplication."""
-        return self._classified(_without_expanded(args[at]), args[1 - at], frozenset())
 
     def is_gate(self, tensor: Tensor) -> bool:
         """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
@@ -201,24 +198,29 @@ class GateWatch:
         whole = torch.arange(1, tensor.numel() + 1, device=ordered.device, dtype=ordered.dtype)
         return (numbers.grid, order) if tensor.numel() > self._batch and torch.equal(ordered, whole) else None
 
-    def _classified(self, value: Tensor, features: Tensor, calls: frozenset[int]) -> FoundGate:
-        count, channels, height, width = (int(n) for n in value.shape)
-        grid = int(features.shape[2]), int(features.shape[3])
-        kept = value.detach().clone()
-        kind: GateKind = "spatial_gate" if channels == 1 else "gate"
-        if height == width == 1:
-            kind = "channel_gate"
-        elif height == 1 or width == 1:
-            kind = "column_gate" if height == 1 and grid[0] > 1 else "row_gate" if grid[1] > 1 else kind
-            kept = kept.expand(-1, -1, *grid)
-        elif channels == 1 and count > self._batch and count % self._batch == 0:
-            kind, kept = "group_gate", kept.reshape(self._batch, count // self._batch, height, width)
-        return FoundGate(
-            kind, kept, grid if kind == "channel_gate" else (int(kept.shape[2]), int(kept.shape[3])), calls
-        )
+
+def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozenset[int]) -> FoundGate:
+    """A gate, by its shape.
+
+    Args:
+        value: Its numbers, of 4 dimensions, without those along which it only repeats itself.
+        grid: (h, w) of the features that it multiplies.
+        batch: How many pictures.
+        calls: Numbers of the calls that made it.
+    """
+    count, channels, height, width = (int(n) for n in value.shape)
+    kind: GateKind = "spatial_gate" if channels == 1 else "gate"
+    if height == width == 1:
+        return FoundGate("channel_gate", value, grid, calls)
+    if height == 1 or width == 1:
+        kind = "column_gate" if height == 1 and grid[0] > 1 else "row_gate" if grid[1] > 1 else kind
+        value = value.expand(-1, -1, *grid)
+    elif channels == 1 and count > batch and count % batch == 0:
+        kind, value = "group_gate", value.reshape(batch, count // batch, height, width)
+    return FoundGate(kind, value, (int(value.shape[2]), int(value.shape[3])), calls)
 
 
-def _without_expanded(gate: Tensor) -> Tensor:
+def without_expanded(gate: Tensor) -> Tensor:
     """A gate without the dimensions along which it only repeats itself."""
     for dim in range(1, gate.ndim):
         if gate.stride(dim) == 0 and gate.shape[dim] > 1:

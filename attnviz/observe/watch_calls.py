@@ -35,6 +35,10 @@ _PLAIN = {
     "itruediv": "div",
     "isub": "sub",
 }
+_OPENS_MEMORY = {
+    *(Tensor.data.__get__, Tensor.numpy, Tensor.__array__, Tensor.data_ptr, Tensor.__dlpack__),
+    *(Tensor.untyped_storage, Tensor.storage, Tensor.set_, Tensor.map_),
+}
 _READ = (  # calls whose plain arguments decide where numbers go
     *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "roll", "flip", "getitem", "view"),
     *("reshape", "softmax", "unflatten", "narrow", "select"),
@@ -43,6 +47,10 @@ _READ = (  # calls whose plain arguments decide where numbers go
 
 class CallWatcher(ABC):
     """What is told of each call."""
+
+    def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether a call about to be made tells all that there is in its arguments alone, and they were taken."""
+        return False
 
     @abstractmethod
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -141,11 +149,13 @@ class Calls(TorchFunctionMode):
     Attributes:
         made: The calls so far.
         read: Number of a call -> those of its arguments that decide where numbers go.
+        hidden_writes: Whether memory was opened so that what is written into it is not counted.
     """
 
     def __init__(self, watcher: CallWatcher) -> None:
         super().__init__()
         self._watcher = watcher
+        self.hidden_writes = False
         self.made: list[Call] = []
         self.read: dict[int, tuple[object, ...]] = {}
 
@@ -159,6 +169,7 @@ class Calls(TorchFunctionMode):
             with self:
                 return _without_check(func)(*args, **kwargs)
         name = _name(func)
+        self.hidden_writes |= func in _OPENS_MEMORY
         if name is None:
             return func(*args, **kwargs)
         if name in _READ:
@@ -242,7 +253,7 @@ class KnownCalls(TorchFunctionMode):
                 self._strayed = True
             elif number in known.read and known.read[number] != _read(args, kwargs or {}):
                 self._strayed = True
-            elif number in known.mattered:
+            elif number in known.mattered and not self._watcher.take(number, args, kwargs or {}):
                 return _told(self._watcher, number, func, _name(func) or "", args, kwargs or {})
         if func in _OPENED:
             with self:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import FoundGate, GateWatch
+from attnviz.observe.held import HeldAttention, HeldGate, hold_attention, hold_gate
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
 from attnviz.observe.watch_calls import (
@@ -66,6 +68,7 @@ class FoundAttention:
 
 
 Find = tuple[FoundAttention, FoundGate | Attention]
+_Value = FoundGate | Attention | HeldGate | HeldAttention
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class _Plan:
     closed: tuple[str, ...]
     class_token: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
+    by_reference: bool  # whether everything that is written into a tensor is counted
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
@@ -96,7 +100,6 @@ class WatchedPass:
         whole: Watch everything although the network is known.
 
     Attributes:
-        finds: What was found, after the pass.
         strayed: Whether the pass went another way than the one before it, so that nothing was found.
         last_of_size: (h, w) -> path of the last module that gave features of that size; of a whole pass alone.
         class_token: Whether the first token beside the picture's places is a class token, by the names of parameters.
@@ -104,7 +107,6 @@ class WatchedPass:
     """
 
     def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False) -> None:
-        self.finds: list[Find] = []
         self.strayed = False
         self.last_of_size: dict[tuple[int, int], str] = {}
         self._net, self._x = net, x
@@ -119,6 +121,19 @@ class WatchedPass:
         self._closed = closed(net) if self._plan is None else self._plan.closed
         self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
         self._watch: _Known | _Whole
+        self._entries: Sequence[FoundAttention] = ()
+        self._values: Sequence[_Value] = ()
+
+    @cached_property
+    def finds(self) -> list[Find]:
+        """What was found, after the pass.
+
+        Raises:
+            RecordError: Something was written into what the network computed before this was asked for.
+        """
+        values = self._values
+        self._values = ()  # what is held of the network goes as its copies come
+        return [_again(*find) for find in zip(self._entries, map(_made, values), strict=True)]
 
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
@@ -149,16 +164,16 @@ class WatchedPass:
         if kind is not None:
             return
         if isinstance(watch, _Whole) and isinstance(mode, Calls):
-            self.finds, self.last_of_size = watch.finds, watch.paths.last_of_size
+            self._entries, self._values = zip(*watch.finds, strict=True) if watch.finds else ((), ())
+            self.last_of_size = watch.paths.last_of_size
             self._learn(watch, mode)
         elif isinstance(watch, _Known) and isinstance(mode, KnownCalls):
-            self.strayed = mode.strayed or len(watch.values) != len(watch.entries)
-            self.finds = (
-                [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
-            )
+            self.strayed = mode.strayed or len(watch.values) != len(watch.entries) or watch.changed
             if self.strayed:
                 with _plans_guard:
                     _plans.get(self._net, {}).pop(self._key, None)
+            else:
+                self._entries, self._values = watch.entries, watch.values
 
     def _watchable(self) -> dict[str, nn.Module]:
         """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
@@ -171,6 +186,7 @@ class WatchedPass:
             closed=self._closed,
             class_token=self.class_token,
             direct=watch.direct,
+            by_reference=not mode.hidden_writes,
             known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
@@ -188,21 +204,29 @@ class _Known(CallWatcher):
 
     def __init__(self, batch: int, plan: _Plan) -> None:
         self.entries = plan.entries
-        self.values: list[FoundGate | Attention] = []
-        self._direct = plan.direct
+        self.values: list[_Value] = []
+        self._batch, self._direct, self._by_reference = batch, plan.direct, plan.by_reference
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
+    @property
+    def changed(self) -> bool:
+        """Whether something was written into what is held."""
+        return any(value.changed for value in self.values if isinstance(value, HeldAttention))
+
+    def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        direct = self._direct.get(number)
+        held: HeldGate | HeldAttention | None = None
+        if isinstance(direct, int):
+            held = hold_gate(args, direct, self._batch)
+        elif direct is not None and self._by_reference:
+            held = hold_attention(args, kwargs, direct)
+        if held is not None:
+            self.values.append(held)
+        return held is not None
+
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        direct = self._direct.get(number)
-        if isinstance(direct, int):
-            self.values.append(self._gates.read(args, direct))
-            return
-        read = None if direct is None else self._products.read(args, kwargs, direct)
-        if read is not None:
-            self.values.append(read)
-            return
         gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
         self.values += [found for found in (gate, attention) if found is not None]
@@ -325,6 +349,10 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
         finally:
             while was_on:  # what is no Exception ends a module without its hooks
                 on()
+
+
+def _made(value: _Value) -> FoundGate | Attention:
+    return value.made() if isinstance(value, (HeldGate, HeldAttention)) else value
 
 
 def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:
