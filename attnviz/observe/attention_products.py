@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.observe.energies import Kept, Step, kept
+from attnviz.observe.energies import Kept, KeptName, Step, kept
 from attnviz.observe.layouts import Layout, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
 from attnviz.observe.shape_calls import permutation, tensors_in
@@ -78,6 +78,11 @@ class Attention:
     reason: str = ""
     calls: frozenset[int] = field(default=frozenset())
     numel: int = 0
+
+    @property
+    def names(self) -> tuple[KeptName, ...]:
+        """Of the tensors that are kept; none where it is not shown."""
+        return () if self.kept is None else self.kept.names
 
 
 class AttentionWatch:

@@ -1,89 +1,86 @@
-"""What a known pass takes hold of while the network runs, as little as can be; put in order when it is asked for."""
+"""What a known pass copies while the network runs, as little as can be; put in order when it is asked for.
+
+Fresh memory costs more than the copying: the system hands it out page by page. So what a pass copied into is kept for
+the next one once nobody holds it any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from attnviz.errors import RecordError
-from attnviz.observe.attention_products import Attention
-from attnviz.observe.energies import kept_in_order
+from attnviz.observe.energies import Kept, KeptName, kept_in_order
 from attnviz.observe.gates import FoundGate, classified, without_expanded
 from attnviz.observe.layouts import Layout
 
+MOST_SPARE = 2**24  # numbers that are kept for the next pass, of one network and shape of input: 64 MB
 
-@dataclass(frozen=True)
-class HeldGate:
-    """A gate: a copy of its numbers, which are few, or soon changed by an activation in place.
-
-    Attributes:
-        value: The copy, as the network has it.
-        grid: (h, w) of the features that it multiplies.
-        batch: How many pictures.
-    """
-
-    value: Tensor
-    grid: tuple[int, int]
-    batch: int
-
-    changed = False
-
-    def made(self) -> FoundGate:
-        """The gate."""
-        return classified(self.value, self.grid, self.batch, frozenset())
+Spare = dict[int, tuple[Tensor, Tensor]]  # number of a call -> memory for its query and key that nobody uses
 
 
-@dataclass(frozen=True)
 class HeldAttention:
-    """A position attention whose places are in order: the network's own query and key, without their graph.
+    """A position attention whose places are in order; stands for an `Attention`.
 
-    PyTorch counts what is written into a tensor in place, by whichever of its views; a query or key into which
-    something was written after it was held is never shown.
-
-    Attributes:
-        query: (..., N, c).
-        key: (..., N, c).
+    Args:
+        query: (..., N, c); copied.
+        key: (..., N, c); copied.
         scale: Of their product.
         layout: Where the places are.
-        versions: Of query and key, when they were held.
+        number: Of the call.
+        spare: Memory for the copies, by numbers of calls; they are given back to it. None: no memory is used again.
     """
 
-    query: Tensor
-    key: Tensor
-    scale: float
-    layout: Layout
-    versions: tuple[int, int]
+    reason = ""
+
+    def __init__(
+        self, query: Tensor, key: Tensor, scale: float, layout: Layout, number: int, spare: Spare | None
+    ) -> None:
+        self.layout, self._scale, self._number, self._spare = layout, scale, number, spare
+        self._kept: Kept | None = None
+        found = None if spare is None else spare.pop(number, None)
+        if found is None or (found[0].shape, found[0].dtype) != (query.shape, query.dtype):
+            with torch.inference_mode(False):  # else it could not be written into outside of that mode
+                found = tuple(torch.empty(t.shape, dtype=t.dtype, device=t.device) for t in (query, key))
+        self._copies: tuple[Tensor, Tensor] | None = (
+            found[0].copy_(query.detach()),
+            found[1].copy_(key.detach()),
+        )
 
     @property
-    def changed(self) -> bool:
-        """Whether something was written into query or key since."""
-        return (self.query._version, self.key._version) != self.versions
+    def kept(self) -> Kept | None:
+        """Its query and key, in new memory."""
+        if self._copies is not None:
+            self._kept = kept_in_order(*self._copies, self._scale, self.layout)
+            self._give_back()
+        return self._kept
 
-    def made(self) -> Attention:
-        """The attention, in new memory.
+    @property
+    def names(self) -> tuple[KeptName, ...]:
+        """Of the tensors that are kept."""
+        return ("query", "key", "other_query", "other_key") if self.layout.prefix else ("query", "key")
 
-        Raises:
-            RecordError: Something was written into query or key since.
-        """
-        found = kept_in_order(self.query, self.key, self.scale, self.layout)
-        if self.changed or found is None:  # also while they were copied, by another thread
-            raise RecordError(
-                "expected query and key as the forward pass left them, but they were written into since; "
-                "read what was recorded before the network's tensors are changed"
-            )
-        return Attention(self.layout, found)
+    def _give_back(self) -> None:
+        if self._spare is not None and self._copies is not None:
+            self._spare[self._number] = self._copies
+        self._copies = None
+
+    def __del__(self) -> None:
+        self._give_back()
 
 
-def hold_gate(args: Sequence[Any], at: int, batch: int) -> HeldGate:
+def hold_gate(args: Sequence[Any], at: int, batch: int) -> FoundGate:
     """The gate that is known to be an argument of a multiplication."""
     shape = args[1 - at].shape
-    return HeldGate(without_expanded(args[at]).detach().clone(), (int(shape[2]), int(shape[3])), batch)
+    value = without_expanded(args[at]).detach().clone()
+    return classified(value, (int(shape[2]), int(shape[3])), batch, frozenset())
 
 
-def hold_attention(args: Sequence[Any], kwargs: dict[str, Any], layout: Layout) -> HeldAttention | None:
+def hold_attention(
+    number: int, args: Sequence[Any], kwargs: dict[str, Any], layout: Layout, spare: Spare | None
+) -> HeldAttention | None:
     """The attention of a call that makes all of it at once, its layout being known; None where it is not plain."""
     if layout.prefix is None or layout.query_rows is None or len(args) < 3 or len(args) > 4:
         return None
@@ -91,8 +88,7 @@ def hold_attention(args: Sequence[Any], kwargs: dict[str, Any], layout: Layout) 
         return None
     query, key, shape = args[0], args[1], layout.query_rows.shape
     rows = shape[0] * shape[1] * (layout.prefix + shape[2])
-    if query.shape != key.shape or query.numel() != rows * query.shape[-1] or query.is_inference():
-        return None  # writing into a tensor of the inference mode is not counted
+    if query.shape != key.shape or query.numel() != rows * query.shape[-1]:
+        return None
     scale = kwargs.get("scale")
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    return HeldAttention(query.detach(), key.detach(), scale, layout, (query._version, key._version))
+    return HeldAttention(query, key, query.shape[-1] ** -0.5 if scale is None else scale, layout, number, spare)

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -34,10 +34,6 @@ _PLAIN = {
     "truediv": "div",
     "itruediv": "div",
     "isub": "sub",
-}
-_OPENS_MEMORY = {
-    *(Tensor.data.__get__, Tensor.numpy, Tensor.__array__, Tensor.data_ptr, Tensor.__dlpack__),
-    *(Tensor.untyped_storage, Tensor.storage, Tensor.set_, Tensor.map_),
 }
 _READ = (  # calls whose plain arguments decide where numbers go
     *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "roll", "flip", "getitem", "view"),
@@ -149,13 +145,11 @@ class Calls(TorchFunctionMode):
     Attributes:
         made: The calls so far.
         read: Number of a call -> those of its arguments that decide where numbers go.
-        hidden_writes: Whether memory was opened so that what is written into it is not counted.
     """
 
     def __init__(self, watcher: CallWatcher) -> None:
         super().__init__()
         self._watcher = watcher
-        self.hidden_writes = False
         self.made: list[Call] = []
         self.read: dict[int, tuple[object, ...]] = {}
 
@@ -169,7 +163,6 @@ class Calls(TorchFunctionMode):
             with self:
                 return _without_check(func)(*args, **kwargs)
         name = _name(func)
-        self.hidden_writes |= func in _OPENS_MEMORY
         if name is None:
             return func(*args, **kwargs)
         if name in _READ:
@@ -182,15 +175,12 @@ class KnownPass:
     """The calls of an earlier pass.
 
     Attributes:
-        made: All of them, in order.
-        read: Number of a call -> those of its arguments that decide where numbers go.
-        mattered: Numbers of those that are told.
-        spans: Runs of the modules in which those are made, in order; none is within another.
+        steps: Of all of them, in order: the call; those of its arguments that decide where numbers go, None where none
+            do; whether it is told.
+        spans: Runs of the modules in which those that are told are made, in order; none is within another.
     """
 
-    made: Sequence[Call]
-    read: Mapping[int, tuple[object, ...]]
-    mattered: Collection[int]
+    steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]]
     spans: Sequence[Span]
 
 
@@ -202,7 +192,7 @@ class KnownCalls(TorchFunctionMode):
 
     def __init__(self, watcher: CallWatcher, known: KnownPass) -> None:
         super().__init__()
-        self._watcher, self._known = watcher, known
+        self._watcher, self._known, self._steps = watcher, known, known.steps
         self._left = iter(known.spans)  # runs of modules that are still to come
         self._number = self._end = 0
         self._strayed = False
@@ -247,14 +237,14 @@ class KnownCalls(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 - whatever the call gives
         number = self._number
         self._number = number + 1
-        if not self._strayed:
-            known = self._known
-            if number >= self._end or (func is not known.made[number] and func != known.made[number]):
+        if number < self._end and not self._strayed:
+            made, read, mattered = self._steps[number]
+            if (func is not made and func != made) or (read is not None and read != _read(args, kwargs or {})):
                 self._strayed = True
-            elif number in known.read and known.read[number] != _read(args, kwargs or {}):
-                self._strayed = True
-            elif number in known.mattered and not self._watcher.take(number, args, kwargs or {}):
+            elif mattered and not self._watcher.take(number, args, kwargs or {}):
                 return _told(self._watcher, number, func, _name(func) or "", args, kwargs or {})
+        else:
+            self._strayed = True
         if func in _OPENED:
             with self:
                 return _without_check(func)(*args, **(kwargs or {}))

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import FoundGate, GateWatch
-from attnviz.observe.held import HeldAttention, HeldGate, hold_attention, hold_gate
+from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
 from attnviz.observe.watch_calls import (
@@ -67,8 +66,8 @@ class FoundAttention:
     range_used: float | None = None
 
 
-Find = tuple[FoundAttention, FoundGate | Attention]
-_Value = FoundGate | Attention | HeldGate | HeldAttention
+Value = FoundGate | Attention | HeldAttention
+Find = tuple[FoundAttention, Value]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class _Plan:
     closed: tuple[str, ...]
     class_token: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
-    by_reference: bool  # whether everything that is written into a tensor is counted
+    spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
@@ -100,6 +99,7 @@ class WatchedPass:
         whole: Watch everything although the network is known.
 
     Attributes:
+        finds: What was found, after the pass.
         strayed: Whether the pass went another way than the one before it, so that nothing was found.
         last_of_size: (h, w) -> path of the last module that gave features of that size; of a whole pass alone.
         class_token: Whether the first token beside the picture's places is a class token, by the names of parameters.
@@ -107,6 +107,7 @@ class WatchedPass:
     """
 
     def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False) -> None:
+        self.finds: list[Find] = []
         self.strayed = False
         self.last_of_size: dict[tuple[int, int], str] = {}
         self._net, self._x = net, x
@@ -121,19 +122,6 @@ class WatchedPass:
         self._closed = closed(net) if self._plan is None else self._plan.closed
         self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
         self._watch: _Known | _Whole
-        self._entries: Sequence[FoundAttention] = ()
-        self._values: Sequence[_Value] = ()
-
-    @cached_property
-    def finds(self) -> list[Find]:
-        """What was found, after the pass.
-
-        Raises:
-            RecordError: Something was written into what the network computed before this was asked for.
-        """
-        values = self._values
-        self._values = ()  # what is held of the network goes as its copies come
-        return [_again(*find) for find in zip(self._entries, map(_made, values), strict=True)]
 
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
@@ -164,16 +152,16 @@ class WatchedPass:
         if kind is not None:
             return
         if isinstance(watch, _Whole) and isinstance(mode, Calls):
-            self._entries, self._values = zip(*watch.finds, strict=True) if watch.finds else ((), ())
-            self.last_of_size = watch.paths.last_of_size
+            self.finds, self.last_of_size = watch.finds, watch.paths.last_of_size
             self._learn(watch, mode)
         elif isinstance(watch, _Known) and isinstance(mode, KnownCalls):
-            self.strayed = mode.strayed or len(watch.values) != len(watch.entries) or watch.changed
+            self.strayed = mode.strayed or len(watch.values) != len(watch.entries)
+            self.finds = (
+                [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
+            )
             if self.strayed:
                 with _plans_guard:
                     _plans.get(self._net, {}).pop(self._key, None)
-            else:
-                self._entries, self._values = watch.entries, watch.values
 
     def _watchable(self) -> dict[str, nn.Module]:
         """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
@@ -181,13 +169,15 @@ class WatchedPass:
         return {path: module for path, module in every if path and not _within(path, self._closed)}
 
     def _learn(self, watch: _Whole, mode: Calls) -> None:
+        mattered = frozenset().union(*watch.calls)
+        steps = [(call, mode.read.get(number), number in mattered) for number, call in enumerate(mode.made)]
         plan = _Plan(
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
             direct=watch.direct,
-            by_reference=not mode.hidden_writes,
-            known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
+            spare={} if watch.numel <= MOST_SPARE else None,
+            known=KnownPass(steps, watch.spans(len(mode.made))),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -204,23 +194,19 @@ class _Known(CallWatcher):
 
     def __init__(self, batch: int, plan: _Plan) -> None:
         self.entries = plan.entries
-        self.values: list[_Value] = []
-        self._batch, self._direct, self._by_reference = batch, plan.direct, plan.by_reference
+        self.values: list[Value] = []
+        self._batch, self._direct, self._spare = batch, plan.direct, plan.spare
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
-    @property
-    def changed(self) -> bool:
-        """Whether something was written into what is held."""
-        return any(value.changed for value in self.values if isinstance(value, HeldAttention))
-
     def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         direct = self._direct.get(number)
-        held: HeldGate | HeldAttention | None = None
+        if direct is None:
+            return False
         if isinstance(direct, int):
-            held = hold_gate(args, direct, self._batch)
-        elif direct is not None and self._by_reference:
-            held = hold_attention(args, kwargs, direct)
+            self.values.append(hold_gate(args, direct, self._batch))
+            return True
+        held = hold_attention(number, args, kwargs, direct, self._spare)
         if held is not None:
             self.values.append(held)
         return held is not None
@@ -248,6 +234,7 @@ class _Whole(CallWatcher):
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
         self.direct: dict[int, int | Layout] = {}
+        self.numel = 0  # of query and key of those of them that are attentions
         self.layouts: dict[tuple[int, bool], Layout] = {}
         self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
@@ -282,6 +269,7 @@ class _Whole(CallWatcher):
             self.direct[number] = value.at
         elif isinstance(value, Attention) and value.calls == {number} and value.kept is not None:
             self.direct[number] = value.layout
+            self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
 
     def spans(self, count: int) -> tuple[Span, ...]:
@@ -351,11 +339,7 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
                 on()
 
 
-def _made(value: _Value) -> FoundGate | Attention:
-    return value.made() if isinstance(value, (HeldGate, HeldAttention)) else value
-
-
-def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:
+def _again(entry: FoundAttention, value: Value) -> Find:
     """What was known of a find, with today's reason."""
-    reason = value.reason if isinstance(value, Attention) else ""
+    reason = "" if isinstance(value, FoundGate) else value.reason
     return replace(entry, reason=reason), value
