@@ -27,6 +27,7 @@ function contents(payload) {
     maps,
     stages: payload.stages.map((stage) => readStage(stage, maps)),
     positions: payload.positions.map(readPosition),
+    cross: payload.cross.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
     channelGates: payload.channel_gates.map(readChannelGate),
     segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,

@@ -2,6 +2,7 @@
 
 import { channelView } from "./channel.js";
 import { compareView } from "./compare.js";
+import { crossView } from "./cross.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { positionView } from "./position.js";
@@ -14,7 +15,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, sites: sitesView, compare: compareView };
 const alone = () => Promise.reject(new Error("it was left out, and there is no server to ask"));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -24,7 +25,7 @@ const mounted = new WeakMap(); // element -> the viewer in it
  *
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; null shows that there is nothing yet.
- * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
+ * @param options view: "stages", "position", "cross", "channel", "compare" or "all" (tabs; the default); heading: show the
  *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
  *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
  *   carry; any setting of settings.js, instead of what the payload begins with.
@@ -121,7 +122,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = "attention maps along its trunk";
-  const what = { stages: maps, position: "position attention", channel: "channel attention", sites: "attention", compare: maps }[view];
+  const what = { stages: maps, position: "position attention", cross: "cross attention", channel: "channel attention", sites: "attention", compare: maps }[view];
   return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
 }
 

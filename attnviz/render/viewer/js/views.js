@@ -4,6 +4,7 @@
 export const VIEW_LABELS = Object.freeze({
   stages: "Coarse to fine",
   position: "Position attention",
+  cross: "Cross attention",
   channel: "Channel attention",
   sites: "Sites",
   compare: "Compare",
