@@ -6,6 +6,7 @@ gate but an activation: SiLU, Mish, GELU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -119,14 +120,17 @@ class GateWatch:
         one, other = args[0], args[1]
         for gated, features in ((one, other), (other, one)):
             found: _Gate | None = self._gates.get(gated)
-            if found is None or features.ndim != 4 or gated.ndim != 4 or features in self._gates:
+            if found is None or features.ndim not in {4, 5} or gated.ndim != features.ndim or features in self._gates:
                 continue
             if found.root is self._root(features):
                 continue
             value = without_expanded(gated if found.value is None else found.value)
-            if value.ndim != 4 or max(features.shape[2:]) == 1:
+            if value.ndim != gated.ndim or max(features.shape[-2:]) == 1:
                 continue
-            grid = int(features.shape[2]), int(features.shape[3])
+            grid = int(features.shape[-2]), int(features.shape[-1])
+            order = self._lies_otherwise(number, gated)
+            if order is not None:
+                return classified(_put_in_order(value, *order), order[0], self._batch, found.calls)
             gate_found = classified(value.detach().clone(), grid, self._batch, found.calls)
             return gate_found if found.value is not None else replace(gate_found, at=0 if gated is one else 1)
         return None
@@ -190,6 +194,19 @@ class GateWatch:
                 return FoundGate("spatial_gate", value, grid, gate.calls)
         return None
 
+    def _lies_otherwise(self, number: int, gate: Tensor) -> tuple[tuple[int, int], Tensor] | None:
+        """Grid and order of a gate whose places do not lie as in the picture: in patches, in windows, in a row."""
+        if self._places is not None and gate.ndim == 4:
+            numbers = self._places.of(gate)
+            first = None if numbers is None else numbers.along(1)
+            if numbers is not None and first is not None and first.numel() == self._batch * math.prod(numbers.grid):
+                ordered, order = first.flatten().sort()
+                at = torch.arange(len(order), device=order.device)
+                lies_so = torch.equal(order, at) and numbers.grid == tuple(gate.shape[2:])
+                if torch.equal(ordered, (at + 1).to(ordered.dtype)) and not lies_so:
+                    self._orders[number] = numbers.grid, order
+        return self._orders.get(number)
+
     def _order(self, tensor: Tensor) -> tuple[tuple[int, int], Tensor] | None:
         numbers = None if self._places is None else self._places.of(tensor)
         if numbers is None or tensor.numel() != self._batch * numbers.grid[0] * numbers.grid[1]:
@@ -203,11 +220,13 @@ def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozense
     """A gate, by its shape.
 
     Args:
-        value: Its numbers, of 4 dimensions, without those along which it only repeats itself.
+        value: Its numbers, of 4 dimensions, without those along which it only repeats itself; of 5 where it weighs
+            branches of features side by side (selective kernels, split attention).
         grid: (h, w) of the features that it multiplies.
         batch: How many pictures.
         calls: Numbers of the calls that made it.
     """
+    value = value.flatten(1, 2) if value.ndim == 5 else value
     count, channels, height, width = (int(n) for n in value.shape)
     kind: GateKind = "spatial_gate" if channels == 1 else "gate"
     if height == width == 1:
@@ -218,6 +237,13 @@ def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozense
     elif channels == 1 and count > batch and count % batch == 0:
         kind, value = "group_gate", value.reshape(batch, count // batch, height, width)
     return FoundGate(kind, value, (int(value.shape[2]), int(value.shape[3])), calls)
+
+
+def _put_in_order(value: Tensor, grid: tuple[int, int], order: Tensor) -> Tensor:
+    """A gate (n, C, h', w') whose places lie otherwise, as (B, C, h, w)."""
+    channels = int(value.shape[1])
+    placed = value.detach().movedim(1, -1).reshape(-1, channels)[order]
+    return placed.view(-1, *grid, channels).movedim(-1, 1)
 
 
 def without_expanded(gate: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def hold_gate(args: Sequence[Any], at: int, batch: int) -> FoundGate:
     """The gate that is known to be an argument of a multiplication."""
     shape = args[1 - at].shape
     value = without_expanded(args[at]).detach().clone()
-    return classified(value, (int(shape[2]), int(shape[3])), batch, frozenset())
+    return classified(value, (int(shape[-2]), int(shape[-1])), batch, frozenset())
 
 
 def hold_attention(

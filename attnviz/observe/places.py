@@ -150,6 +150,7 @@ class Places:
         out: Tensor,
     ) -> Numbers | None:
         known = [self.of(part) for part in parts]
+        known = [n if n is not None and bool(n.of.any()) else None for n in known]  # a class token is of no grid
         grids = {numbers.grid for numbers in known if numbers is not None}
         if len(grids) != 1:
             return None

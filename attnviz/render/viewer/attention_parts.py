@@ -59,7 +59,7 @@ def cross_parts(explanation: Explanation, *, on_demand: bool) -> list[JSON]:
     """
     attentions = explanation.cross_attentions
     if on_demand:
-        carried = _within(attentions, list(reversed(attentions)))  # the last is shown first
+        carried = _within(attentions, list(attentions)[::-1])  # the last is shown first
         return [cross_part(explanation, label, whole=label in carried) for label in attentions]
     dtype: FloatType = "float32" if sum(map(_bytes_of, attentions.values())) <= CROSS_FILE_BYTES else "float16"
     kept = list(attentions) if dtype == "float32" else _spread(attentions, CROSS_FILE_BYTES)
