@@ -54,6 +54,7 @@ _POINTWISE = {
     "log1p",
 }
 _MULTIPLIES = {"mul", "multiply"}
+_CLIPPING = {"relu6", "hardtanh"}
 GateKind = Literal["spatial_gate", "group_gate", "channel_gate", "gate", "row_gate", "column_gate"]
 
 
@@ -98,6 +99,7 @@ class GateWatch:
         self._batch, self._places, self._orders = batch, places, orders
         self._gates = WeakTensorKeyDictionary()
         self._roots = WeakTensorKeyDictionary()
+        self._clipped = WeakTensorKeyDictionary()  # to more than 1: only a share of it is a gate, relu6(x + 3) / 6
         self._unshifted: Tensor | None = None  # a gate that is about to be shifted, maybe in place
 
     def multiplied(self, number: int, name: str, args: Sequence[Any]) -> FoundGate | None:
@@ -125,7 +127,7 @@ class GateWatch:
             if found.root is self._root(features):
                 continue
             value = without_expanded(gated if found.value is None else found.value)
-            if value.ndim != gated.ndim or max(features.shape[-2:]) == 1:
+            if value.ndim != gated.ndim or max(features.shape[-2:]) == 1 or not self._placed(number, gated, features):
                 continue
             grid = int(features.shape[-2]), int(features.shape[-1])
             order = self._lies_otherwise(number, gated)
@@ -139,7 +141,7 @@ class GateWatch:
         """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
         return tensor in self._gates
 
-    def note(self, number: int, name: str, args: Sequence[Any], outs: Sequence[Tensor]) -> None:
+    def note(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of gates and roots."""
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
@@ -147,7 +149,11 @@ class GateWatch:
         source = tensors[0]
         gate: _Gate | None = self._gates.get(source)
         for out in outs:
-            if name in SQUASHING or name == "softmax":
+            if name in _CLIPPING and _high(name, args, kwargs) > 1:
+                self._clipped[out] = self._root(source)
+            elif source in self._clipped and self._shifted(name, args, tensors):
+                self._gates[out] = _Gate(self._clipped[source], None, frozenset({number}))
+            elif name in SQUASHING or name == "softmax":
                 self._gates[out] = _Gate(self._root(source), None, frozenset({number}))
             elif gate is not None and (name in VIEWS or self._shifted(name, args, tensors)):
                 same = name in VIEWS
@@ -194,6 +200,17 @@ class GateWatch:
                 return FoundGate("spatial_gate", value, grid, gate.calls)
         return None
 
+    def _placed(self, number: int, gate: Tensor, features: Tensor) -> bool:
+        """Whether a gate's places are the picture's: by their numbers, or by the proportions of its grid.
+
+        Deformable attention multiplies what it sampled by its weights, a query by a sample: no place among them.
+        """
+        if self._places is not None and gate.shape[-2:] != (1, 1) and features.ndim == 4:
+            known = self._places.of(features) is not None or self._places.of(gate) is not None
+            if not known and not self._places.has_proportions(int(features.shape[2]), int(features.shape[3])):
+                self._orders[number] = None
+        return self._orders.get(number, ()) is not None
+
     def _lies_otherwise(self, number: int, gate: Tensor) -> tuple[tuple[int, int], Tensor] | None:
         """Grid and order of a gate whose places do not lie as in the picture: in patches, in windows, in a row."""
         if self._places is not None and gate.ndim == 4:
@@ -237,6 +254,11 @@ def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozense
     elif channels == 1 and count > batch and count % batch == 0:
         kind, value = "group_gate", value.reshape(batch, count // batch, height, width)
     return FoundGate(kind, value, (int(value.shape[2]), int(value.shape[3])), calls)
+
+
+def _high(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> float:
+    """What a call clips at from above."""
+    return 6.0 if name == "relu6" else float(args[2] if len(args) > 2 else kwargs.get("max_val", 1.0))
 
 
 def _put_in_order(value: Tensor, grid: tuple[int, int], order: Tensor) -> Tensor:

@@ -222,7 +222,7 @@ class _Known(CallWatcher):
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
         if number not in self._direct:
-            self._gates.note(number, name, args, outs)
+            self._gates.note(number, name, args, kwargs, outs)
             self._products.note(number, name, args, kwargs, outs)
 
 
@@ -260,7 +260,7 @@ class _Whole(CallWatcher):
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
         self._places.note(func, name, args, kwargs, outs)
-        self._gates.note(number, name, args, outs)
+        self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
 
     def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention) -> None:
