@@ -163,7 +163,8 @@ def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> 
         if len(fresh_stages(options)) == len(STAGES):
             take_gain_out(net)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
+        if options.calibrate:
+            calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
         if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
             take_block_gain_out(net)
 
@@ -208,7 +209,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--size", type=int, help="side that views are reduced to, in pixels")
     parser.add_argument("--batch", type=int, default=96)
-    parser.add_argument("--calibrate", type=int, default=20, help="batches that give the norms their statistics")
+    parser.add_argument(
+        "--calibrate", type=int, default=20, help="batches that give norms their statistics; 0 with features"
+    )
     parser.add_argument("--contrast", type=float, default=2.0, help="std of BAM's spatial logits")
     parser.add_argument("--spread", type=float, default=0.25, help="least std of a spatial gate over locations")
     parser.add_argument("--ramp", type=float, default=0.2, help="share of the run before contrast and spread are full")

@@ -6,17 +6,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.arrays import seeded
 from training.augment import standardise, to_float
 
 
+def squeeze(features: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Eight bits of each feature (N, C, H, W): of its square root, since small values are many and large ones few."""
+    share = np.clip(features / scale[:, None, None], 0, 1)
+    return np.rint(255 * np.sqrt(share)).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def restore(kept: Tensor, scale: Tensor) -> Tensor:
+    """The features, float32 (N, C, H, W), channels last, of what `squeeze` made of them."""
+    return (kept.float() / 255).square().mul_(scale[:, None, None]).contiguous(memory_format=torch.channels_last)
+
+
 class LabelledViews:
     """Batches from whatever shards `training.label` has made by now.
 
     Args:
-        folder: Of the shards.
+        folder: Of the shards, or of the features that `training.front_features` made of them.
         batch: Views a step.
         seed: Of the order.
         at_once: Shards mixed with each other in memory (190 MB each at 176 px).
@@ -24,15 +36,23 @@ class LabelledViews:
 
     def __init__(self, folder: Path, batch: int, seed: int, at_once: int = 4) -> None:
         self.folder, self.batch, self.seed, self.at_once = folder, batch, seed, at_once
+        scale = folder / "scale.npy"
+        self.kind = "features" if scale.exists() else "views"
+        self.scale = torch.from_numpy(np.load(scale)) if scale.exists() else None
         self.used: Counter[str] = Counter()
         self._views, self._logits, self._order = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.int64)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """A step's views, float32 (B, 3, S, S), mean and std removed, some mirrored, and logits float32 (B, K)."""
+        """A step's views, float32 (B, 3, S, S), mean and std removed, some mirrored, and logits float32 (B, K).
+
+        Of `training.front_features`: what the front made of the views, (B, 256, S / 16, S / 16).
+        """
         if len(self._order) < self.batch:
             self._load(step)
         index, self._order = self._order[: self.batch], self._order[self.batch :]
         generator = seeded(self.seed, 3, step)
+        if self.scale is not None:
+            return restore(self._views[index], self.scale), self._logits[index].float()
         x = standardise(to_float(self._views[index]))
         mirrored = torch.rand(len(x), generator=generator) < 0.5
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
@@ -45,7 +65,7 @@ class LabelledViews:
         ranked = sorted(zip(names, chance, strict=True), key=lambda pair: (self.used[pair[0]], pair[1]))
         chosen = [name for name, _ in ranked[: self.at_once]]
         self.used.update(chosen)
-        views = [np.load(self.folder / f"views-{name}.npy") for name in chosen]
+        views = [np.load(self.folder / f"{self.kind}-{name}.npy") for name in chosen]
         logits = [np.load(self.folder / f"logits-{name}.npy") for name in chosen]
         self._views, self._logits = torch.from_numpy(np.concatenate(views)), torch.from_numpy(np.concatenate(logits))
         self._order = torch.randperm(len(self._views), generator=generator)

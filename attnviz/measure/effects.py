@@ -140,7 +140,7 @@ def _on_categories(
     shares = tuple(TopCategory(names[i], float(before[i].exp()), float(after[i].exp())) for i in best)
     words = f"{strength(moved)}: {_percent(moved)} of the probability moved"
     if new != first:
-        words += f", and the answer becomes {names[new]}"
+        words = f"{words}, and the answer becomes {names[new]}"
     change = float(after[first] - before[first])
     return Effect(intervention.key, intervention.title, moved, shares, names[new], change, None, words)
 

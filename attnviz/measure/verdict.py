@@ -42,7 +42,7 @@ def _on_focus(focus: FocusTable) -> str:
     numbers = f"half of its mass lies on {100 * area:.0f} % of the area (even: {100 * even:.0f} %"
     shuffled = best.baselines.get("shuffled")
     if shuffled is not None:
-        numbers += f"; with shuffled weights: {100 * shuffled['half_mass_area']:.0f} %"
+        numbers = f"{numbers}; with shuffled weights: {100 * shuffled['half_mass_area']:.0f} %"
     if area >= FOCUSED * even:
         return f"No map is focused: of the most focused, {best.title}, {numbers})."
     if shuffled is not None and area >= shuffled["half_mass_area"]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attnviz.language import Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
-from attnviz.render.scales import find_scales, raw_range
+from attnviz.render.scales import Scale, find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
 from attnviz.results import Explanation
 
@@ -35,7 +36,12 @@ _MEANINGS = {
 
 
 def caption(
-    explanation: Explanation, panels: Sequence[Panel], options: FigureOptions, *, photo_name: str | None = None
+    explanation: Explanation,
+    panels: Sequence[Panel],
+    options: FigureOptions,
+    *,
+    photo_name: str | None = None,
+    say: Say = str,
 ) -> str:
     """Everything a reader of a paper needs to know about a figure, in plain sentences.
 
@@ -44,12 +50,15 @@ def caption(
         panels: The figure's panels.
         options: How they are drawn.
         photo_name: Name of the photo's file, printed as it is.
+        say: Puts a sentence into the figure's language, which the panels' titles are in already.
     """
-    sentences = [_subject(explanation, photo_name), _panels(panels)]
+    sentences = [_subject(explanation, photo_name), _panels(panels, say)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
     sentences += [_meaning(kind, panels, explanation) for kind in kinds if kind in _MEANINGS]
-    sentences += [_drawing(panels, options), _result(explanation), _weights(explanation)]
-    return " ".join(sentence for sentence in sentences if sentence)
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+    sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
+    sentences += [_result(explanation), _weights(explanation)]
+    return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 
 def _subject(explanation: Explanation, photo_name: str | None) -> str:
@@ -63,13 +72,13 @@ def _subject(explanation: Explanation, photo_name: str | None) -> str:
     )
 
 
-def _panels(panels: Sequence[Panel]) -> str:
+def _panels(panels: Sequence[Panel], say: Say) -> str:
     parts = []
     for panel in panels:
-        title = panel.title.replace(" · ", ", ")
-        values = "" if panel.values is None else f": {format_range(*raw_range(panel), panel.unit)}"
+        title = panel.title.replace(" · ", say(", "))
+        values = "" if panel.values is None else say(": ") + say(format_range(*raw_range(panel), panel.unit))
         parts.append(title + values)
-    return f"Panels: {'; '.join(parts)}."
+    return f"Panels: {say('; ').join(parts)}."
 
 
 def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation) -> str:
@@ -85,26 +94,58 @@ def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation) -> st
     )
 
 
-def _drawing(panels: Sequence[Panel], options: FigureOptions) -> str:
+def _drawing(panels: Sequence[Panel], scales: Sequence[Scale], options: FigureOptions, say: Say) -> str:
     if all(panel.values is None for panel in panels):
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
-    placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
-    over = f", {percent(options.map_opacity)} opaque over the photo" if placed else ""
-    scales = find_scales(panels, options.scaling)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:
         ranges = "the colours of every map span its own range"
     else:
-        parts = [f"{quantity(scale.kind)} {' to '.join(format_ends(scale.low, scale.high))}" for scale in shared]
+        ends = [say(" to ".join(format_ends(scale.low, scale.high))) for scale in shared]
+        parts = [f"{say(quantity(scale.kind))} {range_}" for scale, range_ in zip(shared, ends, strict=True)]
         ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
-    return f"Colours ({options.colormap}): {ranges}; {cells}{over}."
+    faded = {name for scale in scales if scale.opacity_by == "value" for name in scale.panels}
+    placed = any(
+        not panel.bare and panel.name not in faded and (panel.values is not None or panel.classes is not None)
+        for panel in panels
+    )
+    if placed:
+        opacity = percent(options.map_opacity)
+        return f"Colours ({options.colormap}): {ranges}; {cells}, {opacity} opaque over the photo."
+    return f"Colours ({options.colormap}): {ranges}; {cells}."
+
+
+def key(scales: Sequence[Scale], options: FigureOptions) -> list[str]:
+    """What a reader must know about colour bars that are not plain: sentences.
+
+    Args:
+        scales: Of a figure.
+        options: How its maps are drawn.
+    """
+    found = []
+    if any(scale.log for scale in scales):
+        found.append("Bars marked log are logarithmic: equal steps of colour are equal factors.")
+    if options.spread == "percentile" and any(not scale.flat for scale in scales):
+        found.append("Colours span the first to the 99th percentile of each map.")
+    if any(scale.opacity_by == "value" for scale in scales):
+        top = percent(options.map_opacity)
+        found.append(f"Where a bar fades, the opacity follows the value, from none at its low end to {top} at its top.")
+    return found
+
+
+def _places(panels: Sequence[Panel], options: FigureOptions) -> str:
+    moved = options.cells == "centers" and any(panel.field is not None for panel in panels)
+    return "Each cell is drawn around the middle of what it sees." if moved else ""
 
 
 def _result(explanation: Explanation) -> str:
     found = findings(explanation, synonyms=True)
-    kind = "Predicted" if explanation.predictions else "Share of the picture"
-    return f"{kind}: {'; '.join(found)}." if found else ""
+    if not found:
+        return ""
+    return (
+        f"Predicted: {'; '.join(found)}." if explanation.predictions else f"Share of the picture: {'; '.join(found)}."
+    )
 
 
 def _weights(explanation: Explanation) -> str:
@@ -139,8 +180,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.{0 if share >= 0.0995 else 1}f}\u00a0%"
 
 
-def legend(explanation: Explanation, panels: Sequence[Panel]) -> dict[int, str]:
+def legend(explanation: Explanation, panels: Sequence[Panel], say: Say = str) -> dict[int, str]:
     """The classes that occur in a figure's segmentations, by their share in the first of them.
+
+    Args:
+        explanation: What is shown.
+        panels: The figure's panels.
+        say: As for `caption`.
 
     Returns:
         Number of the class -> its name and share; beyond 24 classes the rest is counted under the number -1.
@@ -158,5 +204,5 @@ def legend(explanation: Explanation, panels: Sequence[Panel]) -> dict[int, str]:
     texts = {n: f"{names[n] if n < len(names) else f'class {n}'} {percent(share)}" for n, share in shares.items()}
     shown = dict(list(texts.items())[:_LEGEND_ENTRIES])
     if len(texts) > len(shown):
-        shown[-1] = f"and {len(texts) - len(shown)} more"
+        shown[-1] = say(f"and {len(texts) - len(shown)} more")
     return shown

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attnviz.errors import OptionError
+from attnviz.language import Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
 from attnviz.render.scales import Scale, raw_range
@@ -17,12 +18,14 @@ from attnviz.render.typesetting import (
     DESCENT,
     LINE,
     format_ends,
+    format_log_ends,
     format_range,
     text_width,
     unit_text,
     wrap,
 )
 
+LOG_MARK = "log"  # stands below the bar of a logarithmic scale
 INK, MUTED, ALARM = "#1a1a1a", "#555555", "#b00020"
 
 _READABLE_MM = 28.0  # a panel's width that columns=None aims at
@@ -76,9 +79,9 @@ class Picture(Area):
 
 @dataclass(frozen=True)
 class Bar(Area):
-    """A colour bar, low end to the left; `flat` where there is only one value."""
+    """The colour bar of a scale, low end to the left."""
 
-    flat: bool
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -121,22 +124,28 @@ class Page:
 
 @dataclass(frozen=True)
 class Words:
-    """The text of a figure besides its panels, all of it printable; empty parts are left out."""
+    """The text of a figure besides its panels, all of it printable; empty parts are left out.
+
+    What the layout itself words, `say` puts into the figure's language.
+    """
 
     notice: str = ""
     heading: str = ""
     subheading: str = ""
+    key: str = ""
     caption: str = ""
+    say: Say = str
 
 
 @dataclass(frozen=True)
 class _Measures:
-    """Sizes in pixels at the figure's dots per inch."""
+    """Sizes in pixels at the figure's dots per inch, and its language."""
 
     dots: float  # per millimetre
     font: float
     small: float
     gap: int
+    say: Say
 
     def mm(self, length: float) -> int:
         return max(1, round(length * self.dots))
@@ -166,7 +175,7 @@ def lay_out(
     """
     dots = options.dpi / 25.4
     font = options.font_size * options.dpi / 72.0
-    measures = _Measures(dots, font, 0.9 * font, gap=max(2, round(2.2 * dots)))
+    measures = _Measures(dots, font, 0.9 * font, gap=max(2, round(2.2 * dots)), say=words.say)
     page = Page(round(options.width_mm * dots), measures.mm(1.2), measures.mm(1.2))
     _head(page, words, measures)
     columns = _columns(len(panels), page, options, measures, tall=aspect > _TALLEST)
@@ -176,6 +185,8 @@ def lay_out(
         _row(page, panels[start : start + columns], width, aspect, measures, own)
     _shared_bars(page, [scale for scale in scales if len(scale.panels) > 1], measures)
     _legend(page, legend, measures)
+    if words.key:
+        page.lines(wrap(words.key, page.inner, size=measures.small, lines=3), measures.small, color=MUTED)
     if words.caption:
         page.height += measures.gap // 2
         page.lines(wrap(words.caption, page.inner, size=measures.font, lines=60), measures.font)
@@ -242,11 +253,14 @@ def _row(
         scale = own.get(panel.name)
         if scale is None:
             texts = _stacked(
-                wrap(format_range(*raw_range(panel), panel.unit), width, size=small, lines=3), left, y, small
+                wrap(measures.say(format_range(*raw_range(panel), panel.unit)), width, size=small, lines=3),
+                left,
+                y,
+                small,
             )
         else:
-            page.items.append(Bar(left, y, size[0], measures.mm(1.5), flat=scale.low == scale.high))
-            texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), size[0], width, small)
+            page.items.append(Bar(left, y, size[0], measures.mm(1.5), scale))
+            texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), size[0], width, measures)
         page.items += texts
         bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])
     page.height = bottom + measures.gap
@@ -266,48 +280,62 @@ def _stacked(lines: Sequence[str], left: float, top: float, size: float, color: 
     ]
 
 
-def _ends(scale: Scale, left: float, top: float, width: float, room: float, size: float) -> list[Text]:
+def _ends(scale: Scale, left: float, top: float, width: float, room: float, measures: _Measures) -> list[Text]:
     """The raw values at both ends of a bar: on one line where they fit, else one above the other."""
-    if scale.low == scale.high:
-        lines = wrap(format_range(scale.low, scale.high, scale.unit), room, size=size, lines=3)
+    size, say = measures.small, measures.say
+    if scale.flat:
+        lines = wrap(say(format_range(scale.low, scale.high, scale.unit)), room, size=size, lines=3)
         return _stacked(lines, left, top, size)
-    low, high = format_ends(scale.low, scale.high)
-    unit = unit_text(scale.unit)
-    high = f"{high} {unit}" if unit else high
-    if text_width(low, size) + text_width(high, size) + size <= width:
+    low, high = end_texts(scale)
+    middle = say(LOG_MARK) if scale.log else ""
+    texts = [text for text in (low, middle, high) if text]
+    if sum(text_width(text, size) for text in texts) + size * (len(texts) - 1) <= width:
         y = top + ASCENT * size
-        return [Text(left, y, low, size, color=MUTED), Text(left + width, y, high, size, color=MUTED, align="right")]
-    return _stacked(wrap(f"{low} to {high}", room, size=size, lines=3), left, top, size)
+        ends = [Text(left, y, low, size, color=MUTED), Text(left + width, y, high, size, color=MUTED, align="right")]
+        if middle:
+            between = (left + text_width(low, size) + left + width - text_width(high, size)) / 2.0
+            ends.append(Text(between, y, middle, size, color=MUTED, align="center"))
+        return ends
+    line = say(f"{low} to {high}")
+    return _stacked(wrap(f"{line}, {middle}" if middle else line, room, size=size, lines=3), left, top, size)
+
+
+def end_texts(scale: Scale) -> tuple[str, str]:
+    """Both ends of a bar in words, the second with the unit; "≤" and "≥" where values lie beyond."""
+    low, high = format_log_ends(scale.low, scale.high) if scale.log else format_ends(scale.low, scale.high)
+    unit = unit_text(scale.unit)
+    return f"{'≤ ' if scale.below else ''}{low}", f"{'≥ ' if scale.above else ''}{high}{f' {unit}' if unit else ''}"
 
 
 def _shared_bars(page: Page, scales: Sequence[Scale], measures: _Measures) -> None:
     """One bar for each range that several panels share, side by side while there is room."""
     if not scales:
         return
-    font, small = measures.font, measures.small
+    font = measures.font
     width = min(page.inner, measures.mm(60.0))
     columns = max(1, (page.inner + measures.gap) // (width + measures.gap))
     for start in range(0, len(scales), columns):
         row = scales[start : start + columns]
-        labels = [wrap(_bar_label(scale), width, size=font, lines=3) for scale in row]
+        labels = [wrap(_bar_label(scale, measures.say), width, size=font, lines=3) for scale in row]
         depth = math.ceil(LINE * font * max(len(lines) for lines in labels))
         bottom = page.height
         for number, (scale, lines) in enumerate(zip(row, labels, strict=True)):
             left = page.margin + number * (width + measures.gap)
             page.items += _stacked(lines, left, page.height, font, INK)
             top = page.height + depth + measures.mm(0.3)
-            page.items.append(Bar(left, top, width, measures.mm(2.0), flat=scale.low == scale.high))
-            texts = _ends(scale, left, top + measures.mm(2.0 + 0.4), width, width, small)
+            page.items.append(Bar(left, top, width, measures.mm(2.0), scale))
+            texts = _ends(scale, left, top + measures.mm(2.0 + 0.4), width, width, measures)
             page.items += texts
             bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])
         page.height = bottom + measures.gap
 
 
-def _bar_label(scale: Scale) -> str:
+def _bar_label(scale: Scale, say: Say) -> str:
     unit = unit_text(scale.unit)
     name = quantity(scale.kind)
     label = f"{name} ({unit})" if unit and unit != name.split()[-1] else name
-    return f"{label[0].upper()}{label[1:]}, one scale for {len(scale.panels)} panels"
+    named = f"{label[0].upper()}{label[1:]}"
+    return say(f"{named}, one scale for {len(scale.panels)} panels")
 
 
 def _legend(page: Page, legend: Mapping[int, str], measures: _Measures) -> None:

@@ -4,7 +4,9 @@ import threading
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.language import Say
+from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, key, legend
+from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Page, Words, lay_out
 from attnviz.render.panels import Panel, Pins, default_pins, resolve
@@ -26,6 +28,7 @@ class FigurePlan:
         scales: Ranges and who shares them.
         caption: Ready for a paper.
         photo_name: Of the photo's file.
+        say: Puts what is printed into the figure's language.
     """
 
     explanation: Explanation
@@ -34,6 +37,7 @@ class FigurePlan:
     scales: tuple[Scale, ...]
     caption: str
     photo_name: str | None = None
+    say: Say = str
 
     @cached_property
     def page(self) -> Page:
@@ -51,8 +55,10 @@ class FigurePlan:
                 self.scales,
                 options,
                 aspect=height / width,
-                words=_words(explanation, options, self.caption, self.photo_name),
-                legend={number: printable(name, 80) for number, name in legend(explanation, self.panels).items()},
+                words=_words(self),
+                legend={
+                    number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()
+                },
             )
 
     @property
@@ -82,22 +88,27 @@ def plan_figure(
     """
     given = options or FigureOptions()
     pins: Pins = given.pins or default_pins(explanation)
-    panels = resolve(explanation, given.panels, pins)
+    say = figure_speaker(given.language) if drawn else str
+    panels = tuple(replace(panel, title=say(panel.title)) for panel in resolve(explanation, given.panels, pins))
     given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
-    scales = find_scales(panels, given.scaling)
-    text = caption(explanation, panels, given, photo_name=photo_name)
-    plan = FigurePlan(explanation, given, panels, scales, text, photo_name)
+    scales = find_scales(panels, given.scaling, spread=given.spread, opacity_by=given.opacity_by)
+    text = caption(explanation, panels, given, photo_name=photo_name, say=say)
+    plan = FigurePlan(explanation, given, panels, scales, text, photo_name, say)
     if drawn:
         _ = plan.page  # so that what does not fit is refused here
     return plan
 
 
-def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None) -> Words:
+def _words(plan: FigurePlan) -> Words:
+    explanation, options, say = plan.explanation, plan.options, plan.say
     untrained = not explanation.model.trained
     name = printable(explanation.model.name, 120)
+    photo = printable(plan.photo_name or "", 120)
     return Words(
-        notice=f"{RANDOM_WEIGHTS}: what these maps show was not learned" if untrained else "",
-        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
+        notice=say(f"{RANDOM_WEIGHTS}: what these maps show was not learned") if untrained else "",
+        heading=" · ".join(filter(None, [photo, name])) if options.title else "",
         subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
-        caption=printable(text, 4000) if options.caption else "",
+        key="" if options.caption else printable(" ".join(map(say, key(plan.scales, options))), 400),
+        caption=printable(plan.caption, 4000) if options.caption else "",
+        say=say,
     )

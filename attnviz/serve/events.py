@@ -11,7 +11,9 @@ from typing import Any
 
 import gradio as gr
 
+from attnviz.language import Say
 from attnviz.serve.page.components import View, status
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import sentence
 from attnviz.serve.sessions import SessionStore
 
@@ -31,9 +33,9 @@ def session_of(request: gr.Request) -> str:
     return request.session_hash or ""
 
 
-def why(sessions: SessionStore, session: str, part: str) -> str:
-    """Why the last request of a part of the page failed, as a sentence."""
-    return sentence(sessions.take_note(session, part) or UNKNOWN)
+def why(sessions: SessionStore, session: str, part: str, say: Say) -> str:
+    """Why the last request of a part of the page failed, as a sentence in the visitor's language."""
+    return sentence(sessions.take_note(session, part) or UNKNOWN, say)
 
 
 def say_why(sessions: SessionStore, part: str, views: Sequence[View] = ()) -> Callable[..., Any]:
@@ -46,6 +48,6 @@ def say_why(sessions: SessionStore, part: str, views: Sequence[View] = ()) -> Ca
     """
 
     def refused(request: gr.Request) -> dict[str, Any]:
-        return status("error", why(sessions, session_of(request), part), views)
+        return status("error", why(sessions, session_of(request), part, say_to(request)), views)
 
     return refused

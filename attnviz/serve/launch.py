@@ -8,10 +8,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from attnviz.serve.middleware import LOOPBACK_HOSTS, MAX_PHOTO_BYTES, guards
 from attnviz.serve.page.components import page_script
 from attnviz.serve.page.theme import PAGE_CSS, build_theme
+from attnviz.serve.page_language import PageLanguage
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
@@ -51,7 +53,10 @@ def launch_options(host: str = DEFAULT_HOST, port: int | None = None, *, frames:
         "mcp_server": False,
         "state_session_capacity": 256,
         "app_kwargs": {
-            "middleware": guards([*LOOPBACK_HOSTS, host] if is_loopback(host) else None, frames),
+            "middleware": [
+                *guards([*LOOPBACK_HOSTS, host] if is_loopback(host) else None, frames),
+                Middleware(PageLanguage),
+            ],
             "openapi_url": None,
             "docs_url": None,
             "redoc_url": None,

@@ -14,6 +14,7 @@ from gradio.exceptions import InvalidPathError
 from pydantic import ValidationError
 
 from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError, one_line
+from attnviz.language import Say
 from attnviz.serve.sessions import SessionStore
 
 _log = logging.getLogger(__name__)
@@ -54,9 +55,16 @@ def words_of(error: Exception) -> str:
     return f"attnviz met something it did not expect ({type(error).__name__}); the server's log has the details"
 
 
-def sentence(words: str) -> str:
-    """An error's message as a sentence: a capital at the front, a full stop at the end."""
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+def sentence(words: str, say: Say = str) -> str:
+    """An error's message as a sentence: a capital at the front, a full stop at the end.
+
+    Args:
+        words: The message, in English.
+        say: Puts it into the language of whoever reads it; what it does not know stays English to its full stop.
+    """
+    said = say(words)
+    stop = say(".") if said != words else "."
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}{stop}"
 
 
 @contextmanager

@@ -134,8 +134,8 @@ def forecast(photo: Source, choice: Choice) -> Forecast:
 def forecast_words(ready: Forecast) -> str:
     """The forecast as one line, with what is free."""
     free = free_memory(str(ready.loaded.device))
-    room = "" if free is None else f"; {in_words(free)} free"
-    return f"Takes about {seconds_in_words(ready.cost.seconds)} and {in_words(ready.cost.nbytes)}{room}"
+    needed = f"Takes about {seconds_in_words(ready.cost.seconds)} and {in_words(ready.cost.nbytes)}"
+    return needed if free is None else f"{needed}; {in_words(free)} free"
 
 
 def run(ready: Forecast) -> Explanation:

@@ -3,16 +3,21 @@
 import html
 import json
 from string import Template
+from typing import TYPE_CHECKING
 
+from attnviz.language import DEFAULT_LANGUAGE, speaker, translated, words_script
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.payload import JSON, compare_payload, payload
 from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 # Nothing may be loaded from anywhere: the browser itself enforces it.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 _PAGE = Template("""<!doctype html>
-<html lang="en">
+<html lang="$language">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -26,6 +31,7 @@ _PAGE = Template("""<!doctype html>
 <body>
 <main id="viewer"></main>
 <script type="application/json" id="data">$data</script>
+<script>$words</script>
 <script>$script</script>
 <script>window.attnviz.mount(document.getElementById("viewer"),
   JSON.parse(document.getElementById("data").textContent), { view: "all", heading: true });</script>
@@ -34,45 +40,73 @@ _PAGE = Template("""<!doctype html>
 """)
 
 
-def standalone_html(explanation: Explanation, other: Explanation | None = None) -> str:
+def standalone_html(
+    explanation: Explanation,
+    other: Explanation | None = None,
+    *,
+    evidence: "Evidence | None" = None,
+    language: str = DEFAULT_LANGUAGE,
+) -> str:
     """One self-contained interactive page: opens from a file, makes no request.
 
     Args:
         explanation: What to show.
         other: A second explanation to compare with; adds the compare view.
+        evidence: What was measured about the photo of an explanation that stands alone; adds a view of it.
+        language: One of `attnviz.language.LANGUAGES`.
 
     Returns:
         HTML, UTF-8, under 5 MB for a photo of 512 pixels.
+
+    Raises:
+        OptionError: The language is not known.
     """
-    data = payload(explanation) if other is None else compare_payload(explanation, other)
-    return page(data, title=f"Attention of {explanation.model.name}")
+    say = speaker(language)
+    data = (
+        payload(explanation, evidence=evidence, say=say)
+        if other is None
+        else compare_payload(explanation, other, say=say)
+    )
+    return page(data, title=say(f"Attention of {explanation.model.name}"), language=language)
 
 
-def page(data: JSON, *, title: str) -> str:
+def page(data: JSON, *, title: str, language: str = DEFAULT_LANGUAGE) -> str:
     """The page around a payload.
 
     Args:
         data: As from `attnviz.render.viewer.payload.payload` or `compare_payload`.
         title: Of the window.
+        language: Of what the viewer itself says.
 
     Returns:
         HTML, UTF-8.
     """
-    return _PAGE.substitute(policy=_POLICY, title=html.escape(title), data=_script_safe(data), script=viewer_script())
+    return _PAGE.substitute(
+        policy=_POLICY,
+        language=language,
+        title=html.escape(title),
+        data=_script_safe(data),
+        words=words_script(language),
+        script=viewer_script(),
+    )
 
 
-def notebook_html(explanation: Explanation, *, height: int = 760) -> str:
+def notebook_html(explanation: Explanation, *, height: int = 760, language: str = DEFAULT_LANGUAGE) -> str:
     """The viewer for a notebook cell, isolated in a frame that can neither reach the notebook nor the network.
 
     Args:
         explanation: What to show.
         height: Of the frame, in CSS pixels.
+        language: One of `attnviz.language.LANGUAGES`.
 
     Returns:
         HTML of one ``<iframe srcdoc>``.
+
+    Raises:
+        OptionError: The language is not known.
     """
-    document = html.escape(standalone_html(explanation), quote=True)
-    title = html.escape(f"Attention of {explanation.model.name}", quote=True)
+    document = html.escape(standalone_html(explanation, language=language), quote=True)
+    title = html.escape(translated(f"Attention of {explanation.model.name}", language), quote=True)
     return (
         f'<iframe title="{title}" sandbox="allow-scripts" loading="lazy" '
         f'style="width: 100%; height: {int(height)}px; border: 0; resize: vertical; overflow: auto" '

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from attnviz.language import LANGUAGES
 from attnviz.models.sites import VIEWS
 from attnviz.models.sites import View as SingleView
 from attnviz.render.viewer.bundle import bundle
@@ -37,10 +38,16 @@ def page_script() -> str:
 
 
 def masthead() -> gr.HTML:
-    """Name and purpose, once, at the top."""
-    return _static(
-        '<header class="page-masthead"><h1>attnviz</h1>'
-        "<p>Where a network looks: the attention inside it, on your photo.</p></header>"
+    """Name and purpose, once, at the top, and the languages to choose from."""
+    links = "".join(
+        f'<a href="?language={code}" hreflang="{code}" lang="{code}">{name}</a>' for code, name in LANGUAGES.items()
+    )
+    return gr.HTML(
+        value='<header class="page-masthead"><h1>attnviz</h1>'
+        "<p>Where a network looks: the attention inside it, on your photo.</p>"
+        f'<nav class="page-languages" aria-label="Language · 语言">{links}</nav></header>',
+        js_on_load=_WHEN_READY + "whenReady((page) => page.languages(element));",
+        apply_default_css=False,
     )
 
 
@@ -233,7 +240,7 @@ def sheet_part() -> gr.HTML:
     return _drawn_as("sheet")
 
 
-def evidence_part() -> gr.HTML:
+def evidence_panel() -> gr.HTML:
     """How far a measurement is, or what it found; value as `attnviz.serve.tabs.evidence` sends it."""
     return _drawn_as("evidence")
 

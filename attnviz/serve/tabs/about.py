@@ -65,17 +65,21 @@ def _weights() -> str:
 
 
 def _item(entry: ModelCard) -> str:
-    said = [f"<strong>{html.escape(entry.title)}</strong>: {html.escape(entry.architecture)}."]
-    said.extend(html.escape(note) for note in entry.notes)
+    notes = f'<span lang="en">{html.escape(" ".join(entry.notes))}</span>'  # of the card, which is English
+    sentences = [f"<span>{html.escape(entry.architecture)}.</span>", notes]
     if entry.licence:
-        said.append(f"Licence: {html.escape(entry.licence)}.")
+        sentences.append(f"<span>Licence: {html.escape(entry.licence)}.</span>")
     if entry.status == "available":
-        said.append(f"To get it, run <code>{html.escape(command_to_get(entry))}</code> and reload this page.")
-    return f"<li>{' '.join(said)}{_numbers(entry)}</li>"
+        command = html.escape(command_to_get(entry))
+        to_get = f"To get it, run <code>{command}</code> and reload this page."
+        sentences.append(f"<span>{to_get}</span>")
+    return f"<li><strong>{html.escape(entry.title)}</strong>: {' '.join(sentences)}{_numbers(entry)}</li>"
 
 
 def _numbers(entry: ModelCard) -> str:
     if not entry.metrics:
         return ""
-    rows = (f"<tr><td>{html.escape(name)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items())
+    rows = (
+        f'<tr><td lang="en">{html.escape(name)}</td><td>{value:g}</td></tr>' for name, value in entry.metrics.items()
+    )
     return f"<details><summary>What was measured</summary><table>{''.join(rows)}</table></details>"

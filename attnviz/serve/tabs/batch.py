@@ -13,12 +13,14 @@ import gradio as gr
 from PIL import Image
 
 from attnviz.errors import ImageError
+from attnviz.language import Say
 from attnviz.results import ByteArray, Explanation
 from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import sheet_part, status, status_part
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting, sentence
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
@@ -85,14 +87,14 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
             requests.card_of(choice.model)
             stop = stops.begin(session)
             try:
-                yield from _batch([Path(photo) for photo in photos], choice, stop)
+                yield from _batch([Path(photo) for photo in photos], choice, stop, say_to(request))
             finally:
                 stop.set()
 
     return explain_all
 
 
-def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -> Iterator[Any]:
+def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, say: Say) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
     The sheet's value after a photo holds that photo's tile, which the page adds to those that it has; the value at the
@@ -112,24 +114,29 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event) -
         archive = Path(folder, _ARCHIVE)
         with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:
             yield (
-                status("working", f"{title} is looking at {total} photos", []),
+                status("working", say(f"{title} is looking at {total} photos"), []),
                 sheet([]),
                 gr.update(interactive=True),
                 _OFF,
             )
             for item in items:
-                tiles.append(_tile(item, Path(folder)))
-                words = f"{title} is looking at photo {min(len(tiles) + 1, total)} of {total}"
-                yield status("working", words, []), sheet(tiles[-1:]), gr.skip(), gr.skip()
+                tiles.append(_tile(item, Path(folder), say))
+                now = min(len(tiles) + 1, total)
+                yield (
+                    status("working", say(f"{title} is looking at photo {now} of {total}"), []),
+                    sheet(tiles[-1:]),
+                    gr.skip(),
+                    gr.skip(),
+                )
         refused = sum(tile["failed"] for tile in tiles)
-        words = f"{len(tiles) - refused} of {total} photos explained" + (f", {refused} refused" if refused else "")
-        if len(tiles) < total:
-            words += ", then cancelled"
+        words = [say(f"{len(tiles) - refused} of {total} photos explained")]
+        words += [say(f", {refused} refused")] if refused else []
+        words += [say(", then cancelled")] if len(tiles) < total else []
         saved = gr.update(value=shown(archive), interactive=True) if tiles else _OFF
-        yield status("done", f"{words}.", []), sheet(tiles), _OFF, saved
+        yield status("done", "".join(words) + say("."), []), sheet(tiles), _OFF, saved
 
 
-def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
+def _tile(item: BatchItem, folder: Path, say: Say) -> dict[str, Any]:
     pictures = {"photo": item.tile.photo, "map": item.tile.overlay}
     return {
         "index": item.index,
@@ -139,7 +146,7 @@ def _tile(item: BatchItem, folder: Path) -> dict[str, Any]:
             for what, pixels in pictures.items()
             if pixels is not None
         ],
-        "caption": sentence(item.refusal) if item.refusal else item.tile.text,
+        "caption": sentence(item.refusal, say) if item.refusal else say(item.tile.text),
         "failed": item.refusal is not None,
     }
 
@@ -152,6 +159,6 @@ def _picture(pixels: ByteArray, path: Path) -> dict[str, object]:
 def _canceller(stops: Stops) -> Callable[..., Any]:
     def cancel(request: gr.Request) -> tuple[Any, Any]:
         stops.stop(session_of(request))
-        return status("working", "Stopping after the photo at hand", []), _OFF
+        return status("working", say_to(request)("Stopping after the photo at hand"), []), _OFF
 
     return cancel

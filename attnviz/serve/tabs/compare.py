@@ -8,11 +8,13 @@ from typing import Any
 import gradio as gr
 
 from attnviz.errors import ImageError, OptionError, quoted
+from attnviz.language import Say
 from attnviz.render.viewer.attention_parts import carries_all
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
 from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import Rail, photo_input, sent
@@ -76,7 +78,8 @@ def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
             left = sessions.explanation(session)
             if left is None:
                 raise ImageError("expected a photo that was explained, got none yet: choose one first")
-            for update, sides in _compared(left, way, requests.choice_from(model, resize_mode, size), photo):
+            choice = requests.choice_from(model, resize_mode, size)
+            for update, sides in _compared(left, way, choice, photo, say_to(request)):
                 sessions.keep_beside(session, sides)
                 yield update
 
@@ -84,7 +87,7 @@ def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
 
 
 def _compared(
-    left: Explanation, way: str, choice: requests.Choice, photo: str | None
+    left: Explanation, way: str, choice: requests.Choice, photo: str | None, say: Say
 ) -> Iterator[tuple[Any, dict[str, Explanation]]]:
     """Values of the outputs, and by their ids those sides of which something is left to ask for: no other is kept."""
     if way == "photo":
@@ -98,13 +101,15 @@ def _compared(
         raise OptionError(f"expected another model or another photo to compare with, got {quoted(way)}")
     ready = requests.forecast(image, choice)
     title = requests.short_title(choice.model)
-    words = f"{title} is looking. {requests.forecast_words(ready)}."
-    yield (status("working", words, ["compare"]), gr.skip()), {}
+    forecast = requests.forecast_words(ready)
+    yield (status("working", say(f"{title} is looking. {forecast}."), ["compare"]), gr.skip()), {}
     right = requests.run(ready)
-    words = f"Left {left.model.name}, right {right.model.name}" + (
-        ", another photo." if way == "photo" else ", the same photo."
-    )
-    sides = {"left": sent(left), "right": sent(right)}
+    names = left.model.name, right.model.name
+    if way == "photo":
+        words = say(f"Left {names[0]}, right {names[1]}, another photo.")
+    else:
+        words = say(f"Left {names[0]}, right {names[1]}, the same photo.")
+    sides = {"left": sent(left, say), "right": sent(right, say)}
     explained = ((sides["left"], left), (sides["right"], right))
     yield (status("done", words, ["compare"]), sides), {s["id"]: e for s, e in explained if not carries_all(s)}
 

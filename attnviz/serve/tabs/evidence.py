@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from attnviz.errors import ImageError
+from attnviz.language import Say
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.results import Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
-from attnviz.serve.page.components import evidence_part, status, status_part, text_block
+from attnviz.serve.page.components import evidence_panel, status, status_part, text_block
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
@@ -46,7 +49,7 @@ def build() -> EvidenceTab:
     with gr.Row(elem_classes=["page-toolbar"]):
         start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
         cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
-    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_part())
+    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_panel())
 
 
 def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
@@ -63,7 +66,7 @@ def _offered(sessions: SessionStore) -> Callable[..., Any]:
     """After an explanation: what was measured of it, if anything was."""
 
     def offered(request: gr.Request) -> tuple[Any, Any]:
-        return status("idle", "", []), _known(sessions, session_of(request))
+        return status("idle", "", []), _known(sessions, session_of(request), say_to(request))
 
     return offered
 
@@ -82,7 +85,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
                 return not stop.is_set() and sessions.explanation(session) in (explanation, None)
 
             try:
-                yield from _measured(explanation, sessions, session, wanted)
+                yield from _measured(explanation, sessions, session, wanted, say_to(request))
             finally:
                 stop.set()
 
@@ -90,7 +93,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 
 
 def _measured(
-    explanation: Explanation, sessions: SessionStore, session: str, wanted: Callable[[], bool]
+    explanation: Explanation, sessions: SessionStore, session: str, wanted: Callable[[], bool], say: Say
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Values of the outputs: at each step how far it is, and at the end the numbers.
 
@@ -99,6 +102,7 @@ def _measured(
         sessions: Where the numbers are kept, beside the explanation.
         session: Whose.
         wanted: Asked between the steps whether to go on.
+        say: Puts sentences into the visitor's language.
     """
     title = requests.short_title(explanation.model.name)
     with closing(requests.measure(explanation)) as steps:
@@ -108,28 +112,20 @@ def _measured(
             except StopIteration as end:
                 found: Evidence = end.value
                 sessions.keep_evidence(session, explanation, found)
-                yield status("done", f"{title}, measured on this photo.", []), as_sent(found), _OFF
+                yield status("done", say(f"{title}, measured on this photo."), []), evidence_part(found, say), _OFF
                 return
-            yield status("working", f"{title}: {step.what}", []), asdict(step), _ON
-    yield status("idle", "Cancelled. Press Measure to start again.", []), _known(sessions, session), _OFF
+            yield status("working", f"{title}: {say(step.what)}", []), asdict(step), _ON
+    yield status("idle", say("Cancelled. Press Measure to start again."), []), _known(sessions, session, say), _OFF
 
 
-def as_sent(found: "Evidence") -> dict[str, Any]:
-    """What the browser gets: the numbers, and what each measure and baseline of focus is."""
-    from attnviz.measure.focus_table import BASELINES, MEASURES
-
-    measures = {name: asdict(measure) for name, measure in MEASURES.items()}
-    return {"found": found.to_json(), "measures": measures, "baselines": dict(BASELINES)}
-
-
-def _known(sessions: SessionStore, session: str) -> dict[str, Any] | None:
+def _known(sessions: SessionStore, session: str, say: Say) -> dict[str, Any] | None:
     found = sessions.evidence(session)
-    return None if found is None else as_sent(found)
+    return None if found is None else evidence_part(found, say)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:
     def cancel(request: gr.Request) -> tuple[Any, Any]:
         stops.stop(session_of(request))
-        return status("working", "Stopping after the step at hand", []), _OFF
+        return status("working", say_to(request)("Stopping after the step at hand"), []), _OFF
 
     return cancel

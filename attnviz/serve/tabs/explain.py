@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from attnviz.errors import ImageError, quoted
+from attnviz.language import Say
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
@@ -27,6 +28,7 @@ from attnviz.serve.page.components import (
     status_part,
 )
 from attnviz.serve.page.samples import samples
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting, plain_error
 from attnviz.serve.sessions import SessionStore
 
@@ -142,41 +144,49 @@ def _handler(sessions: SessionStore, *, asks: bool) -> Callable[..., Iterator[An
         session = session_of(request)
         with noting(sessions, session, _PART):
             choice = requests.choice_from(model, resize_mode, size)
-            yield from _explain(Path(photo), choice, sessions, session, asks=asks)
+            yield from _explain(Path(photo), choice, sessions, session, say_to(request), asks=asks)
 
     return explain_photo
 
 
-def _explain(path: Path, choice: requests.Choice, sessions: SessionStore, session: str, *, asks: bool) -> Iterator[Any]:
-    yield status("working", "Reading the photo"), _SKIP, _SKIP
+def _explain(
+    path: Path, choice: requests.Choice, sessions: SessionStore, session: str, say: Say, *, asks: bool
+) -> Iterator[Any]:
+    yield status("working", say("Reading the photo")), _SKIP, _SKIP
     ready = requests.forecast(path, choice)
-    words = requests.forecast_words(ready)
+    forecast = requests.forecast_words(ready)
+    cost = say(forecast)
     if asks and ready.cost.seconds > requests.SECONDS_WITHOUT_ASKING:
-        yield status("idle", f"{words}. Press Explain to start."), None, words
+        yield status("idle", say(f"{forecast}. Press Explain to start.")), None, cost
         return
     title = requests.short_title(choice.model)
-    yield status("working", f"{title} is looking. {words}."), _SKIP, words
+    yield status("working", say(f"{title} is looking. {forecast}.")), _SKIP, cost
     explanation = requests.run(ready)
-    yield status("working", "Sending the maps"), _SKIP, words
-    maps = sent(explanation)
+    yield status("working", say("Sending the maps")), _SKIP, cost
+    maps = sent(explanation, say)
     # After the maps were made, so that it counts what they were made from.
     sessions.keep(session, explanation, path, sent_as=maps["id"])
-    yield status("done", _summary(explanation, title)), maps, words
+    yield status("done", _summary(explanation, title, say)), maps, cost
 
 
-def sent(explanation: Explanation) -> dict[str, Any]:
+def sent(explanation: Explanation, say: Say) -> dict[str, Any]:
     """What the browser gets: the viewer's payload, and an id by which it knows a repetition and asks for more."""
-    return {**payload(explanation, on_demand=True), "id": secrets.token_hex(8)}
+    return {**payload(explanation, on_demand=True, say=say), "id": secrets.token_hex(8)}
 
 
-def _summary(explanation: Explanation, title: str) -> str:
+def _summary(explanation: Explanation, title: str, say: Say) -> str:
     height, width = explanation.geometry.network_size
     rows, columns = explanation.detail_size
-    jpeg = "a JPEG of " if explanation.preprocessing.jpeg_quality else ""
-    detail = f" with the detail of {jpeg}{columns} × {rows}" if jpeg or (rows, columns) != (height, width) else ""
+    seen = f"{width} × {height}"
+    if explanation.preprocessing.jpeg_quality:
+        pixels = say(f"{seen} pixels with the detail of a JPEG of {columns} × {rows}")
+    elif (rows, columns) != (height, width):
+        pixels = say(f"{seen} pixels with the detail of {columns} × {rows}")
+    else:
+        pixels = say(f"{seen} pixels")
     seconds = requests.seconds_in_words(sum(explanation.seconds.values()))
-    random = "" if explanation.model.trained else " Its weights are random."
-    return f"{title} saw {width} × {height} pixels{detail} in {seconds} on {explanation.model.device}.{random}"
+    random = "" if explanation.model.trained else say(" Its weights are random.")
+    return say(f"{title} saw {pixels} in {seconds} on {explanation.model.device}.") + random
 
 
 def _cleared() -> tuple[Any, ...]:
@@ -189,8 +199,9 @@ def _restore(sessions: SessionStore) -> Callable[..., Any]:
     def restore(request: gr.Request) -> tuple[Any, Any]:
         session = session_of(request)
         photo = sessions.photo(session)
-        kept = " What was there before is still there." if photo is not None else ""
-        words = why(sessions, session, _PART) + kept
+        say = say_to(request)
+        kept = say(" What was there before is still there.") if photo is not None else ""
+        words = why(sessions, session, _PART, say) + kept
         return (str(photo) if photo is not None and photo.is_file() else None), status("error", words)
 
     return restore

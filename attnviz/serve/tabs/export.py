@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from attnviz.errors import OptionError, quoted
+from attnviz.language import Say, speaker
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
 from attnviz.render.figure_options import MAX_PINS, FigureOptions
@@ -24,6 +25,7 @@ from attnviz.save.manifest import PhotoSource
 from attnviz.serve.events import AT_ONCE, QUEUED, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
+from attnviz.serve.page_language import say_to, visitor_language
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import ResultArea
@@ -43,7 +45,10 @@ _FORMATS = {
 _FIRST_FORMATS = ["png", "pdf", "svg", "npz"]
 _COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
 _SCALINGS = [("each", "Each"), ("shared", "Shared")]
+_SPREADS = [("auto", "Automatic"), ("linear", "Linear"), ("percentile", "Percentile"), ("log", "Logarithmic")]
+_OPACITIES = [("auto", "Automatic"), ("even", "Even"), ("value", "Follows the value")]
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
+_CELLS = [("tiles", "As even tiles"), ("centers", "Where they look")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
 _MANY = 24  # panels
 _TEXT_LIMIT = 40  # characters of a photo's name in a file's name
@@ -58,8 +63,11 @@ class ExportTab:
     columns: gr.HTML
     colormap: gr.HTML
     scaling: gr.HTML
+    spread: gr.HTML
     opacity: gr.Slider
+    opacity_by: gr.HTML
     interpolation: gr.HTML
+    cells: gr.HTML
     width: gr.Number
     dpi: gr.Number
     font: gr.Number
@@ -74,10 +82,9 @@ class ExportTab:
     @property
     def inputs(self) -> list[Any]:
         """What a figure is made from."""
-        return [
-            *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
-            *(self.width, self.dpi, self.font, self.extras, self.pins, self.formats),
-        ]
+        looks = (self.columns, self.colormap, self.scaling, self.spread, self.opacity, self.opacity_by)
+        page = (self.interpolation, self.cells, self.width, self.dpi, self.font, self.extras)
+        return [self.panels, *looks, *page, self.pins, self.formats]
 
 
 def build() -> ExportTab:
@@ -85,29 +92,7 @@ def build() -> ExportTab:
     with gr.Row(elem_classes=["page-builder"]):
         with gr.Column(scale=0, min_width=300, elem_classes=["page-form"]):
             panels = gr.CheckboxGroup(choices=[], value=[], label="Panels, in this order", elem_id="page-export-panels")
-            with gr.Row(elem_classes=["page-pair"]):
-                columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
-                colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
-            with gr.Row(elem_classes=["page-pair"]):
-                scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
-                look = segments("Locations", "page-export-look", _LOOKS, "nearest")
-            opacity = gr.Slider(
-                0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity"
-            )
-            with gr.Row(elem_classes=["page-triple"]):
-                width = gr.Number(
-                    180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width"
-                )
-                dpi = gr.Number(
-                    300,
-                    label="Dots per inch",
-                    minimum=50,
-                    maximum=1200,
-                    precision=0,
-                    min_width=80,
-                    elem_id="page-export-dpi",
-                )
-                font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+            looks = _build_looks()
             extras = gr.CheckboxGroup(list(_EXTRAS.items()), value=["title"], label="Text", elem_id="page-export-text")
             formats = gr.CheckboxGroup(
                 list(_FORMATS.items()), value=_FIRST_FORMATS, label="Files", elem_id="page-export-formats"
@@ -118,9 +103,47 @@ def build() -> ExportTab:
             state = status_part("page-export-status")
             figure = figure_part()
     return ExportTab(
-        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, pins_part(), formats),
-        *(button, download, state, figure),
+        panels=panels,
+        extras=extras,
+        pins=pins_part(),
+        formats=formats,
+        build=button,
+        download=download,
+        status=state,
+        figure=figure,
+        **looks,
     )
+
+
+def _build_looks() -> dict[str, Any]:
+    """The controls of a figure's looks, by the names that `ExportTab` has for them."""
+    with gr.Row(elem_classes=["page-pair"]):
+        columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
+        colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
+    with gr.Row(elem_classes=["page-pair"]):
+        scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
+        look = segments("Locations", "page-export-look", _LOOKS, "nearest")
+    with gr.Row(elem_classes=["page-pair"]):
+        spread = select("Colour scale", "page-export-spread", _SPREADS, "auto")
+        opacity_by = select("Opacity", "page-export-opacity-by", _OPACITIES, "auto")
+    cells = segments("Cells drawn", "page-export-cells", _CELLS, "tiles")
+    opacity = gr.Slider(0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity")
+    with gr.Row(elem_classes=["page-triple"]):
+        width = gr.Number(180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width")
+        dpi = gr.Number(
+            300,
+            label="Dots per inch",
+            minimum=50,
+            maximum=1200,
+            precision=0,
+            min_width=80,
+            elem_id="page-export-dpi",
+        )
+        font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+    return {
+        **{"columns": columns, "colormap": colormap, "scaling": scaling, "spread": spread, "opacity": opacity},
+        **{"opacity_by": opacity_by, "interpolation": look, "cells": cells, "width": width, "dpi": dpi, "font": font},
+    }
 
 
 def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
@@ -140,8 +163,9 @@ def _offered(sessions: SessionStore) -> Callable[..., Any]:
         off = gr.update(value=None, interactive=False)
         if explanation is None:
             return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
-        hint = status("idle", "Press Build to draw the figure; the download follows.", [])
-        return [], _panel_choice(explanation, default_pins(explanation)), hint, None, off
+        say = say_to(request)
+        hint = status("idle", say("Press Build to draw the figure; the download follows."), [])
+        return [], _panel_choice(explanation, default_pins(explanation), say), hint, None, off
 
     return offered
 
@@ -153,13 +177,14 @@ def _pinned(sessions: SessionStore) -> Callable[..., Any]:
         explanation = sessions.explanation(session_of(request))
         if explanation is None or explanation.position is None:
             return gr.skip()
-        return _panel_choice(explanation, _photo_pins(explanation, pins) or default_pins(explanation))
+        chosen = _photo_pins(explanation, pins) or default_pins(explanation)
+        return _panel_choice(explanation, chosen, say_to(request))
 
     return in_plain_words(pinned)
 
 
-def _panel_choice(explanation: Explanation, pins: Pins) -> Any:  # noqa: ANN401 - an update of a component
-    titles = [(panel.title, panel.name) for panel in all_panels(explanation, pins)]
+def _panel_choice(explanation: Explanation, pins: Pins, say: Say) -> Any:  # noqa: ANN401 - an update of a component
+    titles = [(say(panel.title), panel.name) for panel in all_panels(explanation, pins)]
     first = [panel.name for panel in resolve(explanation, (), pins)]
     if len(titles) > _MANY:  # those that are ticked must not be far down a list that scrolls
         titles.sort(key=lambda entry: entry[1] not in first)
@@ -190,21 +215,29 @@ def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[A
             explanation = sessions.explanation(session)
             if explanation is None:
                 raise OptionError("expected a photo that was explained, got none yet: choose one first")
-            yield status("working", "Drawing the figure", []), gr.skip(), gr.update(interactive=False)
+            language = visitor_language(request)
+            yield (
+                status("working", speaker(language)("Drawing the figure"), []),
+                gr.skip(),
+                gr.update(interactive=False),
+            )
             photo, evidence = sessions.photo(session), sessions.evidence(session)
-            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs])
+            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs], language)
 
     return build_export
 
 
 def _exported(
-    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any]
+    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any], language: str
 ) -> tuple[Any, ...]:
+    say = speaker(language)
     *looks, pins, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
-        plan = plan_figure(explanation, _options(looks, _photo_pins(explanation, pins)), photo_name=source.name)
+        plan = plan_figure(
+            explanation, _options(looks, _photo_pins(explanation, pins), language), photo_name=source.name
+        )
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
@@ -212,8 +245,9 @@ def _exported(
         if "png" not in wanted:
             files = build_files(plan, wanted, source=source, evidence=evidence)
         archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
-        value = {"picture": picture, **_described(plan), "files": _links(Path(folder), files)}
-        done = status("done", f"{len(files)} files, {in_words(archive.stat().st_size)} as one zip.", [])
+        value = {"picture": picture, **_described(plan, say), "files": _links(Path(folder), files)}
+        size = in_words(archive.stat().st_size)
+        done = status("done", say(f"{len(files)} files, {size} as one zip."), [])
         return done, value, gr.update(value=shown(archive), interactive=True)
 
 
@@ -233,13 +267,16 @@ def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
     return found
 
 
-def _described(plan: FigurePlan) -> dict[str, str]:
-    return {"alt": f"The figure: {', '.join(panel.title for panel in plan.panels)}", "caption": plan.caption}
+def _described(plan: FigurePlan, say: Say) -> dict[str, str]:
+    titles = ", ".join(panel.title for panel in plan.panels)
+    return {"alt": say(f"The figure: {titles}"), "caption": plan.caption}
 
 
-def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
+def _options(looks: Sequence[Any], pins: Pins, language: str) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
-    panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
+    panels, columns, colormap, scaling, spread, opacity, opacity_by, interpolation, cells, width, dpi, font, extras = (
+        looks
+    )
     if columns != "auto" and not str(columns).isdecimal():
         raise OptionError(f"expected a number of columns, got {quoted(columns)}")
     if not panels:
@@ -250,13 +287,17 @@ def _options(looks: Sequence[Any], pins: Pins) -> FigureOptions:
         columns=None if columns == "auto" else int(columns),
         colormap=str(colormap),
         scaling=scaling,
+        spread=spread,
         map_opacity=opacity,
+        opacity_by=opacity_by,
         interpolation=interpolation,
+        cells=cells,
         width_mm=width,
         dpi=dpi,
         font_size=font,
         title="title" in extras,
         caption="caption" in extras,
+        language=language,
     )
 
 

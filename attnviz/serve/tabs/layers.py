@@ -8,8 +8,10 @@ import gradio as gr
 
 from attnviz.errors import AttnvizError, OptionError, quoted
 from attnviz.render.viewer.attention_parts import position_part
+from attnviz.render.viewer.payload import told
 from attnviz.serve.events import QUEUED, session_of
 from attnviz.serve.page.components import layer_request, payload_bridge
+from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, sentence, words_of
 from attnviz.serve.sessions import SessionStore
 
@@ -42,12 +44,13 @@ def _handler(sessions: SessionStore) -> Callable[..., Any]:
         turn, sent_as, label = (wanted.get(name) for name in ("turn", "id", "label"))
         if type(turn) is not int or not isinstance(sent_as, str) or not isinstance(label, str):
             raise OptionError(f"expected a turn, an id and a label, got {quoted(asked)}")
+        say = say_to(request)
         explanation = sessions.sent(session_of(request), sent_as)
         if explanation is None:
-            return {"turn": turn, "error": "the photo was forgotten after some time; explain it again"}
+            return {"turn": turn, "error": say("the photo was forgotten after some time; explain it again")}
         try:
-            return {"turn": turn, "part": position_part(explanation, label)}
+            return {"turn": turn, "part": told(position_part(explanation, label), say)}
         except (AttnvizError, MemoryError) as error:
-            return {"turn": turn, "error": sentence(words_of(error))}
+            return {"turn": turn, "error": sentence(words_of(error), say)}
 
     return layer

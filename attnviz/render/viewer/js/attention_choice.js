@@ -2,15 +2,16 @@
 
 import { chooser } from "./controls.js";
 import { el } from "./dom.js";
+import { t } from "./language.js";
 
 /** What the chosen attention is, in a sentence; empty where there is nothing to add. */
 export function attentionSentence(position, head) {
   if (position.kind === "rollout") {
-    return `Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928): the product over ${position.layers} layers of half the mean of the heads and half the identity. It is computed from all layers; no layer did this.`;
+    return t`Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928): the product over ${position.layers} layers of half the mean of the heads and half the identity. It is computed from all layers; no layer did this.`;
   }
   if (position.heads < 2) return "";
-  if (head === "mean") return `Mean over the ${position.heads} heads of each head's own softmax.`;
-  return `Head ${head} of ${position.heads} alone, counted from 0.`;
+  if (head === "mean") return t`Mean over the ${position.heads} heads of each head's own softmax.`;
+  return t`Head ${head} of ${position.heads} alone, counted from 0.`;
 }
 
 /** One head of an attention, or all of them as it is. */
@@ -30,22 +31,22 @@ export function createAttentionChoice({ positions }, first, signal, onChoose) {
   let head = "mean";
   const layers = positions.filter(({ kind }) => kind !== "rollout").map(({ label, title }) => ({ value: label, label: title }));
   const across = positions.filter(({ kind }) => kind === "rollout").map(({ label, title }) => ({ value: label, label: title }));
-  const options = across.length ? [{ group: "One layer", options: layers }, { group: "All layers", options: across }] : layers;
+  const options = across.length ? [{ group: t`One layer`, options: layers }, { group: t`All layers`, options: across }] : layers;
   const heads = el("div", { class: "av-heads" });
   const drawHeads = () => {
     heads.hidden = chosen.heads < 2;
     if (heads.hidden) return;
     if (head !== "mean" && Number(head) >= chosen.heads) head = "mean";
-    const each = Array.from({ length: chosen.heads }, (_, n) => ({ value: String(n), label: `Head ${n}` }));
-    const list = [{ value: "mean", label: `Mean of ${chosen.heads} heads` }, ...each];
-    heads.replaceChildren(chooser({ label: "Head", options: list, value: head, onChange: (value) => { head = value; onChoose(chosen.label, head); }, signal }).root);
+    const each = Array.from({ length: chosen.heads }, (_, n) => ({ value: String(n), label: t`Head ${n}` }));
+    const list = [{ value: "mean", label: t`Mean of ${chosen.heads} heads` }, ...each];
+    heads.replaceChildren(chooser({ label: t`Head`, options: list, value: head, onChange: (value) => { head = value; onChoose(chosen.label, head); }, signal }).root);
   };
   const choose = (label) => {
     chosen = positions.find((position) => position.label === label);
     drawHeads();
     onChoose(label, chosen.heads < 2 ? "mean" : head);
   };
-  const label = across.length ? "Layer" : "Attention";
+  const label = across.length ? t`Layer` : t`Attention`;
   const list = several ? chooser({ label, options, value: first, onChange: choose, signal }) : null;
   drawHeads();
   return {

@@ -5,6 +5,7 @@ import { createChannelGates } from "./channel_gates.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, range } from "./format.js";
+import { t } from "./language.js";
 import { createMatrix } from "./matrix.js";
 import { createBar, createPicture } from "./picture.js";
 import { predictionList } from "./predictions.js";
@@ -12,8 +13,8 @@ import { scaleFor } from "./scale.js";
 import { gammaSentence } from "./wording.js";
 
 const SCALINGS = [
-  { value: "each", label: "Each", title: "Each channel's own range" },
-  { value: "shared", label: "Shared", title: "One range for all channels shown: brightness can be compared" },
+  { value: "each", label: t`Each`, title: t`Each channel's own range` },
+  { value: "shared", label: t`Shared`, title: t`One range for all channels shown: brightness can be compared` },
 ];
 
 /** The view; returns its root. */
@@ -49,8 +50,8 @@ function attention(context) {
   paint();
   return [
     createAppearance(context, SCALINGS),
-    el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, "channel attention")),
-    ...data.positions.map(({ title, gamma }) => el("p", { class: "av-gamma" }, `${title} has γ = ${number(gamma)}.`)),
+    el("p", { class: "av-gamma" }, gammaSentence(channel.gamma, t`channel attention`)),
+    ...data.positions.map(({ title, gamma }) => el("p", { class: "av-gamma" }, t`${title} has γ = ${number(gamma)}.`)),
     el("div", { class: "av-halves" }, matrix.root, el("div", { class: "av-halves__second" }, output.root, ranking.root)),
   ];
 }
@@ -63,7 +64,7 @@ function scaleOf(context, map) {
 /** The output of one channel over the photo. */
 function createOutput(context) {
   const { data, settings, colormaps } = context;
-  const picture = createPicture(data.view, "The photo with the output of one channel over it");
+  const picture = createPicture(data.view, t`The photo with the output of one channel over it`);
   picture.root.classList.add("av-picture--large");
   const canvas = picture.layer();
   const bar = createBar();
@@ -74,20 +75,20 @@ function createOutput(context) {
     const map = data.channel.outputs.get(chosen);
     canvas.hidden = !map;
     bar.root.hidden = !map;
-    heading.textContent = `Output of channel #${chosen}`;
-    const effect = `Mean change by the module ${number(data.channel.effect[chosen])}.`;
+    heading.textContent = t`Output of channel #${chosen}`;
+    const effect = t`Mean change by the module ${number(data.channel.effect[chosen])}.`;
     if (!map) {
-      note.textContent = `${effect} Its map is not here: only the ${data.channel.outputs.size} channels with most effect were sent.`;
+      note.textContent = t`${effect} Its map is not here: only the ${data.channel.outputs.size} channels with most effect were sent.`;
       return;
     }
     const table = colormaps.get(settings.get("colormap")).table;
     const scale = scaleOf(context, map);
     paintMap(canvas, map.values, map.grid, scale, table);
     bar.paint(scale, table, "");
-    note.textContent = `${effect} Raw range ${range(map.extent.low, map.extent.high, "activation")}.`;
+    note.textContent = t`${effect} Raw range ${range(map.extent.low, map.extent.high, "activation")}.`;
   };
   return {
-    root: el("section", { class: "av-output", "aria-label": "Output of the chosen channel" }, heading, picture.root, bar.root, note),
+    root: el("section", { class: "av-output", "aria-label": t`Output of the chosen channel` }, heading, picture.root, bar.root, note),
     paint,
     choose(channel) {
       chosen = channel;
@@ -115,11 +116,11 @@ function createRanking(context, onPick) {
     button.addEventListener("click", () => onPick(map.channel), { signal });
     return { map, canvas: picture.layer(), button };
   });
-  const title = `The ${items.length} of ${channel.count} channels with most effect`;
+  const title = t`The ${items.length} of ${channel.count} channels with most effect`;
   return {
     root: el("section", { class: "av-channels", "aria-label": title },
       el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, title),
-        el("p", { class: "av-meta" }, "Effect: mean absolute change the module makes to a channel. Choose one to see its output.")),
+        el("p", { class: "av-meta" }, t`Effect: mean absolute change the module makes to a channel. Choose one to see its output.`)),
       el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
     paint() {
       const table = colormaps.get(settings.get("colormap")).table;

@@ -2,6 +2,7 @@
 
 import { el, svg } from "./dom.js";
 import { number } from "./format.js";
+import { t, word } from "./language.js";
 
 /** Channels from the highest number to the lowest. */
 export function rankedChannels(values) {
@@ -44,7 +45,7 @@ export function createChannelChart({ values, chosen, label, unit, top = 0, onPic
     marker.setAttribute("x", String(rank));
     selected.setAttribute("d", `M${rank} ${shape.zero}V${shape.y(values[channel])}H${rank + 1}V${shape.zero}Z`);
     root.setAttribute("aria-valuenow", String(rank + 1));
-    root.setAttribute("aria-valuetext", `channel ${channel}, ${number(values[channel])} ${unit}, rank ${rank + 1}`);
+    root.setAttribute("aria-valuetext", t`channel ${channel}, ${number(values[channel])} ${word(unit)}, rank ${rank + 1}`);
   };
   const pick = (next) => {
     show(next);

@@ -4,6 +4,7 @@ import { createChannelChart, rankedChannels } from "./channel_chart.js";
 import { chooser } from "./controls.js";
 import { el } from "./dom.js";
 import { number, rawLine } from "./format.js";
+import { t } from "./language.js";
 import { stagesOf } from "./stage_groups.js";
 import { flatRemark, kindSentence } from "./wording.js";
 
@@ -16,7 +17,7 @@ export function createChannelGates({ data, settings, signal }) {
   const show = (label) => box.replaceChildren(...moduleParts(gates.find((gate) => gate.label === label), signal));
   const known = (label) => gates.some((gate) => gate.label === label);
   const value = known(settings.get("site")) ? settings.get("site") : gates.at(-1).label;
-  const list = chooser({ label: "Module", options: inStages(gates), value, onChange: show, signal });
+  const list = chooser({ label: t`Module`, options: inStages(gates), value, onChange: show, signal });
   const choice = gates.length > 1 ? el("div", { class: "av-toolbar" }, list.root) : null;
   settings.subscribe((name, label) => {
     if (name !== "site" || !known(label)) return;
@@ -26,8 +27,8 @@ export function createChannelGates({ data, settings, signal }) {
   show(value);
   return el(
     "section",
-    { class: "av-gates", "aria-label": "Channel gates" },
-    el("h2", { class: "av-heading" }, "Channel gates"),
+    { class: "av-gates", "aria-label": t`Channel gates` },
+    el("h2", { class: "av-heading" }, t`Channel gates`),
     el("p", { class: "av-meta" }, kindSentence("channel_gate")),
     choice,
     box,
@@ -46,11 +47,11 @@ function moduleParts(gate, signal) {
   const ranked = rankedChannels(values);
   const chosen = el("p", { class: "av-readout__line" });
   const say = (channel) => {
-    chosen.textContent = `Channel ${channel}: ${number(values[channel])}, rank ${ranked.indexOf(channel) + 1} of ${count}`;
+    chosen.textContent = t`Channel ${channel}: ${number(values[channel])}, rank ${ranked.indexOf(channel) + 1} of ${count}`;
   };
-  const chart = createChannelChart({ values, chosen: ranked[0], label: `${title}: channels ranked by gate`, unit: "gate", top: 1, onPick: say, signal });
+  const chart = createChannelChart({ values, chosen: ranked[0], label: t`${title}: channels ranked by gate`, unit: "gate", top: 1, onPick: say, signal });
   say(ranked[0]);
-  const place = [stage === null ? "" : `stage ${stage}`, `${count} channels`, `locations of ${stride} × ${stride} pixels`];
+  const place = [stage === null ? "" : t`stage ${stage}`, t`${count} channels`, t`locations of ${stride} × ${stride} pixels`];
   const notes = [rawLine({ values, extent, unit: "gate" }), flatRemark(extent, [0, 1])].filter(Boolean);
-  return [chart.root, chosen, el("p", { class: "av-meta" }, `${notes.join(". ")} · ${place.filter(Boolean).join(" · ")}`)];
+  return [chart.root, chosen, el("p", { class: "av-meta" }, `${notes.join(t`. `)} · ${place.filter(Boolean).join(" · ")}`)];
 }

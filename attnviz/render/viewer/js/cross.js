@@ -8,35 +8,25 @@ import { photoPixel } from "./data.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, percent } from "./format.js";
+import { t } from "./language.js";
 import { createLoader } from "./loader.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createAnnouncer, whereLine } from "./readout.js";
 
 const MODES = [
-  { value: "row", label: "Where a query looks", title: "The row of the attention matrix: where the chosen query looks on the photo" },
-  { value: "column", label: "Who looks at a place", title: "The column of the attention matrix: which queries look at the place under the pointer" },
+  { value: "row", label: t`Where a query looks`, title: t`The row of the attention matrix: where the chosen query looks on the photo` },
+  { value: "column", label: t`Who looks at a place`, title: t`The column of the attention matrix: which queries look at the place under the pointer` },
 ];
-const WORDS = {
-  intro: {
-    objects: (count) => `Queries that are no places, ${count} of them, look at the places of the photo.`,
-    places: ([rows, columns]) => `Queries on a grid of ${rows} × ${columns} places look at places of another grid.`,
-  },
-  help: {
-    objects: "Choose a query to see where it looks; point at the photo, or move there with arrow keys, to see who looks at that place.",
-    places: "Point at the photo, or move there with arrow keys, to choose a place.",
-  },
-  picture: "Photo: choose a place",
-  query: "Query",
-  queryNumber: (at, count) => `${at} of ${count}, from 0`,
-  queryName: (at) => `Query ${at}`,
-  place: "Place of the photo",
-  queryPlace: "Query at a place",
-  largest: (peak, count) => `Largest weight ${percent(peak)}, ${number(peak * count)} times an even spread.`,
-  beside: (share) => `${percent(share)} falls on tokens that are no places.`,
-  devoted: (at, share) => `Query ${at} looks here most, with ${percent(share)} of its attention.`,
-  devotedPlace: (share) => `The query that looks here most does so with ${percent(share)} of its attention.`,
-  chart: "Queries ranked by how much of their attention falls on this place",
+const HELP = {
+  objects: t`Choose a query to see where it looks; point at the photo, or move there with arrow keys, to see who looks at that place.`,
+  places: t`Point at the photo, or move there with arrow keys, to choose a place.`,
 };
+
+/** Whose queries they are, in a sentence. */
+function introduction({ objects, queries: [rows, columns] }) {
+  if (objects) return t`Queries that are no places, ${rows} of them, look at the places of the photo.`;
+  return t`Queries on a grid of ${rows} × ${columns} places look at places of another grid.`;
+}
 
 /** The view; returns its root. */
 export function crossView(context) {
@@ -45,7 +35,7 @@ export function crossView(context) {
   const busy = el("p", { class: "av-meta av-busy", role: "status" });
   const state = { mode: "row", at: { row: -1, column: -1 } }; // of every attention that is chosen; -1: none yet
   let shown = null;
-  const modes = segmented({ label: "Show", options: MODES, value: state.mode, onChange: (mode) => { state.mode = mode; shown.draw(); }, signal });
+  const modes = segmented({ label: t`Show`, options: MODES, value: state.mode, onChange: (mode) => { state.mode = mode; shown.draw(); }, signal });
   const setMode = (mode) => {
     state.mode = mode;
     modes.set(mode);
@@ -119,10 +109,10 @@ function createStage(data, position, id) {
   const canvas = picture.layer();
   const bar = createBar();
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
-  const help = el("p", { class: "av-help", id: `${id}-cross-help` }, position.objects ? WORDS.help.objects : WORDS.help.places);
+  const help = el("p", { class: "av-help", id: `${id}-cross-help` }, position.objects ? HELP.objects : HELP.places);
   picture.root.append(cursor);
   picture.root.classList.add("av-picture--large", "av-picture--live");
-  const roles = { role: "application", tabindex: "0", "aria-label": WORDS.picture, "aria-describedby": help.id };
+  const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a place`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) picture.root.setAttribute(name, value);
   return {
     root: el("div", { class: "av-split__main" }, picture.root, bar.root, help),
@@ -165,34 +155,33 @@ function createSide({ data, sentence }, position, count, signal, onQuery) {
   const announcer = createAnnouncer(signal);
   const ranking = el("div", { class: "av-cross-queries" });
   const chooser = position.objects && count > 1
-    ? slider({ label: WORDS.query, min: 0, max: count - 1, step: 1, value: 0, words: (at) => WORDS.queryNumber(at, count), onInput: onQuery, signal })
+    ? slider({ label: t`Query`, min: 0, max: count - 1, step: 1, value: 0, words: (at) => t`${at} of ${count}, from 0`, onInput: onQuery, signal })
     : null;
-  const intro = position.objects ? WORDS.intro.objects(count) : WORDS.intro.places(position.queries);
   const where = (grid, at) => whereLine(photoPixel(data.geometry, grid, at), grid, at);
   const rowTexts = (values, peak, at) => {
     const total = values.reduce((sum, value) => sum + value, 0);
-    const beside = position.others ? WORDS.beside(Math.max(0, 1 - total)) : "";
-    return [position.objects ? "" : where(position.queries, at), WORDS.largest(peak, position.count), beside];
+    const beside = position.others ? t`${percent(Math.max(0, 1 - total))} falls on tokens that are no places.` : "";
+    return [position.objects ? "" : where(position.queries, at), t`Largest weight ${percent(peak)}, ${number(peak * position.count)} times an even spread.`, beside];
   };
   const columnTexts = (values, peak, at) => {
     const [first] = rankedChannels(values);
-    return [where(position.grid, at), position.objects ? WORDS.devoted(first, peak) : WORDS.devotedPlace(peak), ""];
+    return [where(position.grid, at), position.objects ? t`Query ${first} looks here most, with ${percent(peak)} of its attention.` : t`The query that looks here most does so with ${percent(peak)} of its attention.`, ""];
   };
   return {
     root: el(
       "div",
       { class: "av-split__side" },
       chooser && chooser.root,
-      el("section", { class: "av-readout", "aria-label": WORDS.place }, title, lines),
+      el("section", { class: "av-readout", "aria-label": t`Place of the photo` }, title, lines),
       announcer.root,
       ranking,
-      el("p", { class: "av-gamma" }, intro),
+      el("p", { class: "av-gamma" }, introduction(position)),
       sentence ? el("p", { class: "av-gamma" }, sentence) : null,
     ),
     draw(mode, values, peak, at) {
       const looked = mode === "row";
       if (looked && chooser) chooser.set(at);
-      title.textContent = looked ? (position.objects ? WORDS.queryName(at) : WORDS.queryPlace) : WORDS.place;
+      title.textContent = looked ? (position.objects ? t`Query ${at}` : t`Query at a place`) : t`Place of the photo`;
       const texts = looked ? rowTexts(values, peak, at) : columnTexts(values, peak, at);
       lines.forEach((line, i) => {
         line.textContent = texts[i];
@@ -207,5 +196,5 @@ function createSide({ data, sentence }, position, count, signal, onQuery) {
 /** How much of each query's attention falls on a place, as bars; one that is chosen is shown. */
 function queryChart(values, signal, onQuery) {
   const [first] = rankedChannels(values);
-  return createChannelChart({ values: Array.from(values), chosen: first, label: WORDS.chart, unit: "", onPick: onQuery, signal }).root;
+  return createChannelChart({ values: Array.from(values), chosen: first, label: t`Queries ranked by how much of their attention falls on this place`, unit: "", onPick: onQuery, signal }).root;
 }

@@ -2,6 +2,7 @@
 
 import { readColormaps } from "./color.js";
 import { classes, floats, halves, readMap } from "./decode.js";
+import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
 
@@ -12,7 +13,7 @@ const already = new WeakMap(); // payload -> what was read from it: several view
 /** Reads a payload; throws a RangeError with a sentence for people when it is not one of ours. */
 export function readPayload(payload) {
   if (!payload || payload.schema !== SCHEMA) {
-    throw new RangeError(`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
+    throw new RangeError(t`expected data of version ${SCHEMA}, got version ${payload ? payload.schema : "none"}`);
   }
   if (!already.has(payload)) already.set(payload, contents(payload));
   return already.get(payload);
@@ -78,11 +79,11 @@ function readSegmentation(segmentation) {
 
 /** The gate of one channel of a BAM: sigmoid(channel + spatial), or of their product, as the weights were trained. */
 export function gateOf(stage, channel) {
-  const { values, grid } = stage.spatial;
+  const { values, grid, sees } = stage.spatial;
   const logit = stage.channelLogit[channel];
   const sum = stage.fusion === "sum";
   const out = Float32Array.from(values, (s) => 1 / (1 + Math.exp(-(sum ? s + logit : s * logit))));
-  return { values: out, grid, extent: extent(out), bounds: [0, 1], unit: "gate" };
+  return { values: out, grid, sees, extent: extent(out), bounds: [0, 1], unit: "gate" };
 }
 
 /** The channel to show first: the most open gate of a sum; of a product the one that place matters to most. */
@@ -95,13 +96,11 @@ export function strongestChannel(stage) {
   return best;
 }
 
-/** Photo pixel at the middle of a location, [x, y], whole numbers. */
-export function photoPixel(geometry, grid, cell) {
+/** Photo pixel at the middle of a location, [x, y], whole numbers; `place` as in cells.js. */
+export function photoPixel(geometry, grid, cell, place = null) {
   const [left, top, right, bottom] = geometry.crop;
-  const row = Math.floor(cell / grid[1]);
-  const column = cell % grid[1];
-  return [
-    Math.floor(left + ((column + 0.5) * (right - left)) / grid[1]),
-    Math.floor(top + ((row + 0.5) * (bottom - top)) / grid[0]),
-  ];
+  const middle = (index, axis) => (place ? place.start[axis] + (index + 0.5) * place.step[axis] : (index + 0.5) / grid[axis]);
+  const x = left + middle(cell % grid[1], 1) * (right - left);
+  const y = top + middle(Math.floor(cell / grid[1]), 0) * (bottom - top);
+  return [Math.floor(x), Math.floor(y)];
 }

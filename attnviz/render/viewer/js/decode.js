@@ -1,5 +1,7 @@
 // From the payload's base64 to typed arrays. Numbers are little-endian, in C order.
 
+import { t } from "./language.js";
+
 /** Base64 -> Uint8Array. */
 export function bytes(base64) {
   const text = atob(base64);
@@ -11,7 +13,7 @@ export function bytes(base64) {
 /** Base64 of float32 -> Float32Array of `count` numbers; throws when there are more or fewer. */
 export function floats(base64, count) {
   const raw = bytes(base64);
-  if (raw.length !== 4 * count) throw new RangeError(`expected ${count} float32 numbers, got ${raw.length} bytes`);
+  if (raw.length !== 4 * count) throw new RangeError(t`expected ${count} float32 numbers, got ${raw.length} bytes`);
   if (LITTLE) return new Float32Array(raw.buffer);
   const view = new DataView(raw.buffer);
   return Float32Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
@@ -20,7 +22,7 @@ export function floats(base64, count) {
 /** Base64 of float16 -> Float32Array. */
 export function halves(base64, count) {
   const raw = bytes(base64);
-  if (raw.length !== 2 * count) throw new RangeError(`expected ${count} float16 numbers, got ${raw.length} bytes`);
+  if (raw.length !== 2 * count) throw new RangeError(t`expected ${count} float16 numbers, got ${raw.length} bytes`);
   const view = new DataView(raw.buffer);
   return Float32Array.from({ length: count }, (_, i) => fromHalf(view.getUint16(2 * i, true)));
 }
@@ -29,7 +31,7 @@ export function halves(base64, count) {
 export function classes(base64, dtype) {
   const raw = bytes(base64);
   if (dtype === "uint8") return raw;
-  if (dtype !== "uint16") throw new RangeError(`expected classes as uint8 or uint16, got ${dtype}`);
+  if (dtype !== "uint16") throw new RangeError(t`expected classes as uint8 or uint16, got ${dtype}`);
   const view = new DataView(raw.buffer);
   return Uint16Array.from({ length: raw.length / 2 }, (_, i) => view.getUint16(2 * i, true));
 }

@@ -1,8 +1,10 @@
 // Numbers for people.
 
+import { t, word } from "./language.js";
+
 /** Three significant digits, with a real minus sign; very large and very small ones in powers of ten. */
 export function number(value) {
-  if (!Number.isFinite(value)) return "not a number";
+  if (!Number.isFinite(value)) return t`not a number`;
   if (value === 0) return "0";
   const size = Math.abs(value);
   let text;
@@ -22,7 +24,7 @@ function superscript(power) {
 
 /** A share of 1 as a percentage; "0 %" only for nothing at all. */
 export function percent(share) {
-  if (!Number.isFinite(share)) return "not a number";
+  if (!Number.isFinite(share)) return t`not a number`;
   if (share === 0) return "0 %";
   const value = 100 * share;
   if (value < 1 && value > -1) return `${number(Number(value.toPrecision(2)))} %`;
@@ -42,23 +44,23 @@ export function writerFor(low, high) {
 /** "−1.20 to 3.40 logit", "×1.00 to ×1.30". */
 export function range(low, high, unit) {
   const write = writerFor(low, high);
-  if (unit === "share") return `${percent(low)} to ${percent(high)}`;
-  if (isGain(unit)) return `×${write(low)} to ×${write(high)}`;
-  return `${write(low)} to ${write(high)}${unit ? ` ${unit}` : ""}`;
+  if (unit === "share") return t`${percent(low)} to ${percent(high)}`;
+  if (isGain(unit)) return t`×${write(low)} to ×${write(high)}`;
+  return t`${write(low)} to ${write(high)}${unit ? ` ${word(unit)}` : ""}`;
 }
 
 /** A number with its unit. */
 export function withUnit(value, unit, write = number) {
   if (unit === "share") return percent(value);
   if (isGain(unit)) return `×${write === number ? value.toFixed(3) : write(value)}`;
-  return unit ? `${write(value)} ${unit}` : write(value);
+  return unit ? `${write(value)} ${word(unit)}` : write(value);
 }
 
 /** A map's own numbers, in one line: "raw ×1.00 to ×1.30, mean ×1.02". */
 export function rawLine({ values, extent, unit }) {
   const write = writerFor(extent.low, extent.high);
   const bare = isGain(unit) || unit === "share" ? unit : "";
-  return `raw ${range(extent.low, extent.high, unit)}, mean ${withUnit(mean(values), bare, write)}`;
+  return t`raw ${range(extent.low, extent.high, unit)}, mean ${withUnit(mean(values), bare, write)}`;
 }
 
 /** Arithmetic mean. */

@@ -1,5 +1,6 @@
 // An attention whose numbers may still have to be asked for.
 
+import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 
 /**
@@ -13,13 +14,13 @@ export function createLoader({ data, signal, load }, list, split, busy, show) {
     const at = list.findIndex((position) => position.label === label);
     const late = () => turn !== latest || signal.aborted;
     if (!list[at].ready) {
-      busy.textContent = `Fetching ${list[at].title} …`;
+      busy.textContent = t`Fetching ${list[at].title} …`;
       split.setAttribute("aria-busy", "true");
       try {
         list[at] = readPosition(await load(data.id, label));
       } catch (error) {
         if (late()) return;
-        busy.textContent = `${list[at].title} cannot be had: ${error.message}`;
+        busy.textContent = t`${list[at].title} cannot be had: ${error.message}`;
         split.removeAttribute("aria-busy");
         return;
       }

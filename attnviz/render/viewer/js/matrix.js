@@ -4,14 +4,15 @@ import { segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, percent } from "./format.js";
+import { t } from "./language.js";
 import { cellAt, createBar, placeBox } from "./picture.js";
 import { createAnnouncer } from "./readout.js";
 import { Zoom } from "./zoom.js";
 
 const DECADES = 6; // of a logarithmic scale: smaller shares are drawn as the smallest
 const SCALES = [
-  { value: "linear", label: "Linear", title: "From 0 to the largest share" },
-  { value: "log", label: "Logarithmic", title: `${DECADES} powers of ten below the largest share` },
+  { value: "linear", label: t`Linear`, title: t`From 0 to the largest share` },
+  { value: "log", label: t`Logarithmic`, title: t`${DECADES} powers of ten below the largest share` },
 ];
 
 /** Base-10 logarithms, at least `DECADES` below the largest. */
@@ -26,21 +27,21 @@ export function createMatrix(context, channel, onPick) {
   const zoom = new Zoom(signal);
   const announcer = createAnnouncer(signal);
   const picture = createPicture(context, channel);
-  const readout = el("p", { class: "av-readout__line" }, "Row: the channel that is rewritten. Column: the channel it draws from.");
+  const readout = el("p", { class: "av-readout__line" }, t`Row: the channel that is rewritten. Column: the channel it draws from.`);
   const { count, matrix } = channel;
   let at = 0;
   const tell = oncePerFrame(() => {
     const [row, column] = [Math.floor(at / count), at % count];
     picture.point(at);
-    readout.textContent = `Channel ${row} draws ${percent(matrix[at])} from channel ${column}.`;
+    readout.textContent = t`Channel ${row} draws ${percent(matrix[at])} from channel ${column}.`;
     announcer.say(readout.textContent);
     zoom.reveal((column + 0.5) / count, (row + 0.5) / count);
   }, signal);
   listen(picture.content, { count, zoom, signal, onPick, at: () => at, moveTo: (cell) => { at = cell; tell(); } });
-  const scale = segmented({ label: "Matrix colours", options: SCALES, value: "linear", onChange: (value) => picture.setScale(value), signal });
+  const scale = segmented({ label: t`Matrix colours`, options: SCALES, value: "linear", onChange: (value) => picture.setScale(value), signal });
   return {
-    root: el("section", { class: "av-matrix", "aria-label": "Channel matrix" },
-      el("h2", { class: "av-heading" }, "Who draws from whom"),
+    root: el("section", { class: "av-matrix", "aria-label": t`Channel matrix` },
+      el("h2", { class: "av-heading" }, t`Who draws from whom`),
       el("div", { class: "av-toolbar" }, scale.root, zoom.controls),
       zoom.frame(picture.content), picture.bar, readout, announcer.root, el("p", { class: "av-meta" }, rangeLine(channel))),
     paint: picture.paint,
@@ -49,8 +50,8 @@ export function createMatrix(context, channel, onPick) {
 }
 
 function rangeLine({ count, matrixExtent, matrix_dtype: dtype }) {
-  const half = dtype === "float16" ? " Sent in half precision: three digits hold." : "";
-  return `${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1.${half}`;
+  const half = dtype === "float16" ? t` Sent in half precision: three digits hold.` : "";
+  return t`${count} × ${count} shares, ${number(matrixExtent.low)} to ${number(matrixExtent.high)}; each row makes 1.${half}`;
 }
 
 /** The matrix on a canvas, with a cursor and a band over the chosen row. */
@@ -59,7 +60,7 @@ function createPicture({ settings, colormaps }, { count, matrix, matrixExtent })
   const canvas = el("canvas", { class: "av-matrix__canvas", "aria-hidden": "true" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true", hidden: true });
   const band = el("span", { class: "av-matrix__band", "aria-hidden": "true" });
-  const label = `Channel matrix, ${count} by ${count}: arrow keys move, Enter chooses the row's channel, plus and minus zoom`;
+  const label = t`Channel matrix, ${count} by ${count}: arrow keys move, Enter chooses the row's channel, plus and minus zoom`;
   const content = el("div", { class: "av-matrix__content", role: "application", tabindex: 0, "aria-label": label }, canvas, band, cursor);
   const bar = createBar();
   let logs = null; // made when first asked for

@@ -5,6 +5,8 @@ import { compareView } from "./compare.js";
 import { crossView } from "./cross.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
+import { evidenceView } from "./evidence.js";
+import { t } from "./language.js";
 import { positionView } from "./position.js";
 import { settingsFor } from "./settings.js";
 import { stagesView } from "./stages.js";
@@ -15,8 +17,8 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, sites: sitesView, compare: compareView };
-const alone = () => Promise.reject(new Error("it was left out, and there is no server to ask"));
+const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, sites: sitesView, evidence: evidenceView, compare: compareView };
+const alone = () => Promise.reject(new Error(t`it was left out, and there is no server to ask`));
 
 const mounted = new WeakMap(); // element -> the viewer in it
 
@@ -25,8 +27,8 @@ const mounted = new WeakMap(); // element -> the viewer in it
  *
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; null shows that there is nothing yet.
- * @param options view: "stages", "position", "cross", "channel", "compare" or "all" (tabs; the default); heading: show the
- *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
+ * @param options view: "stages", "position", "cross", "channel", "evidence", "compare" or "all" (tabs; the default); heading:
+ *   show the model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
  *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
  *   carry; any setting of settings.js, instead of what the payload begins with.
  * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change; rows and
@@ -51,7 +53,7 @@ export function mount(element, payload, options = {}) {
     try {
       element.replaceChildren(...content(next, context, shown, (view) => { shown = view; }));
     } catch (error) {
-      element.replaceChildren(el("p", { class: "av-empty", role: "alert" }, `This cannot be shown: ${error.message}`));
+      element.replaceChildren(el("p", { class: "av-empty", role: "alert" }, t`This cannot be shown: ${error.message}`));
       throw error;
     }
     followTheme(element, life.signal, options.theme);
@@ -76,15 +78,23 @@ export function mount(element, payload, options = {}) {
   return viewer;
 }
 
+/** An element in the viewer's looks, light or dark as the page is, until the signal; for parts that stand alone. */
+export function dressed(element, signal) {
+  injectStyle();
+  element.classList.add("attnviz");
+  followTheme(element, signal);
+  return element;
+}
+
 /** The style sheet, once per document. */
 function injectStyle() {
   if (!document.getElementById("attnviz-style")) document.head.append(el("style", { id: "attnviz-style" }, STYLE));
 }
 
 function content(payload, context, shown, onView) {
-  if (!payload) return [el("p", { class: "av-empty" }, "Nothing to show yet.")];
+  if (!payload) return [el("p", { class: "av-empty" }, t`Nothing to show yet.`)];
   const pair = "left" in payload;
-  if (pair && !payload.left) return [el("p", { class: "av-empty" }, "Nothing to compare yet.")];
+  if (pair && !payload.left) return [el("p", { class: "av-empty" }, t`Nothing to compare yet.`)];
   const data = readPayload(pair ? payload.left : payload);
   const right = pair && payload.right ? readPayload(payload.right) : null;
   context.settings.fill(data.looks);
@@ -121,23 +131,23 @@ function viewsOf(context, data, letter) {
 }
 
 function missing({ model }, view) {
-  const maps = "attention maps along its trunk";
-  const what = { stages: maps, position: "position attention", cross: "cross attention", channel: "channel attention", sites: "attention", compare: maps }[view];
-  return el("p", { class: "av-empty" }, `${model.name} has no ${what}.`);
+  const maps = t`attention maps along its trunk`;
+  const what = { stages: maps, position: t`position attention`, cross: t`cross attention`, channel: t`channel attention`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
+  return el("p", { class: "av-empty" }, t`${model.name} has no ${what}.`);
 }
 
 function titleOf({ model, photo, geometry }, letter) {
   const [height, width] = geometry.photo;
   const [rows, columns] = geometry.detail;
-  const jpeg = geometry.jpeg_quality ? "a JPEG of " : "";
+  const jpeg = geometry.jpeg_quality ? t`a JPEG of ` : "";
   const same = columns === photo.width && rows === photo.height && !jpeg;
-  const detail = same ? "" : ` with the detail of ${jpeg}${columns} × ${rows},`;
-  const pixels = `saw ${photo.width} × ${photo.height} pixels${detail} of a photo of ${width} × ${height}`;
+  const detail = same ? "" : t` with the detail of ${jpeg}${columns} × ${rows},`;
+  const pixels = t`saw ${photo.width} × ${photo.height} pixels${detail} of a photo of ${width} × ${height}`;
   return el(
     "header",
     { class: "av-title" },
     el(letter === "B: " ? "h2" : "h1", { class: "av-title__name" }, letter + model.name),
-    el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? `weights ${model.sha256.slice(0, 12)}` : "weights without a file", pixels].join(" · ")),
+    el("p", { class: "av-meta" }, [model.architecture, model.sha256 ? t`weights ${model.sha256.slice(0, 12)}` : t`weights without a file`, pixels].join(" · ")),
   );
 }
 

@@ -1,13 +1,16 @@
 // A picture per pin, so that the attention of several locations can be seen at once.
 
+import { placeOfQuery } from "./cells.js";
 import { button } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
+import { liveScale } from "./map_scale.js";
 import { createPicture, placeBox } from "./picture.js";
 
-const HINT = "Click the photo to pin a location and keep its attention here, next to others.";
-const full = (pins) => `${pins.length} pins at most: remove one to place another.`;
+const HINT = t`Click the photo to pin a location and keep its attention here, next to others.`;
+const full = (pins) => t`${pins.length} pins at most: remove one to place another.`;
 
 /** The number of a pin, in its colour. */
 function badge(pin) {
@@ -17,10 +20,10 @@ function badge(pin) {
   return node;
 }
 
-/** A pin's number at its place on a picture. */
-export function mark(pin, grid) {
+/** A pin's number on a picture; `place` of the cells as in cells.js. */
+export function mark(pin, grid, place) {
   const box = el("span", { class: "av-mark" }, badge(pin));
-  placeBox(box, grid, pin.cell);
+  placeBox(box, grid, pin.cell, place);
   return box;
 }
 
@@ -28,10 +31,10 @@ export function mark(pin, grid) {
 export function createPinPanels(context, query) {
   const list = el("div", { class: "av-pins" });
   const hint = el("p", { class: "av-empty" });
-  const clear = button({ label: "Remove all pins", onClick: () => query.clear(), signal: context.signal });
+  const clear = button({ label: t`Remove all pins`, onClick: () => query.clear(), signal: context.signal });
   let made = new Map();
   return {
-    root: el("section", { class: "av-pinbox", "aria-label": "Pinned locations" }, hint, list, clear),
+    root: el("section", { class: "av-pinbox", "aria-label": t`Pinned locations` }, hint, list, clear),
     draw() {
       const pins = query.pins.list();
       const before = made;
@@ -47,30 +50,40 @@ export function createPinPanels(context, query) {
   };
 }
 
-function pinPanel({ data, settings, colormaps, signal }, query, pin) {
-  const picture = createPicture(data.view, `Attention of pin ${pin.number}`);
+function pinPanel(context, query, pin) {
+  const { data, settings, colormaps, signal } = context;
+  const picture = createPicture(data.view, t`Attention of pin ${pin.number}`);
   const canvas = picture.layer();
-  picture.root.append(mark(pin, query.grid));
+  const number = mark(pin, query.grid, placeOfQuery(context));
+  picture.root.append(number);
   const text = el("span", { class: "av-pin__text" });
   const note = el("p", { class: "av-panel__note" });
-  const remove = button({ label: "×", name: `Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
-  const root = el("article", { class: "av-pin", "aria-label": `Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
+  const remove = button({ label: "×", name: t`Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
+  const root = el("article", { class: "av-pin", "aria-label": t`Pin ${pin.number}` }, el("header", { class: "av-pin__header" }, badge(pin), text, remove), picture.root, note);
   root.style.setProperty("--av-pin", pin.color);
   let drawn = "";
   return {
     root,
     draw() {
-      const { values, peak, own } = query.weights(pin.cell);
-      const high = query.top(peak, settings.get("scaling") === "shared");
+      const weights = query.weights(pin.cell);
+      const { values, own } = weights;
+      const scale = liveScale(query, weights, settings);
       const colormap = settings.get("colormap");
-      const wanted = `${query.mode} ${high} ${colormap}`;
+      const place = placeOfQuery(context);
+      const wanted = `${query.mode} ${colormap} ${Object.values(scale).join()} ${Boolean(place)}`;
       if (wanted === drawn) return;
       drawn = wanted;
-      paintMap(canvas, values, query.grid, { low: 0, high }, colormaps.get(colormap).table);
+      paintMap(canvas, values, query.grid, scale, colormaps.get(colormap).table, place);
+      placeBox(number, query.grid, pin.cell, place);
       const { row, column } = query.place(pin.cell);
-      text.textContent = query.className(pin.cell) || `row ${row}, column ${column}`;
-      const share = own ? ` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
-      note.textContent = `Colours 0 to ${percent(high)}${share}`;
+      text.textContent = query.className(pin.cell) || t`row ${row}, column ${column}`;
+      const share = own ? t` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
+      note.textContent = colorsLine(scale) + share;
     },
   };
+}
+
+function colorsLine({ low, high, log }) {
+  const [from, to] = [low ? percent(low) : "0", percent(high)];
+  return log ? t`Colours ${from} to ${to}, log` : t`Colours ${from} to ${to}`;
 }

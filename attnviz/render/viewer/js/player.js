@@ -2,6 +2,7 @@
 
 import { button, slider } from "./controls.js";
 import { el } from "./dom.js";
+import { t } from "./language.js";
 
 const HOLD_MS = 1400;
 
@@ -15,7 +16,7 @@ export function createPlayer({ labels, at, onStop, signal }) {
   let current = at;
   let timer = 0;
   const scrubber = slider({
-    label: "Stage",
+    label: t`Stage`,
     min: 0,
     max: labels.length - 1,
     step: 1,
@@ -27,7 +28,7 @@ export function createPlayer({ labels, at, onStop, signal }) {
     },
     signal,
   });
-  const toggle = button({ label: "Play", name: "Play through the stages", onClick: () => (timer ? pause() : play()), signal, kind: "av-button--play" });
+  const toggle = button({ label: t`Play`, name: t`Play through the stages`, onClick: () => (timer ? pause() : play()), signal, kind: "av-button--play" });
 
   function go(index) {
     current = index;
@@ -35,18 +36,18 @@ export function createPlayer({ labels, at, onStop, signal }) {
     onStop(index);
   }
   function play() {
-    toggle.textContent = "Pause";
-    toggle.setAttribute("aria-label", "Pause");
-    toggle.title = "Pause";
+    toggle.textContent = t`Pause`;
+    toggle.setAttribute("aria-label", t`Pause`);
+    toggle.title = t`Pause`;
     go(nextStop(current, labels.length));
     timer = setInterval(() => go(nextStop(current, labels.length)), HOLD_MS);
   }
   function pause() {
     clearInterval(timer);
     timer = 0;
-    toggle.textContent = "Play";
-    toggle.setAttribute("aria-label", "Play through the stages");
-    toggle.title = "Play through the stages";
+    toggle.textContent = t`Play`;
+    toggle.setAttribute("aria-label", t`Play through the stages`);
+    toggle.title = t`Play through the stages`;
   }
   signal.addEventListener("abort", pause, { once: true });
   return { root: el("div", { class: "av-player" }, toggle, scrubber.root), go, pause };

@@ -2,30 +2,33 @@
 
 import { createAppearance } from "./appearance.js";
 import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
+import { placeOfQuery } from "./cells.js";
 import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
+import { PAINT_SETTINGS, liveScale } from "./map_scale.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
 import { moved, Query } from "./query.js";
 import { besideLine, classLine, createAnnouncer, peakLine } from "./readout.js";
 import { createLoader } from "./loader.js";
-import { gammaSentence } from "./wording.js";
+import { barSentence, gammaSentence } from "./wording.js";
 
 const SCALINGS = [
-  { value: "each", label: "Each", title: "From 0 to the largest weight of each picture" },
-  { value: "shared", label: "Shared", title: "From 0 to the largest weight among all pins: brightness can be compared" },
+  { value: "each", label: t`Each`, title: t`From 0 to the largest weight of each picture` },
+  { value: "shared", label: t`Shared`, title: t`From 0 to the largest weight among all pins: brightness can be compared` },
 ];
 const MODES = [
-  { value: "row", label: "Where it looks", title: "The row of the attention matrix: where this pixel looks" },
-  { value: "column", label: "Who looks at it", title: "The column of the attention matrix: who looks at this pixel" },
-  { value: "received", label: "Received", title: "Mean over all rows: what gets attention at all" },
+  { value: "row", label: t`Where it looks`, title: t`The row of the attention matrix: where this pixel looks` },
+  { value: "column", label: t`Who looks at it`, title: t`The column of the attention matrix: who looks at this pixel` },
+  { value: "received", label: t`Received`, title: t`Mean over all rows: what gets attention at all` },
 ];
-const HEADS = { fused: "Both heads, fused", position: "Position head alone", channel: "Channel head alone" };
+const HEADS = { fused: t`Both heads, fused`, position: t`Position head alone`, channel: t`Channel head alone` };
 const HELP =
-  "Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it.";
+  t`Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it; L changes the colour scale, O whether the opacity follows the value.`;
 
 /** The view; returns its root. */
 export function positionView(context) {
@@ -53,7 +56,7 @@ export function positionView(context) {
   const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
   const choice = createAttentionChoice(data, start, signal, loader);
   settings.subscribe((name, value) => {
-    if (["colormap", "scaling"].includes(name) && shown) shown.query.onChange();
+    if (PAINT_SETTINGS.includes(name) && shown) shown.query.onChange();
     if (name === "site") choice.set(value);
   }, signal);
   const classes = classChoice(data, signal, (value) => {
@@ -64,7 +67,7 @@ export function positionView(context) {
   return el(
     "div",
     { class: "av-view av-view--position" },
-    createAppearance(context, SCALINGS),
+    createAppearance(context, SCALINGS, "attention"),
     el("div", { class: "av-toolbar" }, choice.root, modes.root, classes),
     data.note ? el("p", { class: "av-meta" }, data.note) : null,
     busy,
@@ -80,12 +83,12 @@ function createModes(onChange, signal) {
   return {
     root: box,
     offer({ others = 0, class_token: named = false }) {
-      const token = { value: "token", label: named ? "Class token looks" : "Other token looks", title: "Where the first token looks that is no location" };
+      const token = { value: "token", label: named ? t`Class token looks` : t`Other token looks`, title: t`Where the first token looks that is no location` };
       const options = others ? [...MODES, token] : MODES;
       const next = options.map((option) => option.label).join();
       if (next === names) return;
       names = next;
-      control = segmented({ label: "Show", options, value: "row", onChange, signal });
+      control = segmented({ label: t`Show`, options, value: "row", onChange, signal });
       box.replaceChildren(control.root);
     },
     set: (mode) => control.set(mode),
@@ -106,7 +109,7 @@ function told(query, grid) {
 function classChoice({ segmentation }, signal, onChange) {
   if (!segmentation) return null;
   const heads = Object.keys(segmentation.heads).map((head) => ({ value: head, label: HEADS[head] || head }));
-  return chooser({ label: "Predicted classes", options: [{ value: "", label: "Not shown" }, ...heads], value: "", onChange, signal }).root;
+  return chooser({ label: t`Predicted classes`, options: [{ value: "", label: t`Not shown` }, ...heads], value: "", onChange, signal }).root;
 }
 
 /** Fills the split with one attention; `end` stops it from answering. */
@@ -132,6 +135,7 @@ function createStage(context, query) {
   const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
+  const key = el("p", { class: "av-meta av-bar-sentence" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
   const marks = el("span", { class: "av-marks", "aria-hidden": "true" });
   const classes = data.segmentation ? createClasses(data) : null;
@@ -139,32 +143,34 @@ function createStage(context, query) {
   const node = picture.root;
   node.append(...[classes && classes.overlay, cursor, marks].filter(Boolean));
   node.classList.add("av-picture--large", "av-picture--live");
-  const roles = { role: "application", tabindex: "0", "aria-label": "Photo: choose a location to see its attention", "aria-describedby": help.id };
+  const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a location to see its attention`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
-  listen(node, query, signal);
+  listen(node, query, () => placeOfQuery(context), signal);
   return {
-    root: el("div", { class: "av-split__main" }, node, bar.root, classes ? classes.legend : null, help),
+    root: el("div", { class: "av-split__main" }, node, bar.root, key, classes ? classes.legend : null, help),
     showClasses: (head) => classes && classes.show(head),
     draw() {
-      const { values, peak } = query.weights(query.cell);
-      const scale = { low: 0, high: query.top(peak, settings.get("scaling") === "shared") };
+      const weights = query.weights(query.cell);
+      const scale = liveScale(query, weights, settings);
       const table = colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, values, query.grid, scale, table);
+      const place = placeOfQuery(context);
+      paintMap(canvas, weights.values, query.grid, scale, table, place);
       bar.paint(scale, table, "share");
-      placeBox(cursor, query.grid, query.cell);
+      key.textContent = barSentence(scale);
+      placeBox(cursor, query.grid, query.cell, place);
       cursor.hidden = query.mode === "token"; // it does not depend on the location
-      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));
+      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid, place)));
     },
   };
 }
 
 /** Pointer and keys on the photo. */
-function listen(node, query, signal) {
-  const look = (event) => query.moveTo(cellAt(event, node, query.grid));
+function listen(node, query, place, signal) {
+  const look = (event) => query.moveTo(cellAt(event, node, query.grid, place()));
   node.addEventListener("pointermove", look, { signal });
   node.addEventListener("pointerdown", look, { signal });
   node.addEventListener("click", (event) => {
-    const cell = cellAt(event, node, query.grid);
+    const cell = cellAt(event, node, query.grid, place());
     if (cell >= 0) query.pin(cell);
   }, { signal });
   node.addEventListener("keydown", (event) => {
@@ -186,7 +192,7 @@ function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, query) {
 function createClasses({ segmentation }) {
   const overlay = el("img", { class: "av-classes", alt: "", hidden: true, draggable: "false" });
   const colors = new Map(segmentation.categories.map((c) => [c.name, c.color]));
-  const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": "Predicted classes and their share of the picture" });
+  const legend = el("ul", { class: "av-classlist", hidden: true, "aria-label": t`Predicted classes and their share of the picture` });
   const item = ([name, share]) => {
     const swatch = el("span", { class: "av-swatch", "aria-hidden": "true" });
     swatch.style.background = colors.get(name);
@@ -216,10 +222,10 @@ function createSide(context, query) {
   const root = el(
     "div",
     { class: "av-split__side" },
-    el("section", { class: "av-readout", "aria-label": "The location under the pointer" }, title, lines),
+    el("section", { class: "av-readout", "aria-label": t`The location under the pointer` }, title, lines),
     announcer.root,
     context.sentence ? el("p", { class: "av-gamma" }, context.sentence) : null,
-    weighted(position) ? el("p", { class: "av-gamma" }, gammaSentence(position.gamma, "position attention")) : null,
+    weighted(position) ? el("p", { class: "av-gamma" }, gammaSentence(position.gamma, t`position attention`)) : null,
     panels.root,
     context.data.views.includes("stages") ? null : predictionList(context.data),
   );
@@ -227,14 +233,14 @@ function createSide(context, query) {
     root,
     draw() {
       const { peak, own, beside } = query.weights(query.cell);
-      const token = query.mode === "token" ? (position.class_token ? "Class token" : "First token that is no location") : "";
+      const token = query.mode === "token" ? (position.class_token ? t`Class token` : t`First token that is no location`) : "";
       const name = token ? "" : query.className(query.cell);
-      title.textContent = token || name || "Location";
-      const texts = [token ? "" : query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
+      title.textContent = token || name || t`Location`;
+      const texts = [token ? "" : query.where(query.cell, placeOfQuery(context)), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
-      announcer.say([name, ...texts].filter(Boolean).join(". "));
+      announcer.say([name, ...texts].filter(Boolean).join(t`. `));
       panels.draw();
     },
   };

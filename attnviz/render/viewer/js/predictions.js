@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { percent } from "./format.js";
+import { t } from "./language.js";
 
 /** The most probable categories with their probabilities; null where the network names none. */
 export function predictionList({ predictions }) {
@@ -9,7 +10,7 @@ export function predictionList({ predictions }) {
   return el(
     "section",
     { class: "av-predictions" },
-    el("h2", { class: "av-heading" }, "What the network says"),
+    el("h2", { class: "av-heading" }, t`What the network says`),
     el(
       "ol",
       { class: "av-ranking" },

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { number, percent } from "./format.js";
+import { t } from "./language.js";
 
 const QUIET_MS = 350;
 
@@ -23,32 +24,32 @@ export function ownClass(weights, cells, at) {
 
 /** Where a location is: "Pixel x 312, y 140 · row 17, column 39 of 45 × 60". */
 export function whereLine([x, y], grid, cell) {
-  return `Pixel x ${x}, y ${y} · row ${Math.floor(cell / grid[1])}, column ${cell % grid[1]} of ${grid[0]} × ${grid[1]}`;
+  return t`Pixel x ${x}, y ${y} · row ${Math.floor(cell / grid[1])}, column ${cell % grid[1]} of ${grid[0]} × ${grid[1]}`;
 }
 
 /** The attention inside the location's own class, next to what an even spread would give. */
 export function classLine(mode, { share, area }, name) {
   if (mode === "received") return "";
-  const what = mode === "row" ? `of its attention falls on ${name}` : `of the attention it gets comes from ${name}`;
-  return `${percent(share)} ${what}, which covers ${percent(area)} of the locations.`;
+  const what = mode === "row" ? t`of its attention falls on ${name}` : t`of the attention it gets comes from ${name}`;
+  return t`${percent(share)} ${what}, which covers ${percent(area)} of the locations.`;
 }
 
 /** What falls on tokens that are no locations; empty where there are none. */
 export function besideLine(beside) {
   if (!beside) return "";
-  const what = beside.count === 1 ? "the one token that is no location" : `the ${beside.count} tokens that are no locations`;
-  return `${percent(beside.share)} falls on ${what}.`;
+  const what = beside.count === 1 ? t`the one token that is no location` : t`the ${beside.count} tokens that are no locations`;
+  return t`${percent(beside.share)} falls on ${what}.`;
 }
 
 /** The largest weight, next to an even spread. */
 export function peakLine(mode, peak, count) {
   const subject = {
-    row: "Largest weight",
-    token: "Largest weight",
-    column: "Most devoted location gives",
-    received: "Most any location receives",
+    row: t`Largest weight`,
+    token: t`Largest weight`,
+    column: t`Most devoted location gives`,
+    received: t`Most any location receives`,
   }[mode];
-  return `${subject} ${percent(peak)}, ${number(peak * count)} times an even spread.`;
+  return t`${subject} ${percent(peak)}, ${number(peak * count)} times an even spread.`;
 }
 
 /** A text that is spoken once the visitor rests: a live region that is not flooded while the pointer moves. */

@@ -2,20 +2,21 @@
 
 import { headOf } from "./attention_choice.js";
 import { gateOf, strongestChannel } from "./data.js";
+import { t } from "./language.js";
 import { extent } from "./scale.js";
 import { readPosition } from "./softmax.js";
 
 const NAMES = {
-  effective_gain: "an effective gain",
-  spatial_logit: "a spatial logit",
-  gate: "a gate",
-  position_received: "attention received",
-  row: "where a location looks",
-  column: "who looks at a location",
-  token: "where a token looks",
-  rollout_row: "the rollout of a location",
-  rollout_column: "the rollout to a location",
-  rollout_token: "the rollout of a token",
+  effective_gain: t`an effective gain`,
+  spatial_logit: t`a spatial logit`,
+  gate: t`a gate`,
+  position_received: t`attention received`,
+  row: t`where a location looks`,
+  column: t`who looks at a location`,
+  token: t`where a token looks`,
+  rollout_row: t`the rollout of a location`,
+  rollout_column: t`the rollout to a location`,
+  rollout_token: t`the rollout of a token`,
 };
 
 /** Every map of one payload: [{value, label, live, map(u, v)}]; live ones depend on the pointer. */
@@ -24,12 +25,12 @@ export function sidesOf(data) {
   for (const stage of data.stages) {
     const channel = strongestChannel(stage);
     const gate = { ...gateOf(stage, channel), stage: stage.stage };
-    list.push(fixed(data, `stage${stage.stage}.gate`, `Stage ${stage.stage} · gate of channel ${channel}`, gate, "gate"));
+    list.push(fixed(data, `stage${stage.stage}.gate`, t`Stage ${stage.stage} · gate of channel ${channel}`, gate, "gate"));
   }
   for (const position of data.positions) {
-    list.push(live(data, position, "row", "where the pointer's location looks"));
-    list.push(live(data, position, "column", "who looks at the pointer's location"));
-    if (position.others) list.push(live(data, position, "token", position.class_token ? "where the class token looks" : "where the first other token looks"));
+    list.push(live(data, position, "row", t`where the pointer's location looks`));
+    list.push(live(data, position, "column", t`who looks at the pointer's location`));
+    if (position.others) list.push(live(data, position, "token", position.class_token ? t`where the class token looks` : t`where the first other token looks`));
   }
   return list;
 }
@@ -59,12 +60,13 @@ function live(data, position, mode, words) {
   const [rows, columns] = position.grid;
   const values = new Float32Array(position.count);
   const at = data.positions.indexOf(position);
+  const { sees } = data.maps.get(position.received) || {};
   const map = (u, v, head = "mean") => {
     const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
     const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
     headOf(data.positions[at], head)[mode](mode === "token" ? 0 : row * columns + column, values);
     const range = extent(values);
-    return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, quantity) };
+    return { values, grid: position.grid, sees, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, quantity) };
   };
   const quantity = position.kind === "rollout" ? `rollout_${mode}` : mode;
   return {

@@ -2,17 +2,18 @@
 
 import { el, freshId } from "./dom.js";
 import { range } from "./format.js";
+import { t } from "./language.js";
 
 const MOST_ROWS = 400;
 const KINDS = {
-  spatial_gate: "Spatial gate",
-  channel_gate: "Channel gate",
-  group_gate: "Group gate",
-  gate: "Gate",
-  effective_gain: "Effective gain",
-  spatial_logit: "Spatial logit",
-  position: "Position attention",
-  cross: "Cross attention",
+  spatial_gate: t`Spatial gate`,
+  channel_gate: t`Channel gate`,
+  group_gate: t`Group gate`,
+  gate: t`Gate`,
+  effective_gain: t`Effective gain`,
+  spatial_logit: t`Spatial logit`,
+  position: t`Position attention`,
+  cross: t`Cross attention`,
 };
 
 /** Every site: [{label, view, kind, size, stride, values}], in words, in the order of their labels. */
@@ -29,7 +30,7 @@ export function everySite(data) {
     label: gate.label,
     view: "channel",
     kind: KINDS.channel_gate,
-    size: `${gate.count} channels`,
+    size: t`${gate.count} channels`,
     stride: gate.stride,
     values: range(gate.extent.low, gate.extent.high, "gate"),
   }));
@@ -37,7 +38,7 @@ export function everySite(data) {
     label: position.label,
     view: "position",
     kind: KINDS.position,
-    size: `${position.grid[0]} × ${position.grid[1]}${position.heads > 1 ? `, ${position.heads} heads` : ""}`,
+    size: `${position.grid[0]} × ${position.grid[1]}${position.heads > 1 ? t`, ${position.heads} heads` : ""}`,
     stride: position.stride,
     values: "",
   }));
@@ -45,7 +46,7 @@ export function everySite(data) {
     label: position.label,
     view: "cross",
     kind: KINDS.cross,
-    size: `${position.queries[0] * position.queries[1]} queries, ${position.grid[0]} × ${position.grid[1]}`,
+    size: t`${position.queries[0] * position.queries[1]} queries, ${position.grid[0]} × ${position.grid[1]}`,
     stride: position.stride,
     values: "",
   }));
@@ -76,18 +77,18 @@ export function sitesView({ data, settings, tell, letter, signal }) {
   const draw = () => {
     const found = matching(sites, input.value);
     const shown = found.slice(0, MOST_ROWS);
-    const more = found.length > shown.length ? ` The first ${shown.length} are listed: search for the others.` : "";
-    count.textContent = `${found.length} of ${sites.length} sites.${more}`;
+    const more = found.length > shown.length ? t` The first ${shown.length} are listed: search for the others.` : "";
+    count.textContent = t`${found.length} of ${sites.length} sites.${more}`;
     body.replaceChildren(...shown.map((site) => siteRow(site, open, signal)));
   };
   input.addEventListener("input", draw, { signal });
   draw();
-  const titles = ["Site", "What it is", "Size", "Stride", "Values"];
+  const titles = [t`Site`, t`What it is`, t`Size`, t`Stride`, t`Values`];
   const head = el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title))));
   return el(
     "div",
     { class: "av-view av-view--sites" },
-    el("div", { class: "av-toolbar" }, el("div", { class: "av-control" }, el("label", { for: id, class: "av-label" }, "Search"), input)),
+    el("div", { class: "av-toolbar" }, el("div", { class: "av-control" }, el("label", { for: id, class: "av-label" }, t`Search`), input)),
     count,
     el("table", { class: "av-sites" }, head, body),
   );

@@ -1,8 +1,10 @@
 // Stages of any network: those it counts itself, else one for each size of its features.
 
+import { t } from "./language.js";
+
 /** The stage of a map or gate in words. */
 export function stageName({ stage, stride }) {
-  return stage === null ? `Stride ${stride}` : `Stage ${stage}`;
+  return stage === null ? t`Stride ${stride}` : t`Stage ${stage}`;
 }
 
 /** Maps or gates in stages, [{name, entries}], in the order of their first ones; depth is kept within a stage. */

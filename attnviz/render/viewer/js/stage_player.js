@@ -1,17 +1,20 @@
 // The big picture of the stages view: one quantity, stage after stage.
 
+import { placed } from "./cells.js";
 import { segmented } from "./controls.js";
 import { gateOf } from "./data.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { isGain, rawLine, withUnit } from "./format.js";
+import { t } from "./language.js";
+import { mapScale } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { createPlayer } from "./player.js";
 import { createCross } from "./probe.js";
-import { scaleFor, valueAt } from "./scale.js";
+import { valueAt } from "./scale.js";
 import { flatRemark, kindSentence, stageSentences } from "./wording.js";
 
-const POINT = "Point at the picture to read values.";
+const POINT = t`Point at the picture to read values.`;
 
 /** Maps that belong to no BAM. */
 export function otherMaps(data) {
@@ -24,7 +27,7 @@ export function quantities(data, gates) {
   const list = [];
   if (data.stages.length) {
     const words = stageSentences(data.stages[0].fusion);
-    const name = (map) => `Stage ${map.stage}`;
+    const name = (map) => t`Stage ${map.stage}`;
     const add = (value, maps) => list.push({ value, label: words[value][0], text: words[value][1], name, maps });
     add("gain", () => data.stages.map((s) => s.gain));
     add("spatial", () => data.stages.map((s) => s.spatial));
@@ -42,7 +45,7 @@ export function quantities(data, gates) {
 export function createStagePlayer(context, gates, beside) {
   const { data, settings, signal, probe } = context;
   const choices = quantities(data, gates);
-  if (!choices.length) return { root: el("p", { class: "av-empty" }, "This network has no spatial attention along its trunk."), paint: () => {} };
+  if (!choices.length) return { root: el("p", { class: "av-empty" }, t`This network has no spatial attention along its trunk.`), paint: () => {} };
   const screen = createScreen(context);
   let quantity = choices[0];
   let player = null;
@@ -64,7 +67,7 @@ export function createStagePlayer(context, gates, beside) {
     playerBox.replaceChildren(player.root);
     probe.again();
   }
-  const choice = segmented({ label: "Quantity", options: choices, value: quantity.value, onChange: (value) => choose(value), signal });
+  const choice = segmented({ label: t`Quantity`, options: choices, value: quantity.value, onChange: (value) => choose(value), signal });
   const find = (label) => {
     if (!label) return false; // a gate has none
     for (const { value, maps } of choices) {
@@ -82,7 +85,7 @@ export function createStagePlayer(context, gates, beside) {
   return {
     root: el(
       "section",
-      { class: "av-stage-player", "aria-label": "Stage by stage on one picture" },
+      { class: "av-stage-player", "aria-label": t`Stage by stage on one picture` },
       el("div", { class: "av-stage-player__picture" }, screen.root),
       el("div", { class: "av-stage-player__side" }, side),
     ),
@@ -92,7 +95,7 @@ export function createStagePlayer(context, gates, beside) {
 
 /** The picture itself: one layer per stage, of which one shows. */
 function createScreen({ data, settings, colormaps, probe }) {
-  const picture = createPicture(data.view, "The photo with the attention of one stage over it");
+  const picture = createPicture(data.view, t`The photo with the attention of one stage over it`);
   const bar = createBar();
   const cross = createCross();
   const here = el("p", { class: "av-stage-player__here" }, POINT);
@@ -102,11 +105,11 @@ function createScreen({ data, settings, colormaps, probe }) {
   let at = Infinity; // the last one, to begin with
   picture.root.classList.add("av-picture--large");
   probe.follow(picture.root);
-  probe.steer(picture.root, "Photo with the attention of one stage: arrow keys read the value at a place in every picture");
+  probe.steer(picture.root, t`Photo with the attention of one stage: arrow keys read the value at a place in every picture`);
   probe.add({ show: showValue });
 
   function scale() {
-    return scaleFor(maps[at].extent, maps.map((m) => m.extent), maps[at].bounds, settings.get("scaling"));
+    return mapScale(maps[at], maps, settings);
   }
 
   function showValue(point) {
@@ -114,7 +117,7 @@ function createScreen({ data, settings, colormaps, probe }) {
     const value = point ? valueAt(map, ...point) : null;
     cross.place(point);
     bar.mark(value, scale());
-    here.textContent = point ? `Here ${withUnit(value, isGain(map.unit) ? map.unit : "")}` : POINT;
+    here.textContent = point ? t`Here ${withUnit(value, isGain(map.unit) ? map.unit : "")}` : POINT;
   }
 
   function goTo(index) {
@@ -122,7 +125,7 @@ function createScreen({ data, settings, colormaps, probe }) {
     const map = maps[at];
     layers.forEach((canvas, i) => canvas.classList.toggle("av-layer--off", i !== at));
     bar.paint(scale(), colormaps.get(settings.get("colormap")).table, map.unit);
-    caption.textContent = `${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
+    caption.textContent = t`${rawLine(map)}. ${flatRemark(map.extent, map.bounds)}`;
   }
 
   /** Shows other maps, or the same in other colours. */
@@ -132,11 +135,10 @@ function createScreen({ data, settings, colormaps, probe }) {
       layers = next.map(() => picture.layer());
       picture.root.append(cross.root);
     }
-    maps = next;
+    maps = next.map((map) => placed(map, settings, data.geometry));
     const table = colormaps.get(settings.get("colormap")).table;
-    const extents = maps.map((m) => m.extent);
     maps.forEach((map, i) => {
-      paintMap(layers[i], map.values, map.grid, scaleFor(map.extent, extents, map.bounds, settings.get("scaling")), table);
+      paintMap(layers[i], map.values, map.grid, mapScale(map, maps, settings), table, map.place);
     });
     goTo(at);
   }

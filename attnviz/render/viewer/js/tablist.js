@@ -1,6 +1,7 @@
 // A list of tabs as the WAI-ARIA practices describe it: arrow keys, Home and End move along and open.
 
 import { el } from "./dom.js";
+import { t } from "./language.js";
 
 /**
  * A list of tabs; nothing is open until `open(name)`.
@@ -14,7 +15,7 @@ export function createTablist({ items, className, onOpen, signal }) {
     tab.addEventListener("click", () => open(name), { signal });
     return tab;
   });
-  const root = el("div", { class: className, role: "tablist", "aria-label": "Views" }, tabs);
+  const root = el("div", { class: className, role: "tablist", "aria-label": t`Views` }, tabs);
   function open(name) {
     items.forEach((item, i) => {
       const chosen = item.name === name;

@@ -1,13 +1,16 @@
 // The views by name: what they are called, and which of them have something to show.
 
+import { t } from "./language.js";
+
 /** Name -> what people call it. */
 export const VIEW_LABELS = Object.freeze({
-  stages: "Coarse to fine",
-  position: "Position attention",
-  cross: "Cross attention",
-  channel: "Channel attention",
-  sites: "Sites",
-  compare: "Compare",
+  stages: t`Coarse to fine`,
+  position: t`Position attention`,
+  cross: t`Cross attention`,
+  channel: t`Channel attention`,
+  sites: t`Sites`,
+  evidence: t`Evidence`,
+  compare: t`Compare`,
 });
 
 /** The payload of the side ({left, right} for two) that has nothing to show in a view; null where the view applies. */

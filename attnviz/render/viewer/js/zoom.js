@@ -2,6 +2,7 @@
 
 import { button } from "./controls.js";
 import { el } from "./dom.js";
+import { t } from "./language.js";
 
 const MOST = 16;
 const FACTOR = 1.5;
@@ -40,12 +41,12 @@ export class Zoom {
   constructor(signal) {
     this.#signal = signal;
     const make = (label, name, onClick, kind) => button({ label, name, onClick, signal, kind });
-    this.closer = make("+", "Zoom in", () => this.#by(FACTOR), "av-button--icon");
-    this.out = make("−", "Zoom out", () => this.#by(1 / FACTOR), "av-button--icon");
-    this.whole = make("Whole", "Show the whole picture", () => this.#set(WHOLE));
+    this.closer = make("+", t`Zoom in`, () => this.#by(FACTOR), "av-button--icon");
+    this.out = make("−", t`Zoom out`, () => this.#by(1 / FACTOR), "av-button--icon");
+    this.whole = make(t`Whole`, t`Show the whole picture`, () => this.#set(WHOLE));
     this.level = el("span", { class: "av-zoom__level", "aria-live": "polite" });
     const parts = [this.out, this.level, this.closer, this.whole];
-    this.controls = el("div", { class: "av-zoom__controls", role: "group", "aria-label": "Zoom" }, parts);
+    this.controls = el("div", { class: "av-zoom__controls", role: "group", "aria-label": t`Zoom` }, parts);
     this.#set(WHOLE);
   }
 

@@ -1,5 +1,7 @@
 // What Gradio leaves out for those who do not see the page or do not use a mouse.
 
+import { t } from "../../../render/viewer/js/language.js";
+
 /** Tells the page's language, and names icons and fields now and whenever Gradio adds some. */
 export function nameIcons() {
   document.documentElement.lang = "en";
@@ -12,6 +14,6 @@ function name() {
     if (!button.textContent.trim()) button.setAttribute("aria-label", button.title);
   }
   for (const input of document.querySelectorAll("#page-photo input[type=file]:not([aria-label])")) {
-    input.setAttribute("aria-label", "Photo file");
+    input.setAttribute("aria-label", t`Photo file`);
   }
 }

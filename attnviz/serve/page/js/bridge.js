@@ -1,21 +1,22 @@
 // Between Gradio and the viewer: receives what the server sends, and mounts each view when it can be seen.
 
 import { el } from "../../../render/viewer/js/dom.js";
+import { t } from "../../../render/viewer/js/language.js";
 import { mount } from "../../../render/viewer/js/mount.js";
 import { lacking } from "../../../render/viewer/js/views.js";
 import { switchTo } from "./choose.js";
 import { load } from "./layers.js";
 import { open } from "./tabs.js";
 
-const EMPTY = "Choose a photo, and what the network attends to appears here.";
+const EMPTY = t`Choose a photo, and what the network attends to appears here.`;
 const WHY_NOT = {
   stages:
-    "Coarse to fine shows attention to places along a network, as in BAM, CBAM or SGE, and {name} has none; choose a model that has to see it.",
-  position: "Position attention is that of DANet and of vision transformers, and {name} has none; choose a model that has to see it.",
+    (name) => t`Coarse to fine shows attention to places along a network, as in BAM, CBAM or SGE, and ${name} has none; choose a model that has to see it.`,
+  position: (name) => t`Position attention is that of DANet and of vision transformers, and ${name} has none; choose a model that has to see it.`,
   channel:
-    "Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and {name} has neither; choose one of those to see it.",
-  sites: "Sites lists every attention of a network, and {name} has none.",
-  compare: "Compare lays attention maps beside each other, and {name} has none.",
+    (name) => t`Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and ${name} has neither; choose one of those to see it.`,
+  sites: (name) => t`Sites lists every attention of a network, and ${name} has none.`,
+  compare: (name) => t`Compare lays attention maps beside each other, and ${name} has none.`,
 };
 const views = new Map(); // name -> what is on the page
 const latest = { main: null, compare: null }; // what the server sent last; a tab that opens later starts from it
@@ -38,7 +39,7 @@ function draw(entry) {
     entry.handle = null;
     element.dataset.state = payload ? "not-applicable" : "empty";
     if (!payload) message(element, EMPTY);
-    else message(element, WHY_NOT[view].replace("{name}", () => without.model.name), switchTo(view)); // the way out
+    else message(element, WHY_NOT[view](without.model.name), switchTo(view)); // the way out
     return;
   }
   element.dataset.state = "drawn";

@@ -2,6 +2,7 @@
 
 import { chooser, segmented } from "../../../render/viewer/js/controls.js";
 import { el } from "../../../render/viewer/js/dom.js";
+import { t } from "../../../render/viewer/js/language.js";
 
 const made = new WeakMap(); // host element -> its control
 const rail = { models: [], input: null }; // of the select that says which model explains
@@ -42,14 +43,14 @@ function modelSelect(host, label, groups, choose) {
 
 function say(line, command) {
   line.hidden = !command;
-  if (command) line.replaceChildren("These weights are not on this machine yet. To get them, run ", el("code", {}, command), " and reload the page.");
+  if (command) line.replaceChildren(t`These weights are not on this machine yet. To get them, run `, el("code", {}, command), t` and reload the page.`);
 }
 
 /** A button that chooses the first model on this machine that has a view; null where none has it. */
 export function switchTo(view) {
   const model = rail.models.find(({ note, shows }) => !note && shows.includes(view));
   if (!model) return null;
-  const button = el("button", { type: "button" }, `Switch to ${model.title.split(" · ")[0]}`);
+  const button = el("button", { type: "button" }, t`Switch to ${model.title.split(" · ")[0]}`);
   button.addEventListener("click", () => {
     rail.input.value = model.name;
     rail.input.dispatchEvent(new Event("change", { bubbles: true }));

@@ -1,8 +1,9 @@
 // What an export made: a look at the figure, its caption, and a link to every file.
 
 import { el } from "../../../render/viewer/js/dom.js";
+import { t } from "../../../render/viewer/js/language.js";
 
-const INVITATION = "The figure appears here, ready for a paper: text stays text, and every scale has its colour bar.";
+const INVITATION = t`The figure appears here, ready for a paper: text stays text, and every scale has its colour bar.`;
 
 /** Shows an export. value: {picture: {url}, alt, caption, files: [{file: {url}, name, words}]} or null */
 export function figure(element, value) {
@@ -15,7 +16,7 @@ function contents({ picture, alt, caption, files }) {
   return [
     el("img", { src: picture.url, alt }),
     el("p", { class: "page-note" }, caption),
-    el("ul", { class: "page-files", "aria-label": "Files of this export" }, files.map(link)),
+    el("ul", { class: "page-files", "aria-label": t`Files of this export` }, files.map(link)),
   ];
 }
 

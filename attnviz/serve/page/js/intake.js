@@ -1,6 +1,8 @@
 // What comes in: a picture pasted anywhere is taken as the photo, and a file that is too large is refused here, in
 // words: Gradio would take the photo away that was on the page, and show a bare "Error" over it.
 
+import { t } from "../../../render/viewer/js/language.js";
+
 const FIELDS = {
   "page-photo": "page-status",
   "page-compare-photo": "page-compare-status",
@@ -73,8 +75,8 @@ function hand(input, files, known) {
 
 function refuse(field, files) {
   const most = Math.floor(limit() / 2 ** 20);
-  const named = files.map((file) => `${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(", ");
+  const named = files.map((file) => t`${file.name} of ${Math.ceil(file.size / 2 ** 20)} MB`).join(t`, `);
   const line = document.querySelector(`#${FIELDS[field]} .page-status`);
   line.dataset.state = "error";
-  line.querySelector(".page-words").textContent = `Expected photos of at most ${most} MB, got ${named}. Nothing else has changed.`;
+  line.querySelector(".page-words").textContent = t`Expected photos of at most ${most} MB, got ${named}. Nothing else has changed.`;
 }

@@ -1,5 +1,7 @@
 // Layers of attention that the viewer asks the server for, one after the other, so that no answer is lost.
 
+import { t } from "../../../render/viewer/js/language.js";
+
 const PATIENCE_MS = 120_000; // the rollout of a large network takes a while
 
 let send = null; // tells Gradio what is asked for
@@ -20,12 +22,12 @@ export function load(id, label) {
 }
 
 function askFor(id, label) {
-  if (!send) return Promise.reject(new Error("the page is not ready"));
+  if (!send) return Promise.reject(new Error(t`the page is not ready`));
   return new Promise((resolve, reject) => {
     turn += 1;
     waiting = { turn, resolve, reject };
     const own = turn;
-    setTimeout(() => waiting && waiting.turn === own && reject(new Error("the server did not answer")), PATIENCE_MS);
+    setTimeout(() => waiting && waiting.turn === own && reject(new Error(t`the server did not answer`)), PATIENCE_MS);
     send({ turn, id, label });
   });
 }

@@ -1,6 +1,7 @@
 // Small parts the server fills: status line, samples, a line of text. Text goes in as textContent only.
 
 import { el } from "../../../render/viewer/js/dom.js";
+import { t } from "../../../render/viewer/js/language.js";
 import { busy } from "./bridge.js";
 
 const marked = { now: null, before: null }; // a refused photo leaves the one before on the page
@@ -21,7 +22,7 @@ export function waiting(where = "#page-status", views = undefined) {
   const line = document.querySelector(`${where} .page-status`);
   if (!line) return;
   line.dataset.state = "working";
-  line.querySelector(".page-words").textContent = "Waiting for the network";
+  line.querySelector(".page-words").textContent = t`Waiting for the network`;
   busy(true, views);
 }
 

@@ -6,6 +6,7 @@ import { models, segments } from "./choose.js";
 import { figure } from "./downloads.js";
 import { evidence } from "./evidence.js";
 import { takePhotos } from "./intake.js";
+import { languages } from "./languages.js";
 import { asks, receiveLayer } from "./layers.js";
 import { mark, samples, status, text, waiting } from "./lists.js";
 import { pins } from "./pinned.js";
@@ -19,6 +20,7 @@ window.attnvizPage = Object.freeze({
   attach,
   evidence,
   figure,
+  languages,
   mark,
   models,
   pins,

@@ -1,6 +1,7 @@
 // The contact sheet of a batch: one tile per photo, added as the server finishes them.
 
 import { el } from "../../../render/viewer/js/dom.js";
+import { t } from "../../../render/viewer/js/language.js";
 
 /**
  * Brings the sheet up to date; a new run starts a new one.
@@ -21,7 +22,7 @@ export function sheet(element, value) {
   const bar = host.querySelector("progress");
   bar.max = value.total || 1;
   bar.value = value.done;
-  host.querySelector(".page-progress-words").textContent = `${value.done} of ${value.total}`;
+  host.querySelector(".page-progress-words").textContent = t`${value.done} of ${value.total}`;
   const tiles = host.querySelector(".page-tiles");
   for (const item of value.tiles || []) {
     if (!tiles.querySelector(`[data-index="${Number(item.index)}"]`)) tiles.append(tile(item));
@@ -29,11 +30,11 @@ export function sheet(element, value) {
 }
 
 function progress() {
-  return el("div", { class: "page-progress" }, el("progress", { "aria-label": "Photos finished" }), el("span", { class: "page-progress-words" }));
+  return el("div", { class: "page-progress" }, el("progress", { "aria-label": t`Photos finished` }), el("span", { class: "page-progress-words" }));
 }
 
 function tile({ index, name, pictures, caption, failed }) {
-  const shown = pictures.map(({ url }, i) => el("img", { src: url, alt: `${name}, ${i === 0 ? "the photo" : "its attention map"}` }));
+  const shown = pictures.map(({ url }, i) => el("img", { src: url, alt: `${name}, ${i === 0 ? t`the photo` : t`its attention map`}` }));
   return el(
     "li",
     { "data-index": index, "data-failed": String(Boolean(failed)) },

@@ -1,9 +1,10 @@
 // The page's tabs: one list that scrolls on a narrow window, where Gradio's own would hide tabs behind a menu.
 
+import { t } from "../../../render/viewer/js/language.js";
 import { createTablist } from "../../../render/viewer/js/tablist.js";
 import { VIEW_LABELS } from "../../../render/viewer/js/views.js";
 
-const LABELS = { ...VIEW_LABELS, evidence: "Evidence", batch: "Batch", export: "Export", about: "About these maps" };
+const LABELS = { ...VIEW_LABELS, evidence: t`Evidence`, batch: t`Batch`, export: t`Export`, about: t`About these maps` };
 
 let list = null;
 

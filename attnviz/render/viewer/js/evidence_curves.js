@@ -1,7 +1,8 @@
 // Deletion, insertion and ROAD as curves: the attention's maps beside attributions and baselines.
 
-import { el, svg } from "../../../render/viewer/js/dom.js";
-import { number, percent } from "../../../render/viewer/js/format.js";
+import { el, svg } from "./dom.js";
+import { number, percent } from "./format.js";
+import { t } from "./language.js";
 
 const WIDTH = 320;
 const HEIGHT = 200;
@@ -14,11 +15,11 @@ export function curves(found, category) {
   const series = styled(found.maps);
   const best = found.maps.filter(({ role }) => role === "attention").sort((a, b) => b.road - a.road)[0] || found.maps[0];
   const charts = [
-    chart("Deletion", "lower is better", `Probability of ${category} while the places that a map calls important become the mean colour: it should fall fast.`, found.shares, series, ({ deletion }) => deletion, [0, 1]),
-    chart("Insertion", "higher is better", "The same while those places become sharp in a blurred picture: it should rise fast.", found.shares, series, ({ insertion }) => insertion, [0, 1]),
-    chart("ROAD", "above 0 is better", "The same with the least important places filled in from around them, less that with the most important.", found.road_shares, series, difference, around(found.maps)),
+    chart(t`Deletion`, t`lower is better`, t`Probability of ${category} while the places that a map calls important become the mean colour: it should fall fast.`, found.shares, series, ({ deletion }) => deletion, [0, 1]),
+    chart(t`Insertion`, t`higher is better`, t`The same while those places become sharp in a blurred picture: it should rise fast.`, found.shares, series, ({ insertion }) => insertion, [0, 1]),
+    chart("ROAD", t`above 0 is better`, t`The same with the least important places filled in from around them, less that with the most important.`, found.road_shares, series, difference, around(found.maps)),
   ];
-  const host = el("div", { class: "page-curves" });
+  const host = el("div", { class: "av-curves" });
   const choose = (label) => {
     for (const button of host.querySelectorAll("[data-map]")) button.setAttribute("aria-pressed", String(button.dataset.map === label));
     for (const one of charts) one.choose(label);
@@ -29,8 +30,8 @@ export function curves(found, category) {
     return button;
   });
   host.append(
-    el("div", { class: "page-charts" }, charts.map(({ node }) => node)),
-    el("div", { class: "page-legend", role: "group", "aria-label": "Map to read" }, legend),
+    el("div", { class: "av-curves__charts" }, charts.map(({ node }) => node)),
+    el("div", { class: "av-curves__legend", role: "group", "aria-label": t`Map to read` }, legend),
   );
   choose(best.label);
   return host;
@@ -67,22 +68,22 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
     const points = valuesOf(one).map((value, i) => `${x(shares[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
     return svg("polyline", { points, "data-role": one.role, "data-line": one.label, "stroke-dasharray": one.dash || null });
   });
-  const cursor = svg("line", { class: "page-cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom });
+  const cursor = svg("line", { class: "av-chart__cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom });
   const picture = svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "page-chart", tabindex: 0, role: "slider", "aria-label": `${title}, share of the pixels`, "aria-valuemin": 0, "aria-valuemax": 100 },
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "av-chart", tabindex: 0, role: "slider", "aria-label": t`${title}, share of the pixels`, "aria-valuemin": 0, "aria-valuemax": 100 },
     axes(x, y, [low, (low + high) / 2, high]),
     lines,
     cursor,
   );
-  const readout = el("p", { class: "page-readout" });
+  const readout = el("p", { class: "av-chart__readout" });
   let at = Math.floor(shares.length / 3);
   let chosen = series[0];
 
   function tell() {
-    const words = `At ${percent(shares[at])} of the pixels: ${chosen.title} ${number(valuesOf(chosen)[at])}`;
+    const words = t`At ${percent(shares[at])} of the pixels: ${chosen.title} ${number(valuesOf(chosen)[at])}`;
     const chance = series.filter((one) => one.role === "baseline" && one !== chosen).map((one) => `${one.title} ${number(valuesOf(one)[at])}`);
-    readout.textContent = `${words}${chance.length ? `; ${chance.join(", ")}` : ""}.`;
+    readout.textContent = t`${words}${chance.length ? t`; ${chance.join(t`, `)}` : ""}.`;
     cursor.setAttribute("x1", x(shares[at]));
     cursor.setAttribute("x2", x(shares[at]));
     picture.setAttribute("aria-valuenow", Math.round(100 * shares[at]));
@@ -104,7 +105,7 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
     event.preventDefault();
     move(event.key in ends ? ends[event.key] : at + STEPS[event.key]);
   });
-  const caption = el("figcaption", {}, el("strong", {}, `${title}: ${better}.`), " ", line);
+  const caption = el("figcaption", {}, el("strong", {}, t`${title}: ${better}.`), " ", line);
   return {
     node: el("figure", {}, caption, picture, readout),
     choose(label) {
@@ -118,7 +119,7 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
 
 function axes(x, y, values) {
   const across = values.map((value) => [
-    svg("line", { class: "page-grid", x1: x(0), x2: x(1), y1: y(value), y2: y(value) }),
+    svg("line", { class: "av-chart__grid", x1: x(0), x2: x(1), y1: y(value), y2: y(value) }),
     svg("text", { x: x(0) - 5, y: y(value) + 4, "text-anchor": "end" }, number(value)),
   ]);
   const below = [0, 0.5, 1].map((share) => svg("text", { x: x(share), y: HEIGHT - 8, "text-anchor": ["start", "middle", "end"][2 * share] }, percent(share)));

@@ -1,0 +1,13 @@
+// The choice of language at the top: links to this page in each language. The server remembers what was chosen.
+
+import { language } from "../../../render/viewer/js/language.js";
+
+/** Marks the page's language among the links; the others keep the rest of the address. */
+export function languages(element) {
+  for (const link of element.querySelectorAll("a[hreflang]")) {
+    if (link.hreflang === language()) link.setAttribute("aria-current", "true");
+    const address = new URL(location.href);
+    address.searchParams.set("language", link.hreflang);
+    link.href = address.search;
+  }
+}

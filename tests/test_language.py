@@ -1,0 +1,185 @@
+"""The catalogue of each language: whole, without what nobody says, and nothing that people read is outside of it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from attnviz.errors import OptionError
+from attnviz.language import (
+    DEFAULT_LANGUAGE,
+    LANGUAGES,
+    SCRIPT_SECTIONS,
+    catalogue,
+    skeleton,
+    speaker,
+    translated,
+    words_script,
+)
+from tests.sentences import Literal, literals, said, script_literals
+
+PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
+SCRIPTS = {
+    "viewer": sorted((PACKAGE / "render" / "viewer" / "js").glob("*.js")),
+    "page scripts": sorted((PACKAGE / "serve" / "page" / "js").glob("*.js")),
+}
+SOURCES = sorted(file for file in PACKAGE.rglob("*.py") if "terminal" not in file.parts)  # which speaks English
+CARDS = sorted((PACKAGE.parent / "weights").glob("*.json"))
+OTHERS = [code for code in LANGUAGES if code != DEFAULT_LANGUAGE]
+NAMES = re.compile(r"\{(\w+)\}")
+# Texts of scripts with words in them that nobody reads: keys, selectors, styles, cookies.
+FOR_MACHINES = {
+    *("Delete", "Backspace", "linear-gradient(to right, {})", "scale({}) translate({}%, {}%)"),
+    *("(prefers-color-scheme: dark)", "html.dark, body.dark", ".page-samples button", "layer3 spatial"),
+    *("#page-photo input[type=file]", "#page-photo input[type=file]:not([aria-label])", "{} {} {} stride"),
+    *("stride {}", "stride ", "av-button {}", "clipPath"),
+    "repeating-conic-gradient(#bebebe 0 25%, #ffffff 0 50%) 0 0 / 10px 10px",
+}
+CLASSES = re.compile(r"(?:\s*(?:av|page)[\w{}-]*\s*)+")
+KEYS = re.compile(r"Arrow\w+|Home|End|Escape|Enter|PageUp|PageDown")
+WORDS = re.compile(r"[A-Z][a-z]|[a-z]{2,}[ :] ?[a-z]{2,}| [a-z]{2,}|[a-z]{2,} ")
+
+
+def in_scripts(section: str) -> list[tuple[str, Literal]]:
+    return [
+        (script.name, literal) for script in SCRIPTS[section] for literal in script_literals(script.read_text("utf-8"))
+    ]
+
+
+@pytest.fixture(params=OTHERS)
+def language(request) -> str:
+    return request.param
+
+
+# --- the catalogue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", SCRIPTS)
+def test_scripts_say_what_the_catalogue_has_and_nothing_else(language, section):
+    said_here = {literal.text for _, literal in in_scripts(section) if literal.translated}
+    known = {skeleton(english) for name in SCRIPTS for english in catalogue(language)[name]}
+    assert said_here - known == set()
+    everywhere = {literal.text for name in SCRIPTS for _, literal in in_scripts(name) if literal.translated}
+    assert {skeleton(english) for english in catalogue(language)[section]} - everywhere == set()
+
+
+def test_no_script_says_anything_past_the_catalogue():
+    found = [
+        (script, literal.text)
+        for section in SCRIPTS
+        for script, literal in in_scripts(section)
+        if not literal.translated
+        and WORDS.search(literal.text)
+        and not (CLASSES.fullmatch(literal.text) or KEYS.fullmatch(literal.text) or literal.text in FOR_MACHINES)
+    ]
+    assert found == []
+
+
+def test_the_search_for_texts_finds_them():
+    source = 'const a = el("p", {}, `Photo ${b ? "of a cat" : t`of ${n} cats`}`); // "a comment"\nconst re = /"[`]/;'
+    assert script_literals(source) == [
+        Literal("p", translated=False),
+        Literal("Photo {}", translated=False),
+        Literal("of a cat", translated=False),
+        Literal("of {} cats", translated=True),
+    ]
+    assert WORDS.search("Photo {}")
+
+
+def test_python_says_what_the_catalogue_has(language):
+    known = {skeleton(english) for entries in catalogue(language).values() for english in entries}
+    missing = {(source.name, text) for source in SOURCES for text in said(source) if text not in known and text != "{}"}
+    assert missing == set()
+
+
+def test_the_catalogue_has_nothing_that_nobody_says(language):
+    written = {text for source in SOURCES for text in literals(source)}
+    written |= {literal.text for name in SCRIPTS for _, literal in in_scripts(name)}
+    written |= {card.read_text("utf-8") for card in CARDS}
+    everything = "\n".join(written) + "\n".join(" ".join(skeleton(text).split()) for text in written)
+    unused = {
+        english
+        for section, entries in catalogue(language).items()
+        if section not in SCRIPTS
+        for english in entries
+        if skeleton(english) not in everything
+    }
+    assert unused == set()
+
+
+def test_translations_have_the_values_of_their_sentences(language):
+    for section in catalogue(language).values():
+        for english, words in section.items():
+            assert set(NAMES.findall(words)) <= set(NAMES.findall(english)), english
+            assert re.sub(NAMES, "", words).count("{") == 0, english
+
+
+def test_names_of_values_are_unique_within_a_sentence(language):
+    for section in catalogue(language).values():
+        for english in section:
+            names = NAMES.findall(english)
+            assert len(set(names)) == len(names), english
+
+
+def test_one_sentence_has_one_translation(language):
+    found: dict[str, str] = {}
+    for section in catalogue(language).values():
+        for english, words in section.items():
+            assert found.setdefault(english, words) == words, english
+
+
+def test_chinese_is_set_with_its_own_punctuation():
+    wrong = [
+        words
+        for section in catalogue("zh").values()
+        for words in section.values()
+        if re.search(r"[一-鿿][,:;?!]|[一-鿿]\.$", words)
+    ]
+    assert wrong == []
+
+
+# --- translating ----------------------------------------------------------------------------------------------------
+
+
+def test_english_is_left_as_it_is():
+    assert translated("Photo", "en") == "Photo"
+    assert catalogue("en") == {}
+
+
+def test_what_the_catalogue_does_not_have_stays_english(language):
+    assert translated("never heard of", language) == "never heard of"
+    assert translated("", language) == ""
+
+
+def test_a_pattern_of_the_scripts_does_not_catch_other_sentences():
+    assert translated("Left to right", "zh") == "Left to right"
+
+
+@pytest.mark.parametrize("language", ["", "de", "ZH", "../zh", None, 3])
+def test_an_unknown_language_is_refused(language):
+    with pytest.raises(OptionError, match="expected a language of en, zh, got"):
+        speaker(language)
+
+
+def test_values_are_put_in_as_they_are(monkeypatch):
+    from attnviz import language as module
+
+    entries = {"words": {"{a} saw {b}": "{b} 被 {a} 看到", "a cat": "一只猫"}}
+    monkeypatch.setattr(module, "catalogue", lambda code: entries)
+    module._lookup.cache_clear()
+    translated.cache_clear()
+    try:
+        assert translated("{b} saw a cat", "zh") == "一只猫 被 {b} 看到"
+        assert translated("two\nlines saw {0.__class__}", "zh") == "{0.__class__} 被 two\nlines 看到"
+    finally:
+        module._lookup.cache_clear()
+        translated.cache_clear()
+
+
+def test_the_words_for_scripts_cannot_end_their_element(language):
+    text = words_script(language)
+    assert "<" not in text
+    told = json.loads(re.fullmatch(r"Object\.assign\(window, (.*)\);", text)[1])
+    assert told["attnvizLanguage"] == language
+    assert len(told["attnvizWords"]) >= sum(len(catalogue(language)[section]) > 0 for section in SCRIPT_SECTIONS)
