@@ -6,8 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "cross", "channel", "sites", "evidence"]: those that have something to show, in
-                   this order
+    views          ["stages", "position", "cross", "channel", "sites", "evidence"]: those that have something to show,
+                   in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
