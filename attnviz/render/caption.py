@@ -55,7 +55,7 @@ def caption(
     sentences = [_subject(explanation, photo_name), _panels(panels, say)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
     sentences += [_meaning(kind, panels, explanation) for kind in kinds if kind in _MEANINGS]
-    sentences += [_drawing(panels, options, say), _result(explanation), _weights(explanation)]
+    sentences += [_drawing(panels, options, say), _result(explanation, say), _weights(explanation)]
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 
@@ -111,13 +111,11 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
     return f"Colours ({options.colormap}): {ranges}; {cells}."
 
 
-def _result(explanation: Explanation) -> str:
-    found = findings(explanation, synonyms=True)
+def _result(explanation: Explanation, say: Say) -> str:
+    found = say("; ").join(findings(explanation, synonyms=True))
     if not found:
         return ""
-    return (
-        f"Predicted: {'; '.join(found)}." if explanation.predictions else f"Share of the picture: {'; '.join(found)}."
-    )
+    return f"Predicted: {found}." if explanation.predictions else f"Share of the picture: {found}."
 
 
 def _weights(explanation: Explanation) -> str:

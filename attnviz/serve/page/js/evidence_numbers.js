@@ -2,7 +2,7 @@
 
 import { el, svg } from "../../../render/viewer/js/dom.js";
 import { number, percent } from "../../../render/viewer/js/format.js";
-import { t } from "../../../render/viewer/js/language.js";
+import { t, word } from "../../../render/viewer/js/language.js";
 
 const SHORT = { uniform: t`Even`, centre: t`Centre prior`, shuffled: t`Shuffled weights` };
 const AGREES = t`Spearman's rank correlation between two maps, −1 (opposite order) to 1 (the same order); 0 by chance.`;
@@ -119,7 +119,7 @@ export function agreement({ maps }) {
 export function positions(all) {
   const tables = all.map((one) => {
     const rows = QUERY.filter(([name]) => one[name] !== null).map(([name, title, chance]) => [title, shown(one[name]), chance]);
-    return table(captioned(t`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
+    return table(captioned(t`${word(capital(one.label))}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
   });
   const lines = QUERY.map(([, title, , line]) => el("li", {}, captioned(t`${title}.`, line)));
   return [el("div", { class: "page-tables" }, tables), el("ul", { class: "page-definitions" }, lines)];
