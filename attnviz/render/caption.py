@@ -54,7 +54,7 @@ def caption(
     """
     sentences = [_subject(explanation, photo_name), _panels(panels, say)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
-    sentences += [_meaning(kind, panels, explanation) for kind in kinds if kind in _MEANINGS]
+    sentences += [_meaning(kind, panels, explanation, say) for kind in kinds if kind in _MEANINGS]
     sentences += [_drawing(panels, options, say), _result(explanation, say), _weights(explanation)]
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
@@ -79,16 +79,16 @@ def _panels(panels: Sequence[Panel], say: Say) -> str:
     return f"Panels: {say('; ').join(parts)}."
 
 
-def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation) -> str:
+def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation, say: Say) -> str:
     others = max((position.others for position in explanation.positions.values()), default=0)
     danet = "position" in explanation.positions  # which names its attention itself
     sentence = _MEANINGS["attention_row" if kind == "position_row" and not danet else kind]
     sizes = dict.fromkeys(panel.values.size for panel in panels if panel.kind == kind and panel.values is not None)
     return sentence.format(
         others=f" and {others} other token{'s' if others > 1 else ''}" if others else "",
-        n=" or ".join(f"{n}" for n in sizes),
-        matrix=" or ".join(f"{n} × {n}" for n in sizes),
-        even=" or ".join(f"{1 / n:.2g}" for n in sizes),
+        n=say(" or ").join(f"{n}" for n in sizes),
+        matrix=say(" or ").join(f"{n} × {n}" for n in sizes),
+        even=say(" or ").join(f"{1 / n:.2g}" for n in sizes),
     )
 
 
@@ -104,7 +104,7 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
     else:
         ends = [say(" to ".join(format_ends(scale.low, scale.high))) for scale in shared]
         parts = [f"{say(quantity(scale.kind))} {range_}" for scale, range_ in zip(shared, ends, strict=True)]
-        ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
+        ranges = f"maps of one quantity share one scale ({say('; ').join(parts)})"
     if placed:
         opacity = percent(options.map_opacity)
         return f"Colours ({options.colormap}): {ranges}; {cells}, {opacity} opaque over the photo."

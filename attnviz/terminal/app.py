@@ -78,6 +78,7 @@ def explain_photos(
     font_size: options.FontSize = 7.0,
     title: options.Title = True,
     caption: options.Caption = False,
+    language: options.Language = "en",
 ) -> None:
     """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
     from attnviz.terminal.explain import ExplainRequest, run_explain
@@ -88,6 +89,7 @@ def explain_photos(
         "interpolation": "bilinear" if smooth else "nearest",
         **{"columns": columns, "colormap": colormap, "scaling": scaling, "map_opacity": opacity},
         **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
+        "language": language,
     }
     chosen = [name.lower() for name in _split(formats)] + ["html"] * html
     asked = network.NetworkRequest(
