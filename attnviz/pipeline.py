@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
+from attnviz.observe.receptive_fields import fields_of_maps
 from attnviz.observe.recorder import Recording, lock_of
 from attnviz.observe.select_sites import Selected, Sites, record_selected
+from attnviz.observe.step_watch import watching_steps
 from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
@@ -37,6 +39,7 @@ class Forecast:
         cost: Memory, multiplications and seconds that the run will take, estimated.
         seconds: Stage of the work so far -> wall-clock seconds.
         sites: Which sites are recorded; None: all.
+        inside: Whether the tensors inside the attention modules are kept.
     """
 
     photo: ByteArray
@@ -46,6 +49,7 @@ class Forecast:
     cost: Cost
     seconds: dict[str, float]
     sites: Sites | None = None
+    inside: bool = False
 
 
 def explain(
@@ -58,6 +62,7 @@ def explain(
     preprocessing: Preprocessing | None = None,
     top: int = 5,
     sites: Sites | None = None,
+    inside: bool = False,
 ) -> Explanation:
     """Run a network on a photo and keep what its attention did.
 
@@ -77,6 +82,7 @@ def explain(
             module that gives features (B, C, h, w), such as ``"layer4"``: their norm at each location;
             ``"layer4.grad_cam"``: Grad-CAM there (arXiv 1610.02391), of the first prediction. Or a list of own
             `attnviz.Site`.
+        inside: Keep what happens inside the attention modules, step by step, for `Explanation.inside` and the viewer.
 
     Returns:
         What the network did, as plain arrays that draw and save themselves.
@@ -95,7 +101,7 @@ def explain(
     """
     _check_top(top)
     ready = forecast(image, model, device=device, size=size, resize_mode=resize_mode, preprocessing=preprocessing)
-    return run(replace(ready, sites=sites), top=top)
+    return run(replace(ready, sites=sites, inside=inside), top=top)
 
 
 def forecast(
@@ -140,7 +146,8 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     check_fits(ready.cost, free_memory(str(loaded.device)))
     with _timed(seconds, "preprocess"):
         x, network_image, geometry = preprocess(ready.photo, ready.preprocessing, min_size=card.min_size)
-    with _timed(seconds, "forward"):
+    with _timed(seconds, "forward"), ExitStack() as stack:
+        steps = stack.enter_context(watching_steps(loaded.net)) if ready.inside else None
         selected = record_selected(loaded.net, x, ready.sites)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
     collect.check_finite(selected.recording, card.name)
@@ -155,7 +162,12 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
         seconds=seconds,
     )
     cams = _grad_cams(loaded.net, x, selected)
-    return replace(found, other_maps=(*found.other_maps, *cams)) if cams else found
+    if cams:
+        found = replace(found, other_maps=(*found.other_maps, *cams))
+    if steps is not None:
+        groups = [site.group for site in selected.recording.watched]
+        found = replace(found, modules=steps.collected(groups, geometry.network_size))
+    return found
 
 
 def collected(
@@ -203,6 +215,7 @@ def collected(
             channel_gates=collect.channel_gates(recording),
             segmentation=segmentation,
             other_maps=collect.other_maps(recording),
+            receptive_fields=fields_of_maps(loaded.net, recording, geometry.network_size),
             seconds=seconds,
         )
 

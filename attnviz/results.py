@@ -13,54 +13,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attnviz.attention_results import AttentionMap, ChannelAttention, ChannelGate, FloatArray, StageAttention
+from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
+from attnviz.inputs.receptive_field import ReceptiveField
+from attnviz.module_steps import ModuleSteps, follow, of_attention, of_gate
 from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
     from attnviz.measure.focus_table import FocusTable
     from attnviz.render.figure import NotebookFigure
 
-FloatArray = NDArray[np.float32]
+__all__ = [
+    "AttentionMap",
+    "ByteArray",
+    "ChannelAttention",
+    "ChannelGate",
+    "Explanation",
+    "FloatArray",
+    "LabelArray",
+    "ModelInfo",
+    "Prediction",
+    "Segmentation",
+    "StageAttention",
+    "received_map",
+]
+
 ByteArray = NDArray[np.uint8]
 LabelArray = NDArray[np.uint8] | NDArray[np.uint16]
-
-
-@dataclass(frozen=True, eq=False)
-class AttentionMap:
-    """One number per location of the network's grid.
-
-    Attributes:
-        label: Stable name, for example ``"stage1.gain"``.
-        title: Name for people, for example ``"Stage 1 · effective gain"``.
-        kind: As in `attnviz.models.sites.SiteKind`, or ``"position_row"`` and the like.
-        values: float32 (h, w), finite, in the unit below, never rescaled.
-        unit: Unit for people, for example ``"x"`` (a gain), ``"logit"``, ``"share"``.
-        bounds: The range the quantity can take by definition; None where it is unbounded.
-        stage: Stage of the trunk, from 1; None for heads.
-        stride: Input pixels per location.
-
-    Example:
-        >>> import attnviz
-        >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu")
-        >>> gain = explanation.maps["stage3.gain"]
-        >>> gain.title, gain.values.shape, gain.stride
-        ('Stage 3 · effective gain', (8, 12), 16)
-    """
-
-    label: str
-    title: str
-    kind: str
-    values: FloatArray
-    unit: str
-    bounds: tuple[float | None, float | None]
-    stage: int | None
-    stride: int
-
-    @property
-    def raw_range(self) -> tuple[float, float]:
-        """Smallest and largest value, in `unit`."""
-        return float(self.values.min()), float(self.values.max())
 
 
 @dataclass(frozen=True)
@@ -74,71 +55,6 @@ class Prediction:
 
     category: str
     probability: float
-
-
-@dataclass(frozen=True, eq=False)
-class StageAttention:
-    """What one BAM computed (paper arXiv 1807.06514, Eq. 2-4).
-
-    Attributes:
-        stage: 1, 2 or 3; the BAM sits after this stage of the trunk.
-        stride: Input pixels per location.
-        fusion: ``"sum"``: sigmoid(channel + spatial), the paper; ``"product"``: the released code.
-        spatial_logit: float32 (h, w), unbounded.
-        channel_logit: float32 (C,), unbounded.
-        gain: float32 (h, w) in (1, 2): mean over channels of 1 + sigmoid(fused logits).
-    """
-
-    stage: int
-    stride: int
-    fusion: str
-    spatial_logit: AttentionMap
-    channel_logit: FloatArray
-    gain: AttentionMap
-
-    def gate(self, channel: int) -> FloatArray:
-        """The gate of one channel, float32 (h, w) in (0, 1)."""
-        spatial, logit = self.spatial_logit.values, self.channel_logit[channel]
-        fused = spatial + logit if self.fusion == "sum" else spatial * logit
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * fused)), dtype=np.float32)  # sigmoid without overflow
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelAttention:
-    """DANet's channel attention (paper arXiv 1809.02983, section 3.3).
-
-    Attributes:
-        matrix: float32 (C, C), rows sum to 1: softmax(max - F F^T), as in the released code.
-        output: float32 (C, h, w), the module's output, gamma * attended + input.
-        effect: float32 (C,): mean absolute change the module makes to each channel, |gamma * attended|.
-        gamma: Weight of the attended features in the residual sum.
-        stride: Input pixels per location.
-    """
-
-    matrix: FloatArray
-    output: FloatArray
-    effect: FloatArray
-    gamma: float
-    stride: int
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelGate:
-    """One number per channel by which features are multiplied (SE, CBAM).
-
-    Attributes:
-        label: Stable name, for example ``"stage1.block1.channel_gate"``.
-        title: Name for people.
-        values: float32 (C,) in (0, 1).
-        stage: Stage of the trunk, from 1; None for heads.
-        stride: Input pixels per location of the features that are gated.
-    """
-
-    label: str
-    title: str
-    values: FloatArray
-    stage: int | None
-    stride: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +119,9 @@ class Explanation:
         channel_gates: Label -> one number per channel (SE, CBAM).
         segmentation: Present for networks that segment.
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
+        receptive_fields: Label of a map, or of another site -> what its cells see of the network image; those of which
+            that is known.
+        modules: Label of an attention module -> the tensors inside it; empty where `explain` was not asked for them.
         seconds: Stage of the work -> wall-clock seconds.
 
     Example:
@@ -227,6 +146,8 @@ class Explanation:
     channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
     segmentation: Segmentation | None = None
     other_maps: tuple[AttentionMap, ...] = ()
+    receptive_fields: Mapping[str, ReceptiveField] = field(default_factory=dict)
+    modules: Mapping[str, ModuleSteps] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -255,6 +176,39 @@ class Explanation:
             (8, 12)
         """
         return attention_named(self.positions, label)
+
+    def inside(self, site: str, at: tuple[int, int] | None = None) -> ModuleSteps:
+        """What happens inside one attention module, step by step; prints as a table.
+
+        Args:
+            site: Label of the module (``"stage3"``, ``"position"``, ``"stage1.block2"``) or of one of its maps.
+            at: (row, column) of a location to follow through it; None: the middle.
+
+        Returns:
+            Every tensor with its formula, shape and range. Of an attention that was found in somebody's own network
+            only what is known of it.
+
+        Raises:
+            OptionError: There is no such module or location, or the photo was explained without ``inside=True``.
+
+        Example:
+            >>> import attnviz
+            >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", inside=True)
+            >>> [step.symbol for step in explanation.inside("stage3", at=(4, 6))][-3:]
+            ['z', 'M', 'F'']
+        """
+        label = next((name for name in (site, site.rpartition(".")[0]) if name in self.modules), None)
+        position = self.positions.get(site if label is None else label)
+        if label is not None:
+            return follow(self.modules[label], position, at)
+        gate = self.channel_gates.get(site) or next((m for m in self.other_maps if m.label == site), None)
+        if position is not None:
+            return follow(of_attention(site, position), position, at)
+        if gate is not None:
+            return follow(of_gate(gate), None, at)
+        known = [*self.modules, *self.positions, *self.channel_gates, *(m.label for m in self.other_maps)]
+        hint = "" if self.modules else "; explain(..., inside=True) keeps what happens inside modules"
+        raise OptionError(f"expected an attention module of {', '.join(known) or 'none'}, got {quoted(site)}{hint}")
 
     @property
     def detail_size(self) -> tuple[int, int]:
@@ -299,7 +253,7 @@ class Explanation:
             mask: bool (H, W) of the photo's size, True on the object. Of box and mask one at most.
 
         Returns:
-            The numbers, by map and name; `attnviz.measure.focus_table.MEASURES` says what each means. It prints as a
+            The numbers, by map and name; `attnviz.measure.definitions.FOCUS` says what each means. It prints as a
             table.
 
         Raises:
@@ -358,7 +312,7 @@ class Explanation:
             formats: Any of ``"png"``, ``"pdf"``, ``"svg"`` (the figure), ``"npz"`` (everything as raw arrays),
                 ``"gif"``, ``"webp"`` (stage after stage) and ``"html"`` (the viewer in one file).
             photo: The photo's file, for the heading and so that ``attnviz replay`` finds it; None: not told.
-            evidence: What `attnviz.evidence` measured about the same photo: ``evidence.json`` lies beside the figure.
+            evidence: From `attnviz.evidence` of the same photo: its files lie beside, the viewer shows it too.
             **options: As for `figure`.
 
         Returns:

@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
 # Rooms and the files at the root, each of which may import from itself and from what stands before it.
 ORDER = (
-    *("errors", "extras", "language", "inputs", "position_attention", "results", "models", "observe", "pipeline"),
+    *(
+        "errors",
+        "extras",
+        "language",
+        "inputs",
+        "position_attention",
+        "attention_results",
+        "results",
+        "models",
+        "observe",
+        "pipeline",
+    ),
     *("reduce", "measure", "render"),
     *("save", "bulk", "serve", "terminal", "__init__", "__main__"),
 )

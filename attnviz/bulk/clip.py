@@ -22,14 +22,14 @@ from attnviz.bulk.sources import find_photos
 from attnviz.bulk.table import arrow, parts
 from attnviz.errors import ImageError, OptionError, quoted
 from attnviz.inputs.preprocess import Preprocessing, plan
+from attnviz.reduce.spread import log_floor
 from attnviz.render.animation import label_font
 from attnviz.render.caption import RANDOM_WEIGHTS
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.layout import ALARM, INK
+from attnviz.render.layout import ALARM, INK, end_texts
 from attnviz.render.panels import Panel
 from attnviz.render.pictures import panel_pixels
-from attnviz.render.scales import Scale
-from attnviz.render.typesetting import format_ends
+from attnviz.render.scales import Scale, usual_opacity, usual_spread
 from attnviz.results import ByteArray
 from attnviz.save.atomic_files import write_files
 from attnviz.save.file_names import safe_stem
@@ -95,7 +95,13 @@ def read_clip(file: str, out: Path, *, trained: bool = True) -> Clip:
 
 def _range(label: str, rows: list[Row]) -> Scale:
     maps = [row[f"map.{label}"] for row in rows]
-    return Scale(label, "", min(entry["low"] for entry in maps), max(entry["high"] for entry in maps), (label,))
+    low, high = min(entry["low"] for entry in maps), max(entry["high"] for entry in maps)
+    kind = "position_received" if label.endswith(".received") else label  # as `attnviz.results.received_map` names it
+    floor = log_floor(low, high) if usual_spread(kind) == "log" else None
+    below = floor is not None and low < floor
+    return Scale(
+        kind, "", low if floor is None else floor, high, (label,), floor is not None, usual_opacity(kind), below=below
+    )
 
 
 def clip_pictures(clip: Clip, preprocessing: Preprocessing, *, min_size: int = 1) -> Iterator[ByteArray]:
@@ -131,7 +137,7 @@ def _with_words(pictures: list[ByteArray], clip: Clip) -> ByteArray:
     canvas = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), "white")  # H.264 wants even sides
     draw = ImageDraw.Draw(canvas)
     words = ["photo" if clip.trained else RANDOM_WEIGHTS]
-    words += [f"{label}  {' to '.join(format_ends(scale.low, scale.high))}" for label, scale in clip.scales.items()]
+    words += [f"{label}  {' to '.join(end_texts(scale))}{', log' * scale.log}" for label, scale in clip.scales.items()]
     for number, (picture, text) in enumerate(zip(pictures, words, strict=True)):
         canvas.paste(Image.fromarray(picture), (number * step, 0))
         color = ALARM if text == RANDOM_WEIGHTS else INK

@@ -33,7 +33,11 @@ def strip(
         RGB uint8 (h, n * w + (n - 1) * 4, 3) of n pictures.
     """
     looks, panels = options or FigureOptions(), strip_panels(explanation)
-    ranges = scales or {name: scale for scale in find_scales(panels, looks.scaling) for name in scale.panels}
+    ranges = scales or {
+        name: scale
+        for scale in find_scales(panels, looks.scaling, spread=looks.spread, opacity_by=looks.opacity_by)
+        for name in scale.panels
+    }
     pictures: list[ByteArray] = []
     for panel in panels:
         if pictures:

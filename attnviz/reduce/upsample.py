@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
+from attnviz.inputs.cell_places import looked_at
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.reduce.maps import FloatArray, checked
 
 Interpolation = Literal["nearest", "bilinear"]
@@ -20,6 +22,7 @@ def upsample(
     *,
     how: Interpolation = "nearest",
     onto: Onto = "photo",
+    field: ReceptiveField | None = None,
 ) -> FloatArray:
     """Sample a map at the centre of every pixel of a picture.
 
@@ -33,6 +36,7 @@ def upsample(
             as PyTorch's ``align_corners=False``. Sampling, not averaging: where `size` is below the grid, cells between
             the pixels' centres are passed over.
         onto: ``"photo"``: NaN where the network did not see the photo; ``"network"``: the pixels the network saw.
+        field: What the map's cells see, to draw each around the middle of that; None: cells are even tiles.
 
     Returns:
         float32 (height, width), in the map's unit; within the range of the map.
@@ -53,6 +57,9 @@ def upsample(
         raise OptionError(f"expected a size of at least 1 x 1 pixels, got {width} x {height}")
     rows = _positions(height, whole[0], (top, bottom), values.shape[0])
     columns = _positions(width, whole[1], (left, right), values.shape[1])
+    if field is not None:
+        rows = looked_at(rows, field.rows, count=values.shape[0], size=geometry.network_size[0])
+        columns = looked_at(columns, field.columns, count=values.shape[1], size=geometry.network_size[1])
     if how == "nearest":
         sampled = values[np.ix_(_cells(rows), _cells(columns))]
     else:

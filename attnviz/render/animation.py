@@ -13,11 +13,11 @@ from attnviz.errors import OptionError
 from attnviz.render.caption import RANDOM_WEIGHTS
 from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.layout import ALARM, INK, MUTED
+from attnviz.render.layout import ALARM, INK, LOG_MARK, MUTED, end_texts
 from attnviz.render.panels import Panel, deepest_of_stages, resolve
-from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
+from attnviz.render.pictures import panel_pixels, photo_at, scale_bar
 from attnviz.render.scales import Scale, find_scales
-from attnviz.render.typesetting import format_ends, label_file, printable, text_width, unit_text, wrap
+from attnviz.render.typesetting import label_file, printable, text_width, wrap
 from attnviz.results import ByteArray, Explanation
 
 AnimationFormat = Literal["gif", "webp"]
@@ -92,7 +92,11 @@ def _steps(explanation: Explanation, options: FigureOptions) -> list[_Step]:
         raise OptionError(f"expected a network with stages to animate, got {explanation.model.name}, which has none")
     say = figure_speaker(options.language)
     panels = [replace(panel, title=say(panel.title)) for panel in resolve(explanation, ("photo", *names), ())]
-    scales = {name: scale for scale in find_scales(panels, options.scaling) for name in scale.panels}
+    scales = {
+        name: scale
+        for scale in find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+        for name in scale.panels
+    }
     photo = photo_at(explanation.photo, _size(explanation.photo))
     return [_step(panel, photo, explanation, options, scales.get(panel.name)) for panel in panels]
 
@@ -131,7 +135,7 @@ def _frame(
     title = _fitting(step.title, room, _FONT)
     draw.text((_MARGIN, top), title, fill=INK if number is not None else MUTED, font=label_font(text=title))
     if step.scale is not None:
-        _scale_bar(canvas, draw, step.scale, options.colormap, (_MARGIN, top + 24))
+        _scale_bar(canvas, draw, step.scale, options, (_MARGIN, top + 24))
     elif number == 0:
         name = _fitting(explanation.model.name, room, 12)
         draw.text((_MARGIN, top + 22), name, fill=MUTED, font=label_font(12, text=name))
@@ -144,17 +148,18 @@ def _frame(
 
 
 def _scale_bar(
-    canvas: Image.Image, draw: ImageDraw.ImageDraw, scale: Scale, colormap: str, corner: tuple[int, int]
+    canvas: Image.Image, draw: ImageDraw.ImageDraw, scale: Scale, options: FigureOptions, corner: tuple[int, int]
 ) -> None:
     width = canvas.width - 2 * _MARGIN
-    flat = scale.low == scale.high
-    canvas.paste(Image.fromarray(bar_pixels(colormap, (8, width), flat=flat)), corner)
-    low, high = format_ends(scale.low, scale.high)
-    high = f"{high} {unit_text(scale.unit)}".strip()
+    canvas.paste(Image.fromarray(scale_bar(scale, options, (8, width))), corner)
+    low, high = end_texts(scale)
     y = corner[1] + 11
-    draw.text((corner[0], y), low, fill=MUTED, font=label_font(12))
-    if not flat:
-        draw.text((corner[0] + width, y), high, fill=MUTED, font=label_font(12), anchor="ra")
+    draw.text((corner[0], y), low, fill=MUTED, font=label_font(12, text=low))
+    if not scale.flat:
+        draw.text((corner[0] + width, y), high, fill=MUTED, font=label_font(12, text=high), anchor="ra")
+    if scale.log:
+        mark = figure_speaker(options.language)(LOG_MARK)
+        draw.text((corner[0] + width / 2, y), mark, fill=MUTED, font=label_font(12, text=mark), anchor="ma")
 
 
 def _dots(draw: ImageDraw.ImageDraw, number: int | None, count: int, right: tuple[int, int]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from attnviz.language import Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel, quantity
-from attnviz.render.scales import find_scales, raw_range
+from attnviz.render.scales import Scale, find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
 from attnviz.results import Explanation
 
@@ -55,7 +55,9 @@ def caption(
     sentences = [_subject(explanation, photo_name), _panels(panels, say)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
     sentences += [_meaning(kind, panels, explanation, say) for kind in kinds if kind in _MEANINGS]
-    sentences += [_drawing(panels, options, say), _result(explanation, say), _weights(explanation)]
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+    sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
+    sentences += [_result(explanation, say), _weights(explanation)]
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 
@@ -92,12 +94,10 @@ def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation, say: 
     )
 
 
-def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
+def _drawing(panels: Sequence[Panel], scales: Sequence[Scale], options: FigureOptions, say: Say) -> str:
     if all(panel.values is None for panel in panels):
         return ""
     cells = "the network's own locations" if options.interpolation == "nearest" else "smoothed between locations"
-    placed = any(not panel.bare and (panel.values is not None or panel.classes is not None) for panel in panels)
-    scales = find_scales(panels, options.scaling)
     shared = [scale for scale in scales if len(scale.panels) > 1]
     if not shared:
         ranges = "the colours of every map span its own range"
@@ -105,10 +105,38 @@ def _drawing(panels: Sequence[Panel], options: FigureOptions, say: Say) -> str:
         ends = [say(" to ".join(format_ends(scale.low, scale.high))) for scale in shared]
         parts = [f"{say(quantity(scale.kind))} {range_}" for scale, range_ in zip(shared, ends, strict=True)]
         ranges = f"maps of one quantity share one scale ({say('; ').join(parts)})"
+    faded = {name for scale in scales if scale.opacity_by == "value" for name in scale.panels}
+    placed = any(
+        not panel.bare and panel.name not in faded and (panel.values is not None or panel.classes is not None)
+        for panel in panels
+    )
     if placed:
         opacity = percent(options.map_opacity)
         return f"Colours ({options.colormap}): {ranges}; {cells}, {opacity} opaque over the photo."
     return f"Colours ({options.colormap}): {ranges}; {cells}."
+
+
+def key(scales: Sequence[Scale], options: FigureOptions) -> list[str]:
+    """What a reader must know about colour bars that are not plain: sentences.
+
+    Args:
+        scales: Of a figure.
+        options: How its maps are drawn.
+    """
+    found = []
+    if any(scale.log for scale in scales):
+        found.append("Bars marked log are logarithmic: equal steps of colour are equal factors.")
+    if options.spread == "percentile" and any(not scale.flat for scale in scales):
+        found.append("Colours span the first to the 99th percentile of each map.")
+    if any(scale.opacity_by == "value" for scale in scales):
+        top = percent(options.map_opacity)
+        found.append(f"Where a bar fades, the opacity follows the value, from none at its low end to {top} at its top.")
+    return found
+
+
+def _places(panels: Sequence[Panel], options: FigureOptions) -> str:
+    moved = options.cells == "centers" and any(panel.field is not None for panel in panels)
+    return "Each cell is drawn around the middle of what it sees." if moved else ""
 
 
 def _result(explanation: Explanation, say: Say) -> str:

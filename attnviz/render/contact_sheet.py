@@ -58,7 +58,7 @@ def thumbnails(explanation: Explanation, options: FigureOptions) -> tuple[ByteAr
     zoom = min(1.0, THUMBNAIL / max(height, width))
     photo = photo_at(explanation.photo, (max(1, round(height * zoom)), max(1, round(width * zoom))))
     panel = deepest_panel(explanation)
-    scale = next(iter(find_scales([panel], "each")), None)
+    scale = next(iter(find_scales([panel], "each", spread=options.spread, opacity_by=options.opacity_by)), None)
     return photo, panel_pixels(panel, photo, explanation.geometry, scale=scale, options=options)
 
 

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from attnviz.errors import OptionError
+from attnviz.inputs.cell_places import CellPlaces
 from attnviz.language import DEFAULT_LANGUAGE, checked_language
 from attnviz.reduce.normalise import Scope
+from attnviz.reduce.spread import Spread
 from attnviz.reduce.upsample import Interpolation
 from attnviz.render.colormaps import DEFAULT, colormap
-from attnviz.render.overlay import DEFAULT_OPACITY, checked_opacity
+from attnviz.render.overlay import DEFAULT_OPACITY, OpacityBy, checked_opacity
 
 MAX_PANELS = 64
 MAX_PINS = 12
@@ -29,8 +31,16 @@ class FigureOptions:
         colormap: A name out of `attnviz.render.colormaps.names`.
         scaling: ``"each"``: the colours of every map span its own range; ``"shared"``: maps of the same quantity share
             one range, and one colour bar.
+        spread: How values are spread over the colours. ``"linear"``; ``"percentile"``: linearly between the first and
+            the 99th percentile of each map; ``"log"``: by their logarithms, down to a thousandth of the largest value;
+            ``"auto"``: ``"log"`` for position attention, ``"linear"`` for all else.
         map_opacity: Opacity of the maps over the photo, in [0, 1].
+        opacity_by: ``"even"``: that opacity everywhere; ``"value"``: the opacity follows the value, from none at the
+            low end of the colours to `map_opacity` at the high end; ``"auto"``: ``"value"`` for position attention,
+            ``"even"`` for all else.
         interpolation: ``"nearest"`` shows the network's own cells; ``"bilinear"`` smooths between their centres.
+        cells: Where the network's cells are drawn. ``"tiles"``: evenly over what the network saw; ``"centers"``: each
+            around the middle of what it sees, where that is known.
         width_mm: Width of the figure in millimetres, from 30 to 600; the height follows from the content.
         dpi: Dots per inch of the pictures in it, from 50 to 1200.
         font_size: In points, from 4 to 24.
@@ -49,8 +59,11 @@ class FigureOptions:
     columns: int | None = None
     colormap: str = DEFAULT
     scaling: Scope = "each"
+    spread: Spread | Literal["auto"] = "auto"
     map_opacity: float = DEFAULT_OPACITY
+    opacity_by: OpacityBy | Literal["auto"] = "auto"
     interpolation: Interpolation = "nearest"
+    cells: CellPlaces = "tiles"
     width_mm: float = 180.0
     dpi: int = 300
     font_size: float = 7.0
@@ -76,7 +89,10 @@ class FigureOptions:
         colormap(self.colormap)
         checked_language(self.language)
         _choice("scaling", self.scaling, get_args(Scope))
+        _choice("spread", self.spread, ("auto", *get_args(Spread)))
+        _choice("opacity_by", self.opacity_by, ("auto", *get_args(OpacityBy)))
         _choice("interpolation", self.interpolation, get_args(Interpolation))
+        _choice("cells", self.cells, get_args(CellPlaces))
         for name in ("title", "caption"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"expected {name} to be true or false, got {getattr(self, name)!r}")

@@ -18,12 +18,14 @@ from attnviz.render.typesetting import (
     DESCENT,
     LINE,
     format_ends,
+    format_log_ends,
     format_range,
     text_width,
     unit_text,
     wrap,
 )
 
+LOG_MARK = "log"  # stands below the bar of a logarithmic scale
 INK, MUTED, ALARM = "#1a1a1a", "#555555", "#b00020"
 
 _READABLE_MM = 28.0  # a panel's width that columns=None aims at
@@ -77,9 +79,9 @@ class Picture(Area):
 
 @dataclass(frozen=True)
 class Bar(Area):
-    """A colour bar, low end to the left; `flat` where there is only one value."""
+    """The colour bar of a scale, low end to the left."""
 
-    flat: bool
+    scale: Scale
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Words:
     notice: str = ""
     heading: str = ""
     subheading: str = ""
+    key: str = ""
     caption: str = ""
     say: Say = str
 
@@ -182,6 +185,8 @@ def lay_out(
         _row(page, panels[start : start + columns], width, aspect, measures, own)
     _shared_bars(page, [scale for scale in scales if len(scale.panels) > 1], measures)
     _legend(page, legend, measures)
+    if words.key:
+        page.lines(wrap(words.key, page.inner, size=measures.small, lines=3), measures.small, color=MUTED)
     if words.caption:
         page.height += measures.gap // 2
         page.lines(wrap(words.caption, page.inner, size=measures.font, lines=60), measures.font)
@@ -254,7 +259,7 @@ def _row(
                 small,
             )
         else:
-            page.items.append(Bar(left, y, size[0], measures.mm(1.5), flat=scale.low == scale.high))
+            page.items.append(Bar(left, y, size[0], measures.mm(1.5), scale))
             texts = _ends(scale, left, y + measures.mm(1.5 + 0.4), size[0], width, measures)
         page.items += texts
         bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])
@@ -278,16 +283,28 @@ def _stacked(lines: Sequence[str], left: float, top: float, size: float, color: 
 def _ends(scale: Scale, left: float, top: float, width: float, room: float, measures: _Measures) -> list[Text]:
     """The raw values at both ends of a bar: on one line where they fit, else one above the other."""
     size, say = measures.small, measures.say
-    if scale.low == scale.high:
+    if scale.flat:
         lines = wrap(say(format_range(scale.low, scale.high, scale.unit)), room, size=size, lines=3)
         return _stacked(lines, left, top, size)
-    low, high = format_ends(scale.low, scale.high)
-    unit = unit_text(scale.unit)
-    high = f"{high} {unit}" if unit else high
-    if text_width(low, size) + text_width(high, size) + size <= width:
+    low, high = end_texts(scale)
+    middle = say(LOG_MARK) if scale.log else ""
+    texts = [text for text in (low, middle, high) if text]
+    if sum(text_width(text, size) for text in texts) + size * (len(texts) - 1) <= width:
         y = top + ASCENT * size
-        return [Text(left, y, low, size, color=MUTED), Text(left + width, y, high, size, color=MUTED, align="right")]
-    return _stacked(wrap(say(f"{low} to {high}"), room, size=size, lines=3), left, top, size)
+        ends = [Text(left, y, low, size, color=MUTED), Text(left + width, y, high, size, color=MUTED, align="right")]
+        if middle:
+            between = (left + text_width(low, size) + left + width - text_width(high, size)) / 2.0
+            ends.append(Text(between, y, middle, size, color=MUTED, align="center"))
+        return ends
+    line = say(f"{low} to {high}")
+    return _stacked(wrap(f"{line}, {middle}" if middle else line, room, size=size, lines=3), left, top, size)
+
+
+def end_texts(scale: Scale) -> tuple[str, str]:
+    """Both ends of a bar in words, the second with the unit; "≤" and "≥" where values lie beyond."""
+    low, high = format_log_ends(scale.low, scale.high) if scale.log else format_ends(scale.low, scale.high)
+    unit = unit_text(scale.unit)
+    return f"{'≤ ' if scale.below else ''}{low}", f"{'≥ ' if scale.above else ''}{high}{f' {unit}' if unit else ''}"
 
 
 def _shared_bars(page: Page, scales: Sequence[Scale], measures: _Measures) -> None:
@@ -306,7 +323,7 @@ def _shared_bars(page: Page, scales: Sequence[Scale], measures: _Measures) -> No
             left = page.margin + number * (width + measures.gap)
             page.items += _stacked(lines, left, page.height, font, INK)
             top = page.height + depth + measures.mm(0.3)
-            page.items.append(Bar(left, top, width, measures.mm(2.0), flat=scale.low == scale.high))
+            page.items.append(Bar(left, top, width, measures.mm(2.0), scale))
             texts = _ends(scale, left, top + measures.mm(2.0 + 0.4), width, width, measures)
             page.items += texts
             bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])

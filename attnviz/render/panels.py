@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnviz.errors import OptionError
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.position_attention import PositionAttention, attention_title
 from attnviz.reduce.rollout import LABEL as ROLLOUT
 from attnviz.reduce.rollout import Rollout, layers_of, rollout_of
 from attnviz.render.figure_options import MAX_PANELS
+from attnviz.render.panel_fields import field_of_panel
 from attnviz.results import (
     AttentionMap,
     ChannelGate,
@@ -55,6 +57,7 @@ class Panel:
         classes: uint8 or uint16 (h, w) over what the network saw, drawn in the colours of the classes.
         bare: Whether the numbers have nothing to do with places on the photo (the channel matrix).
         pins: Numbers (from 0) of the pins to be marked.
+        field: What the cells of `values` see of the network image; None: not known.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Panel:
     classes: LabelArray | None = None
     bare: bool = False
     pins: tuple[int, ...] = ()
+    field: ReceptiveField | None = None
 
 
 def quantity(kind: str) -> str:
@@ -230,6 +234,11 @@ def _attentions(explanation: Explanation) -> dict[str, str]:
 
 
 def _panel(explanation: Explanation, name: str, pins: Pins) -> Panel:
+    panel = _made(explanation, name, pins)
+    return panel if panel.bare else replace(panel, field=field_of_panel(explanation, name))
+
+
+def _made(explanation: Explanation, name: str, pins: Pins) -> Panel:
     if name == "photo":
         title = "Photo" if explanation.geometry.whole else "Photo · frame: what the network saw"
         return Panel(name, title, pins=tuple(range(len(pins))) if explanation.positions else ())

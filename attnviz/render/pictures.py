@@ -6,6 +6,7 @@ from PIL import Image
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.reduce.upsample import upsample
 from attnviz.render.class_colors import class_colors
 from attnviz.render.colormaps import table
@@ -55,8 +56,15 @@ def panel_pixels(
     values = scale.apply(panel.values)
     if panel.bare:
         return colorize(_matrix_at(values, size), table(options.colormap))
-    placed = upsample(values, geometry, size, how=options.interpolation).clip(0.0, 1.0)
-    return overlay(photo, placed, options.colormap, options.map_opacity)
+    placed = upsample(values, geometry, size, how=options.interpolation, field=drawn_field(panel, options)).clip(
+        0.0, 1.0
+    )
+    return overlay(photo, placed, options.colormap, options.map_opacity, scale.opacity_by)
+
+
+def drawn_field(panel: Panel, options: FigureOptions) -> ReceptiveField | None:
+    """What the cells of a panel are drawn by: what they see where that is wanted and known; None: as even tiles."""
+    return panel.field if options.cells == "centers" else None
 
 
 def map_over_photo(explanation: Explanation, name: str, options: FigureOptions) -> ByteArray:
@@ -79,14 +87,44 @@ def map_over_photo(explanation: Explanation, name: str, options: FigureOptions) 
     alike = [
         map_panel(entry) for entry in explanation.maps.values() if entry.kind == panel.kind and entry.label != name
     ]
-    scale = next(iter(find_scales([panel, *alike], options.scaling)), None)
+    scale = next(
+        iter(find_scales([panel, *alike], options.scaling, spread=options.spread, opacity_by=options.opacity_by)), None
+    )
     return panel_pixels(panel, explanation.photo, explanation.geometry, scale=scale, options=options)
 
 
-def bar_pixels(colormap: str, size: tuple[int, int], *, flat: bool = False) -> ByteArray:
-    """A colour bar, low end to the left: RGB uint8 (*size, 3); a flat one has the middle colour throughout."""
+def scale_bar(scale: Scale, options: FigureOptions, size: tuple[int, int]) -> ByteArray:
+    """The colour bar of a scale as `bar_pixels` draws it: RGB uint8 (*size, 3)."""
+    fading = options.map_opacity if scale.opacity_by == "value" else None
+    return bar_pixels(options.colormap, size, flat=scale.flat, fading=fading)
+
+
+def bar_pixels(colormap: str, size: tuple[int, int], *, flat: bool = False, fading: float | None = None) -> ByteArray:
+    """A colour bar, low end to the left.
+
+    Args:
+        colormap: A name out of `attnviz.render.colormaps.names`.
+        size: (height, width) in pixels.
+        flat: Whether all of it has the middle colour.
+        fading: Where the opacity follows the value, that at the high end; the bar lies over a checkerboard then. None:
+            opaque.
+
+    Returns:
+        RGB uint8 (*size, 3).
+    """
     position = np.full(size[1], 0.5) if flat else (np.arange(size[1]) + 0.5) / size[1]
-    return np.ascontiguousarray(np.broadcast_to(colorize(position, table(colormap)), (*size, 3)))
+    if fading is None:
+        return np.ascontiguousarray(np.broadcast_to(colorize(position, table(colormap)), (*size, 3)))
+    return overlay(
+        _checkerboard(size), np.ascontiguousarray(np.broadcast_to(position, size)), colormap, fading, "value"
+    )
+
+
+def _checkerboard(size: tuple[int, int]) -> ByteArray:
+    """White and grey squares, two rows of them: what is seen through."""
+    side = max(1, size[0] // 2)
+    dark = (np.arange(size[0]) // side)[:, None] + np.arange(size[1]) // side
+    return np.repeat(np.where(dark % 2 == 1, 190, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _matrix_at(values: FloatArray, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from attnviz.language import Say
-from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, legend
+from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, key, legend
 from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import Page, Words, lay_out
@@ -55,7 +55,7 @@ class FigurePlan:
                 self.scales,
                 options,
                 aspect=height / width,
-                words=_words(explanation, options, self.caption, self.photo_name, self.say),
+                words=_words(self),
                 legend={
                     number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()
                 },
@@ -91,7 +91,7 @@ def plan_figure(
     say = figure_speaker(given.language) if drawn else str
     panels = tuple(replace(panel, title=say(panel.title)) for panel in resolve(explanation, given.panels, pins))
     given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
-    scales = find_scales(panels, given.scaling)
+    scales = find_scales(panels, given.scaling, spread=given.spread, opacity_by=given.opacity_by)
     text = caption(explanation, panels, given, photo_name=photo_name, say=say)
     plan = FigurePlan(explanation, given, panels, scales, text, photo_name, say)
     if drawn:
@@ -99,13 +99,16 @@ def plan_figure(
     return plan
 
 
-def _words(explanation: Explanation, options: FigureOptions, text: str, photo_name: str | None, say: Say) -> Words:
+def _words(plan: FigurePlan) -> Words:
+    explanation, options, say = plan.explanation, plan.options, plan.say
     untrained = not explanation.model.trained
     name = printable(explanation.model.name, 120)
+    photo = printable(plan.photo_name or "", 120)
     return Words(
         notice=say(f"{RANDOM_WEIGHTS}: what these maps show was not learned") if untrained else "",
-        heading=" · ".join(filter(None, [printable(photo_name or "", 120), name])) if options.title else "",
+        heading=" · ".join(filter(None, [photo, name])) if options.title else "",
         subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
-        caption=printable(text, 4000) if options.caption else "",
+        key="" if options.caption else printable(" ".join(map(say, key(plan.scales, options))), 400),
+        caption=printable(plan.caption, 4000) if options.caption else "",
         say=say,
     )

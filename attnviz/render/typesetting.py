@@ -209,6 +209,22 @@ def format_ends(low: float, high: float) -> tuple[str, str]:
     return _rounded(low, decimals), _rounded(high, decimals)
 
 
+def format_log_ends(low: float, high: float) -> tuple[str, str]:
+    """Both ends of a logarithmic scale: each with two significant digits, since both matter alike.
+
+    Args:
+        low: Finite, above 0.
+        high: Finite, above `low`.
+    """
+
+    def digits(number: float) -> str:
+        if number >= 1e6 or number < 1e-4:
+            return _plain(f"{number:.1e}")
+        return _plain(f"{number:.{max(0, 1 - math.floor(math.log10(number)))}f}")
+
+    return digits(low), digits(high)
+
+
 def format_range(low: float, high: float, unit: str = "") -> str:
     """A raw range for people, for example ``"1.02 to 1.37 ×"``, or ``"1.04 × everywhere"`` for a flat map."""
     ends, suffix = format_ends(low, high), f" {unit_text(unit)}" if unit_text(unit) else ""

@@ -127,9 +127,17 @@ def parse_manifest(document: object) -> Recipe:
         raise InputError(f"expected schema {SCHEMA!r} of the manifest, got {quoted(document.get('schema'))}")
     try:
         # Strictly: no text passes for a number. By way of JSON, whose lists are tuples then.
-        return Recipe.model_validate_json(json.dumps(document), strict=True)
+        return Recipe.model_validate_json(json.dumps(_as_then(document)), strict=True)
     except ValidationError as error:
         raise InputError(_sentence(error)) from error
+
+
+def _as_then(document: dict[str, Any]) -> dict[str, Any]:
+    """The manifest, saying how a figure was drawn before there were choices: linearly, equally opaque, as tiles."""
+    figure = document.get("figure")
+    if not isinstance(figure, dict):
+        return document
+    return {**document, "figure": {"spread": "linear", "opacity_by": "even", "cells": "tiles", **figure}}
 
 
 def _sentence(error: ValidationError) -> str:

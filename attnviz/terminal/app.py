@@ -61,6 +61,7 @@ def explain_photos(
     out: options.Out = Path("attnviz-out"),
     formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
     html: options.Html = False,
+    evidence: options.Evidence = False,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     size: network.Size = None,
@@ -71,8 +72,11 @@ def explain_photos(
     columns: options.Columns = None,
     colormap: options.Colormap = "viridis",
     scaling: options.Scaling = "each",
+    spread: options.Spread = "auto",
     opacity: options.Opacity = 0.6,
+    opacity_by: options.OpacityBy = "auto",
     smooth: options.Smooth = False,
+    cells: options.Cells = "tiles",
     width: options.Width = 180.0,
     dpi: options.Dpi = 300,
     font_size: options.FontSize = 7.0,
@@ -87,7 +91,8 @@ def explain_photos(
         "panels": _split([panels]),
         "pins": tuple(_pin(text) for text in at),
         "interpolation": "bilinear" if smooth else "nearest",
-        **{"columns": columns, "colormap": colormap, "scaling": scaling, "map_opacity": opacity},
+        **{"columns": columns, "colormap": colormap, "scaling": scaling, "spread": spread},
+        **{"map_opacity": opacity, "opacity_by": opacity_by, "cells": cells},
         **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
         "language": language,
     }
@@ -97,7 +102,7 @@ def explain_photos(
     )
     request = ExplainRequest(
         photos=photos, network=asked, out=out, formats=chosen, as_json=as_json,
-        resize_mode=resize_mode, top=top, figure=figure,
+        resize_mode=resize_mode, top=top, figure=figure, evidence=evidence,
     )  # fmt: skip
     raise typer.Exit(run_explain(request))
 

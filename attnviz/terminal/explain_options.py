@@ -21,6 +21,7 @@ Formats = Annotated[
     list[str], Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
 ]
 Html = Annotated[bool, Option("--html", help="Also the interactive viewer in one file.")]
+Evidence = Annotated[bool, Option("--evidence", help="Also whether the attention matters, measured: minutes a photo.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document, and nothing else.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 ResizeMode = Annotated[
@@ -39,8 +40,19 @@ Colormap = Annotated[ColormapName, Option(help="turbo and jet show edges that ar
 Scaling = Annotated[
     Literal["each", "shared"], Option(help="Colours span each map's range, or one shared by like maps.")
 ]
+Spread = Annotated[
+    Literal["auto", "linear", "percentile", "log"],
+    Option(help="How values are spread over the colours; auto: log for position attention."),
+]
+OpacityBy = Annotated[
+    Literal["auto", "even", "value"],
+    Option(help="value: opacity follows the value; auto: so for position attention."),
+]
 Opacity = Annotated[float, Option(min=0.0, max=1.0, help="Of the maps over the photo.")]
 Smooth = Annotated[bool, Option("--smooth", help="Smooth between the network's own cells.")]
+Cells = Annotated[
+    Literal["tiles", "centers"], Option(help="Cells as even tiles, or each around the middle of what it sees.")
+]
 Width = Annotated[float, Option(min=30.0, max=600.0, help="Of the figure, mm.")]
 Dpi = Annotated[int, Option(min=50, max=1200, help="Dots per inch.")]
 FontSize = Annotated[float, Option(min=4.0, max=24.0, help="In points.")]

@@ -1,5 +1,7 @@
 """Cells to pixels: exactly where the geometry says, and as PyTorch where the whole picture is seen."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.receptive_field import Reach, ReceptiveField
 from attnviz.reduce.upsample import upsample
 
 MAP = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
@@ -95,3 +98,31 @@ def test_what_is_no_map_is_refused(bad):
 def test_impossible_options_are_refused(options):
     with pytest.raises(OptionError, match=r"^expected .+, got "):
         upsample(MAP, WHOLE, **options)
+
+
+# what the cells of a ResNet's stage of stride 4 see: the first has its middle on pixel 0
+FIELD = ReceptiveField(*(Reach(Fraction(-5), Fraction(11), Fraction(4)) for _ in range(2)))
+
+
+def test_cells_that_are_drawn_where_they_look_lie_half_a_stride_before_their_tiles():
+    values = np.arange(8, dtype=np.float32).reshape(2, 4)
+    seen = Geometry((8, 16), (0, 0, 16, 8), (8, 16))
+    tiles, centers = upsample(values, seen), upsample(values, seen, field=FIELD)
+    assert tiles[0].tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
+    # edges at 2.5, 6.5 and 10.5; a pixel's centre on the edge between two cells goes to the later one
+    assert centers[0].tolist() == [0] * 2 + [1] * 4 + [2] * 4 + [3] * 6
+    assert centers[:, 0].tolist() == [0] * 2 + [4] * 6
+
+
+def test_smoothed_cells_have_their_own_value_in_the_middle_of_what_they_see():
+    values = np.array([[0, 10, 20, 30]], np.float32)
+    seen = Geometry((4, 16), (0, 0, 16, 4), (4, 16))
+    smooth = upsample(values, seen, how="bilinear", field=FIELD)
+    assert smooth[0].tolist() == [0, 2.5, 5, 7.5, 10, 12.5, 15, 17.5, 20, 22.5, 25, 27.5, 30, 30, 30, 30]
+
+
+def test_a_crop_leaves_the_rest_of_the_photo_unseen_wherever_cells_are_drawn():
+    values = np.ones((2, 4), np.float32)
+    cropped = Geometry((8, 20), (2, 0, 18, 8), (8, 16))
+    unseen = np.isnan(upsample(values, cropped, field=FIELD))
+    assert (unseen == np.isnan(upsample(values, cropped))).all()

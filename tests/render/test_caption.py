@@ -96,3 +96,16 @@ def test_a_vision_transformer_is_not_taken_for_a_danet():
     assert "its row of the softmax over all 20 locations and 5 other tokens; even" in text
     assert "Attention rollout (arXiv:2005.00928)" in text
     assert "DANet" not in text
+
+
+def test_bars_that_are_not_plain_are_explained():
+    text = text_of(danet(), panels=("row:1",))
+    assert "Bars marked log are logarithmic" in text
+    assert "the opacity follows the value, from none at its low end to 60\u00a0% at its top" in text
+    assert "opaque over the photo" not in text
+    plain = text_of(danet(), panels=("row:1",), spread="linear", opacity_by="even")
+    assert "log" not in plain.replace("logit", "")
+    assert "follows the value" not in plain
+    assert "60\u00a0% opaque over the photo" in plain
+    assert "99th percentile" in text_of(danet(), panels=("row:1",), spread="percentile")
+    assert "99th percentile" not in text_of(danet(), panels=("photo",), spread="percentile")

@@ -235,3 +235,33 @@ def test_the_plan_fills_in_what_was_left_open():
 def test_other_formats_are_refused():
     with pytest.raises(OptionError, match="expected a figure format out of png, pdf, svg, got 'eps'"):
         render_figure(plan_figure(bam(), SMALL), "eps")
+
+
+def test_a_logarithmic_bar_says_so_with_its_floor_and_the_figure_explains_it():
+    plan = plan_figure(danet(), FigureOptions(panels=("row:1", "channel:0"), width_mm=120))
+    texts = svg_texts(plan)
+    scale = plan.scales[0]
+    assert scale.log
+    assert scale.opacity_by == "value"
+    assert texts.count("log") == 1  # the channel's output is linear
+    assert any("Bars marked log" in text for text in texts)
+    assert "opacity follows the value" in " ".join(texts)
+    assert any(text.startswith("≤ ") for text in texts) == scale.below
+    without = svg_texts(plan_figure(danet(), FigureOptions(panels=("row:1",), spread="linear", opacity_by="even")))
+    assert "log" not in without
+    assert not any("follows" in text for text in without)
+
+
+def test_the_pixels_of_a_fading_map_are_those_of_the_overlay():
+    explanation = danet()
+    plan = plan_figure(explanation, FigureOptions(panels=("row:1",), pins=((20, 20),), width_mm=60, dpi=72))
+    picture = png_of(plan)
+    (item,) = [item for item in plan.page.items if isinstance(item, Picture)]
+    photo = photo_at(explanation.photo, (item.height, item.width))
+    wanted = panel_pixels(item.panel, photo, explanation.geometry, scale=plan.scales[0], options=plan.options)
+    found = picture[item.y : item.y + item.height, item.x : item.x + item.width]
+    assert (found[-10:, -10:] == wanted[-10:, -10:]).all()  # away from the pin's frame
+    assert (found == photo).all(axis=-1).any()  # the photo itself, where nothing looks
+    (bar,) = [item for item in plan.page.items if isinstance(item, Bar)]
+    found = picture[bar.y : bar.y + bar.height, bar.x : bar.x + bar.width]
+    assert (found == bar_pixels("viridis", (bar.height, bar.width), fading=0.6)).all()

@@ -94,3 +94,27 @@ def test_values_that_do_not_fit_are_refused(values):
 def test_opacities_out_of_range_are_refused(opacity):
     with pytest.raises(OptionError, match="expected map_opacity"):
         overlay(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1)), map_opacity=opacity)
+
+
+def test_an_opacity_that_follows_the_value_by_hand():
+    # viridis ends with (253, 231, 36); 0.5 has colour number 128: (32, 144, 140)
+    values = np.array([[0.0, 1.0, 0.5, np.nan]])
+    photo = picture((10, 20, 30), (10, 20, 30), (255, 0, 255), (1, 2, 3))
+    result = overlay(photo, values, map_opacity=0.8, opacity_by="value")
+    assert result[0, 0].tolist() == [10, 20, 30]  # nothing of the colour at the low end
+    assert result[0, 1].tolist() == [204, 189, 35]  # 0.2 * 10 + 0.8 * 253 = 204.4; 188.8; 34.8
+    assert result[0, 2].tolist() == [166, 58, 209]  # 0.4 of it: 0.6 * 255 + 0.4 * 32 = 165.8; 57.6; 209
+    assert result[0, 3].tolist() == [1, 2, 3]
+
+
+def test_a_photo_in_bands_fades_like_a_photo_as_a_whole(monkeypatch):
+    rng = np.random.default_rng(2)
+    photo, values = rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), rng.random((9, 7))
+    whole = overlay(photo, values, opacity_by="value")
+    monkeypatch.setattr(module, "_PIXELS_PER_BAND", 20)
+    assert (overlay(photo, values, opacity_by="value") == whole).all()
+
+
+def test_an_unknown_opacity_is_refused():
+    with pytest.raises(OptionError, match="expected opacity_by to be even or value, got 'values'"):
+        overlay(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1)), opacity_by="values")

@@ -107,3 +107,19 @@ def test_only_a_map_can_lie_over_the_photo(name):
     for explanation in (bam(), danet(), gated()):
         with pytest.raises(OptionError, match="expected"):
             map_over_photo(explanation, name, BARE)
+
+
+def test_where_the_opacity_follows_the_value_the_photo_shows_through_its_low_end():
+    panel = Panel("row:1", "r", "position_row", "share", np.array([[1e-6, 1.0]], np.float32))
+    photo = np.full((2, 4, 3), 100, np.uint8)
+    scale = find_scales([panel], "each")[0]
+    pixels = panel_pixels(panel, photo, WHOLE, scale=scale, options=FigureOptions(map_opacity=1.0))
+    assert (pixels[:, :2] == 100).all()
+    assert (pixels[:, 2:] == table("viridis")[255]).all()
+
+
+def test_a_fading_bar_goes_from_a_checkerboard_to_the_colors():
+    bar = bar_pixels("viridis", (4, 400), fading=1.0)
+    assert {tuple(color) for color in bar[:, 0].tolist()} == {(255, 255, 255), (190, 190, 190)}
+    assert np.abs(bar[:, -1].astype(int) - table("viridis")[255]).max() <= 1
+    assert (bar_pixels("viridis", (4, 400), fading=0.0)[0, ::4] == bar[0, 0]).all()  # squares of two pixels

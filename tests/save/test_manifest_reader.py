@@ -140,3 +140,14 @@ def test_files_that_are_no_manifest_are_refused(tmp_path, content):
 def test_files_that_are_not_there_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="expected a manifest that can be read"):
         read_manifest(tmp_path / name)
+
+
+def test_a_manifest_from_before_there_was_a_choice_draws_as_then():
+    document = copy.deepcopy(GOOD)
+    for name in ("spread", "opacity_by", "cells"):
+        del document["figure"][name]
+    before = json.dumps(document)
+    figure = parse_manifest(document).figure
+    assert (figure.spread, figure.opacity_by, figure.cells) == ("linear", "even", "tiles")
+    assert json.dumps(document) == before  # what was read is left alone
+    assert (parse_manifest(GOOD).figure.spread, parse_manifest(GOOD).figure.opacity_by) == ("auto", "auto")

@@ -23,7 +23,7 @@ from attnviz.serve.tabs.explain import sent
 from attnviz.serve.tabs.layers import _handler
 from tests.conftest import free_port
 from tests.observe.own_networks import Se, VitAttention, resnet_with_cbam, seeded
-from tests.render.viewer.viewer_steps import colored, differing, drawn_frame, pixels
+from tests.render.viewer.viewer_steps import colored, differing, drawn_frame, pixels, plain
 from tests.serve.page_steps import SLOW, done, drawn, state
 
 VIEW = "#page-view-position"
@@ -141,6 +141,7 @@ def test_a_vit_shows_any_layer_and_head_and_the_rollout(page, own_url, networks)
     labels = list(explanation.positions)
     assert len(labels) == 12
     expect(view.get_by_label("Layer", exact=True)).to_have_value(labels[-1])  # the last one is shown first
+    plain(page)
     place = (8, 8)  # the middle, where the query starts
     last = explanation.positions[labels[-1]]
     for wanted, head in ((last.row(*place), "mean"), (last.head(3).row(*place), "3")):
@@ -220,6 +221,7 @@ def test_two_networks_of_ones_own_are_compared(page, own_url, networks):
     page.locator("#page-compare-run").click()
     state(page, "page-compare-status", "done")
     drawn(page, "compare")
+    plain(page)
     sides = page.locator("#page-view-compare .av-side[data-side]")
     explanation = first_photo(networks, "vit.py:build")
     label = list(explanation.positions)[4]

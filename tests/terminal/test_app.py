@@ -204,6 +204,19 @@ def test_a_figure_of_the_command_line_begins_as_one_of_python():
     given = {name: entry.default for name, entry in inspect.signature(cli.explain_photos).parameters.items()}
     names = {"opacity": "map_opacity", "width": "width_mm"}
     own = FigureOptions()
-    for name in ("colormap", "scaling", "opacity", "width", "dpi", "font_size", "title", "caption", "columns"):
+    for name in (
+        "spread",
+        "cells",
+        "opacity_by",
+        "colormap",
+        "scaling",
+        "opacity",
+        "width",
+        "dpi",
+        "font_size",
+        "title",
+        "caption",
+        "columns",
+    ):
         assert given[name] == getattr(own, names.get(name, name)), name
     assert (given["smooth"], own.interpolation) == (False, "nearest")

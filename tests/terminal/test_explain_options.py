@@ -8,10 +8,13 @@ import pytest
 
 import attnviz
 from attnviz.errors import OptionError
+from attnviz.inputs.cell_places import CellPlaces
 from attnviz.inputs.preprocess import ResizeMode
 from attnviz.reduce.normalise import Scope
+from attnviz.reduce.spread import Spread
 from attnviz.render.colormaps import names
 from attnviz.render.figure_options import FigureOptions
+from attnviz.render.overlay import OpacityBy
 from attnviz.save.export import DEFAULT_FORMATS, FORMATS
 from attnviz.terminal import explain_options as options
 from attnviz.terminal.app import explain_photos
@@ -19,7 +22,7 @@ from attnviz.terminal.app import explain_photos
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(explain_photos).parameters.items()}
 OF_FIGURE = {  # option -> field
     **{name: name for name in ("columns", "colormap", "scaling", "dpi", "font_size", "title", "caption")},
-    **{"opacity": "map_opacity", "width": "width_mm"},
+    **{"opacity": "map_opacity", "width": "width_mm", "spread": "spread", "opacity_by": "opacity_by", "cells": "cells"},
 }
 
 
@@ -32,6 +35,9 @@ def test_choices_are_those_there_are():
     assert choices(options.ResizeMode) == get_args(ResizeMode)
     assert choices(options.Colormap) == names()
     assert choices(options.Scaling) == get_args(Scope)
+    assert choices(options.Spread) == ("auto", *get_args(Spread))
+    assert choices(options.Cells) == get_args(CellPlaces)
+    assert choices(options.OpacityBy) == ("auto", *get_args(OpacityBy))
     _, formats = get_args(options.Formats)
     assert formats.help == f"Any of {', '.join(FORMATS)}, with commas."
 

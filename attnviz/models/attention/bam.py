@@ -120,16 +120,29 @@ class SpatialGate(nn.Module):
         return logits
 
 
-class FusedGate(nn.Module):
-    """The sigmoid of both branches' logits, broadcast to the features (paper Eq. 2)."""
+class FusedLogits(nn.Module):
+    """Sum or product of both branches' logits."""
 
     def __init__(self, fusion: Fusion) -> None:
         super().__init__()
         self.fusion = fusion
 
     def forward(self, channel: Tensor, spatial: Tensor) -> Tensor:
+        """(B, C, 1, 1) and (B, 1, H, W) -> (B, C, H, W), unbounded."""
+        return channel + spatial if self.fusion == "sum" else channel * spatial
+
+
+class FusedGate(nn.Module):
+    """The sigmoid of both branches' logits, broadcast to the features (paper Eq. 2)."""
+
+    def __init__(self, fusion: Fusion) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.fused = FusedLogits(fusion)
+
+    def forward(self, channel: Tensor, spatial: Tensor) -> Tensor:
         """(B, C, 1, 1) and (B, 1, H, W) -> (B, C, H, W) in (0, 1)."""
-        return torch.sigmoid(channel + spatial if self.fusion == "sum" else channel * spatial)
+        return torch.sigmoid(self.fused(channel, spatial))
 
 
 class BAM(nn.Module):

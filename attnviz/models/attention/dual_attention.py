@@ -30,6 +30,14 @@ class PositionAttention(nn.Module):
         return x + self.gamma * gathered.transpose(1, 2).reshape_as(x)
 
 
+class ChannelEnergy(nn.Module):
+    """Dot product of every two channels: (B, C, N) -> (B, C, C)."""
+
+    def forward(self, flat: Tensor) -> Tensor:
+        """Multiply the features by themselves."""
+        return flat @ flat.transpose(1, 2)
+
+
 class ChannelAttention(nn.Module):
     """CAM: every channel gathers from all channels (paper Eq. 3 and 4); no convolutions.
 
@@ -40,12 +48,13 @@ class ChannelAttention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.zeros(1))
+        self.energy = ChannelEnergy()
         self.softmax = nn.Softmax(dim=-1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         flat = x.flatten(2)
-        energy = flat @ flat.transpose(1, 2)  # (B, C, C)
+        energy = self.energy(flat)  # (B, C, C)
         attention = self.softmax(energy.amax(dim=-1, keepdim=True) - energy)
         attended: Tensor = (attention @ flat).reshape_as(x)
         return x + self.gamma * attended

@@ -12,6 +12,26 @@ from attnviz.models.sites import Site
 _EPSILON = 1e-5  # added to the standard deviation, paper Eq. 3
 
 
+class Similarity(nn.Module):
+    """Dot product of every location's vector with its group's average: Eq. 2."""
+
+    def forward(self, grouped: Tensor, average: Tensor) -> Tensor:
+        """(B G, C / G, H, W) and (B G, C / G, 1, 1) -> (B G, H, W)."""
+        return (grouped * average).sum(dim=1)
+
+
+class OverLocations(nn.Module):
+    """Normalised over locations to mean 0 and (unbiased) standard deviation 1: Eq. 3."""
+
+    def forward(self, similarity: Tensor) -> Tensor:
+        """(B G, H, W) -> (B G, H, W)."""
+        flat = similarity.flatten(1)
+        centred = flat - flat.mean(dim=1, keepdim=True)
+        if flat.shape[1] > 1:
+            centred = centred / (centred.std(dim=1, keepdim=True) + _EPSILON)
+        return centred.reshape(similarity.shape)
+
+
 class SpatialGroupEnhance(nn.Module):
     """Gate each group of channels by how much a location resembles the group's global average.
 
@@ -31,6 +51,8 @@ class SpatialGroupEnhance(nn.Module):
         super().__init__()
         self.groups = groups
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.similarity = Similarity()
+        self.normalised = OverLocations()
         self.weight = nn.Parameter(torch.zeros(1, groups, 1, 1))
         self.bias = nn.Parameter(torch.ones(1, groups, 1, 1))
         self.sig = nn.Sigmoid()  # its output, (B, groups, H, W) in (0, 1), is what a site reads
@@ -46,11 +68,8 @@ class SpatialGroupEnhance(nn.Module):
         """
         batch, _, height, width = x.shape
         grouped = x.reshape(batch * self.groups, -1, height, width)
-        similarity = (grouped * self.avg_pool(grouped)).sum(dim=1).flatten(1)
-        centred = similarity - similarity.mean(dim=1, keepdim=True)
-        if height * width > 1:
-            centred = centred / (centred.std(dim=1, keepdim=True) + _EPSILON)
-        gate = self.sig(centred.reshape(batch, self.groups, height, width) * self.weight + self.bias)
+        normalised: Tensor = self.normalised(self.similarity(grouped, self.avg_pool(grouped)))
+        gate = self.sig(normalised.reshape(batch, self.groups, height, width) * self.weight + self.bias)
         gated: Tensor = grouped * gate.reshape(batch * self.groups, 1, height, width)
         return gated.reshape(x.shape)
 

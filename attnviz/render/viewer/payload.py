@@ -6,7 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "sites"]: those that have something to show, in this order
+    views          ["stages", "position", "channel", "sites", "evidence"]: those that have something to show, in this
+                   order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -15,10 +16,14 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     geometry       {photo: [height, width], crop: [left, top, right, bottom], network: [height, width],
                    detail: [height, width], the size the photo was reduced to before it was enlarged to `network`,
                    jpeg_quality: of the JPEG it then passed through, or null}
-    looks          {opacity, colormap, diverging}: what a viewer begins with; the last two name colour maps
+    looks          what a viewer begins with: {opacity, colormap, diverging, cells, map_spread, map_opacity_by,
+                   attention_spread, attention_opacity_by}; the second and third name colour maps, "attention" is
+                   position attention, "map" is all other maps
     pins           [{color, ink}]: of pin 1, 2, ..., and of the text on it; there may be no more
     colormaps      [{name, kind, perceptual, note, table: 256 x 3 bytes}], recommended first
-    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values}]
+    maps           [{label, title, kind, unit, bounds, range, stage, stride, grid: [rows, columns], dtype, values,
+                   sees}]; sees: what cell (0, 0) sees, in network pixels, or null where that is not known:
+                   {start: [y, x], size: [height, width], stride: [down, across], everywhere, exact}
     stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
     positions      [{label, title, kind: "attention", grid, channels, heads, others, class_token, stride, gamma, dtype,
                    received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of heads
@@ -31,22 +36,26 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     channel_gates  [{label, title, stage, stride, count, values}]
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
+    evidence       as attnviz.render.viewer.evidence_part makes it
 """
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.language import Say, in_language
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
+from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -56,6 +65,9 @@ from attnviz.results import (
     Segmentation,
     StageAttention,
 )
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
 TEXTS = frozenset({"title", "note"})  # for people, in the language of the page
@@ -72,13 +84,16 @@ _FEW_SITES = 12  # which the other views show well enough
 _PALETTE = 256  # colours that a PNG's palette can hold
 
 
-def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str) -> JSON:
+def payload(
+    explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None, say: Say = str
+) -> JSON:
     """Everything the viewer needs to show an explanation.
 
     Args:
         explanation: Of one photo by one network.
         on_demand: Leave out position attentions that the viewer can ask a server for, by
             `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
+        evidence: What was measured about the same photo, to be shown in a view of its own; None: nothing.
         say: Puts titles and notes into the language of the viewer's page.
 
     Returns:
@@ -89,17 +104,20 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
-        "views": _views(explanation),
+        "views": _views(explanation) + (["evidence"] if evidence is not None else []),
         "model": _model(explanation),
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.network_image),
         "backdrop": _backdrop(explanation),
         "photo_id": hashlib.blake2b(np.ascontiguousarray(explanation.photo).data, digest_size=8).hexdigest(),
         "geometry": _geometry(explanation),
-        "looks": {"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING},
+        "looks": _looks(),
         "pins": [{"color": color, "ink": readable_on(color)} for color in map(pin_color, range(MAX_PINS))],
         "colormaps": _colormaps(),
-        "maps": [_map(m, "float32" if exact else "float16") for m in explanation.maps.values()],
+        "maps": [
+            _map(m, "float32" if exact else "float16", explanation.receptive_fields.get(label))
+            for label, m in explanation.maps.items()
+        ],
         "stages": [_stage(s) for s in explanation.stages],
         "positions": positions,
         "first_position": first,
@@ -107,8 +125,19 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
         "segmentation": None if segmentation is None else _segmentation(segmentation),
+        "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
+
+
+def _looks() -> JSON:
+    """What a viewer begins with: as figures."""
+    kinds = {"map": "effective_gain", "attention": "position_row"}
+    return {
+        **{"opacity": DEFAULT_OPACITY, "colormap": DEFAULT, "diverging": DEFAULT_DIVERGING, "cells": "tiles"},
+        **{f"{family}_spread": usual_spread(kind) for family, kind in kinds.items()},
+        **{f"{family}_opacity_by": usual_opacity(kind) for family, kind in kinds.items()},
+    }
 
 
 def told(data: JSON, say: Say) -> JSON:
@@ -196,7 +225,7 @@ def _colormaps() -> list[JSON]:
     ]
 
 
-def _map(attention: AttentionMap, dtype: FloatType) -> JSON:
+def _map(attention: AttentionMap, dtype: FloatType, field: ReceptiveField | None) -> JSON:
     return {
         "label": attention.label,
         "title": attention.title,
@@ -209,6 +238,18 @@ def _map(attention: AttentionMap, dtype: FloatType) -> JSON:
         "grid": list(attention.values.shape),
         "dtype": dtype,
         "values": base64_of(attention.values.astype("<f4" if dtype == "float32" else "<f2")),
+        "sees": None if field is None else sees(field),
+    }
+
+
+def sees(field: ReceptiveField) -> JSON:
+    """A receptive field, as drawn in the docstring of this module."""
+    return {
+        "start": [float(field.rows.start), float(field.columns.start)],
+        "size": list(field.size),
+        "stride": list(field.stride),
+        "everywhere": field.everywhere,
+        "exact": field.exact,
     }
 
 

@@ -45,7 +45,10 @@ _FORMATS = {
 _FIRST_FORMATS = ["png", "pdf", "svg", "npz"]
 _COLUMNS = [("auto", "Automatic"), *((str(n), str(n)) for n in range(1, 9))]
 _SCALINGS = [("each", "Each"), ("shared", "Shared")]
+_SPREADS = [("auto", "Automatic"), ("linear", "Linear"), ("percentile", "Percentile"), ("log", "Logarithmic")]
+_OPACITIES = [("auto", "Automatic"), ("even", "Even"), ("value", "Follows the value")]
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
+_CELLS = [("tiles", "As even tiles"), ("centers", "Where they look")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
 _MANY = 24  # panels
 _TEXT_LIMIT = 40  # characters of a photo's name in a file's name
@@ -60,8 +63,11 @@ class ExportTab:
     columns: gr.HTML
     colormap: gr.HTML
     scaling: gr.HTML
+    spread: gr.HTML
     opacity: gr.Slider
+    opacity_by: gr.HTML
     interpolation: gr.HTML
+    cells: gr.HTML
     width: gr.Number
     dpi: gr.Number
     font: gr.Number
@@ -76,10 +82,9 @@ class ExportTab:
     @property
     def inputs(self) -> list[Any]:
         """What a figure is made from."""
-        return [
-            *(self.panels, self.columns, self.colormap, self.scaling, self.opacity, self.interpolation),
-            *(self.width, self.dpi, self.font, self.extras, self.pins, self.formats),
-        ]
+        looks = (self.columns, self.colormap, self.scaling, self.spread, self.opacity, self.opacity_by)
+        page = (self.interpolation, self.cells, self.width, self.dpi, self.font, self.extras)
+        return [self.panels, *looks, *page, self.pins, self.formats]
 
 
 def build() -> ExportTab:
@@ -87,29 +92,7 @@ def build() -> ExportTab:
     with gr.Row(elem_classes=["page-builder"]):
         with gr.Column(scale=0, min_width=300, elem_classes=["page-form"]):
             panels = gr.CheckboxGroup(choices=[], value=[], label="Panels, in this order", elem_id="page-export-panels")
-            with gr.Row(elem_classes=["page-pair"]):
-                columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
-                colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
-            with gr.Row(elem_classes=["page-pair"]):
-                scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
-                look = segments("Locations", "page-export-look", _LOOKS, "nearest")
-            opacity = gr.Slider(
-                0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity"
-            )
-            with gr.Row(elem_classes=["page-triple"]):
-                width = gr.Number(
-                    180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width"
-                )
-                dpi = gr.Number(
-                    300,
-                    label="Dots per inch",
-                    minimum=50,
-                    maximum=1200,
-                    precision=0,
-                    min_width=80,
-                    elem_id="page-export-dpi",
-                )
-                font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+            looks = _build_looks()
             extras = gr.CheckboxGroup(list(_EXTRAS.items()), value=["title"], label="Text", elem_id="page-export-text")
             formats = gr.CheckboxGroup(
                 list(_FORMATS.items()), value=_FIRST_FORMATS, label="Files", elem_id="page-export-formats"
@@ -120,9 +103,47 @@ def build() -> ExportTab:
             state = status_part("page-export-status")
             figure = figure_part()
     return ExportTab(
-        *(panels, columns, colormap, scaling, opacity, look, width, dpi, font, extras, pins_part(), formats),
-        *(button, download, state, figure),
+        panels=panels,
+        extras=extras,
+        pins=pins_part(),
+        formats=formats,
+        build=button,
+        download=download,
+        status=state,
+        figure=figure,
+        **looks,
     )
+
+
+def _build_looks() -> dict[str, Any]:
+    """The controls of a figure's looks, by the names that `ExportTab` has for them."""
+    with gr.Row(elem_classes=["page-pair"]):
+        columns = select("Columns", "page-export-columns", _COLUMNS, "auto")
+        colormap = select("Colour map", "page-export-colormap", [(n, n) for n in colormap_names()], "viridis")
+    with gr.Row(elem_classes=["page-pair"]):
+        scaling = segments("Colours from", "page-export-scaling", _SCALINGS, "each")
+        look = segments("Locations", "page-export-look", _LOOKS, "nearest")
+    with gr.Row(elem_classes=["page-pair"]):
+        spread = select("Colour scale", "page-export-spread", _SPREADS, "auto")
+        opacity_by = select("Opacity", "page-export-opacity-by", _OPACITIES, "auto")
+    cells = segments("Cells drawn", "page-export-cells", _CELLS, "tiles")
+    opacity = gr.Slider(0, 1, value=DEFAULT_OPACITY, step=0.05, label="Map opacity", elem_id="page-export-opacity")
+    with gr.Row(elem_classes=["page-triple"]):
+        width = gr.Number(180, label="Width, mm", minimum=30, maximum=600, min_width=80, elem_id="page-export-width")
+        dpi = gr.Number(
+            300,
+            label="Dots per inch",
+            minimum=50,
+            maximum=1200,
+            precision=0,
+            min_width=80,
+            elem_id="page-export-dpi",
+        )
+        font = gr.Number(7, label="Font, pt", minimum=4, maximum=24, min_width=80, elem_id="page-export-font")
+    return {
+        **{"columns": columns, "colormap": colormap, "scaling": scaling, "spread": spread, "opacity": opacity},
+        **{"opacity_by": opacity_by, "interpolation": look, "cells": cells, "width": width, "dpi": dpi, "font": font},
+    }
 
 
 def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
@@ -253,7 +274,9 @@ def _described(plan: FigurePlan, say: Say) -> dict[str, str]:
 
 def _options(looks: Sequence[Any], pins: Pins, language: str) -> FigureOptions:
     """Options from what the page sent; `FigureOptions` checks every one."""
-    panels, columns, colormap, scaling, opacity, interpolation, width, dpi, font, extras = looks
+    panels, columns, colormap, scaling, spread, opacity, opacity_by, interpolation, cells, width, dpi, font, extras = (
+        looks
+    )
     if columns != "auto" and not str(columns).isdecimal():
         raise OptionError(f"expected a number of columns, got {quoted(columns)}")
     if not panels:
@@ -264,8 +287,11 @@ def _options(looks: Sequence[Any], pins: Pins, language: str) -> FigureOptions:
         columns=None if columns == "auto" else int(columns),
         colormap=str(colormap),
         scaling=scaling,
+        spread=spread,
         map_opacity=opacity,
+        opacity_by=opacity_by,
         interpolation=interpolation,
+        cells=cells,
         width_mm=width,
         dpi=dpi,
         font_size=font,

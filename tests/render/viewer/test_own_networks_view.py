@@ -10,7 +10,7 @@ from attnviz.reduce.rollout import rollout_of
 from attnviz.render.viewer import attention_parts
 from attnviz.results import ChannelGate
 from tests.explanations import attention, bam, vit
-from tests.render.viewer.viewer_steps import PHONE, colored, differing, drawn_frame, live, pixels, point
+from tests.render.viewer.viewer_steps import PHONE, colored, differing, drawn_frame, live, pixels, plain, point
 
 LIVE = ".av-picture--live canvas"
 
@@ -42,6 +42,7 @@ def shows(page, wanted):
 class TestLayersAndHeads:
     def test_the_mean_of_the_heads_and_each_head(self, opened, transformer):
         page, last = opened(transformer), transformer.positions["blocks.3.attn.attention"]
+        plain(page)
         point(page, 1, 2, (4, 5))
         head = page.get_by_label("Head", exact=True)
         for choice, wanted in (("mean", last), *((str(n), last.head(n)) for n in range(3))):
@@ -61,6 +62,7 @@ class TestLayersAndHeads:
 
     def test_head_and_pins_are_kept_from_layer_to_layer(self, opened, transformer):
         page = opened(transformer)
+        plain(page)
         point(page, 3, 1, (4, 5), click=True)
         page.get_by_label("Head", exact=True).select_option("1")
         page.get_by_label("Layer", exact=True).select_option("blocks.0.attn.attention")
@@ -71,6 +73,7 @@ class TestLayersAndHeads:
 
     def test_the_rollout_is_labelled_as_what_it_is(self, opened, transformer):
         page, rolled = opened(transformer), rollout_of(transformer.positions)
+        plain(page)
         page.get_by_label("Layer", exact=True).select_option("rollout")
         expect(page.locator(".av-split__side")).to_contain_text("Abnar & Zuidema 2020, arXiv 2005.00928")
         expect(page.get_by_label("Head", exact=True)).to_be_hidden()
@@ -84,6 +87,7 @@ class TestLayersAndHeads:
     def test_a_class_token_is_named_only_where_it_is_known(self, opened, transformer):
         unknown = {label: dataclasses.replace(p, class_token=False) for label, p in transformer.positions.items()}
         page = opened(dataclasses.replace(transformer, positions=unknown))
+        plain(page)
         expect(page.get_by_label("Class token looks")).to_have_count(0)
         page.get_by_label("Other token looks").check()
         assert shows(page, transformer.positions["blocks.3.attn.attention"].token_row())
@@ -92,6 +96,7 @@ class TestLayersAndHeads:
     def test_a_file_without_room_says_what_it_holds(self, opened, transformer, monkeypatch):
         monkeypatch.setattr(attention_parts, "FILE_BYTES", 1)
         page = opened(transformer)
+        plain(page)
         expect(page.locator("#viewer")).to_contain_text("holds 1 of 4 layers")
         wanted = transformer.positions["blocks.3.attn.attention"].row(2, 2)
         assert differing(pixels(page, LIVE), colored(wanted, 0, wanted.max())) < 0.1  # in half precision
@@ -100,6 +105,7 @@ class TestLayersAndHeads:
     def test_two_transformers_beside_each_other(self, opened, transformer):
         page = opened(transformer, vit(layers=4, heads=2))
         page.get_by_role("tab", name="Compare").click()
+        plain(page)
         side = page.locator('.av-side[data-side="B"]')
         side.locator("select").first.select_option("blocks.1.attn.attention.token")
         side.get_by_label("B: head").select_option("1")

@@ -16,6 +16,8 @@ from attnviz.inputs.geometry import Geometry
 from attnviz.render.class_colors import class_colors, pin_color
 from attnviz.render.colormaps import COLORMAPS, table
 from attnviz.render.figure_options import FigureOptions
+from attnviz.render.panels import Panel
+from attnviz.render.scales import find_scales
 from attnviz.render.viewer.payload import SCHEMA, compare_payload, payload
 from tests.render.viewer import made
 
@@ -201,6 +203,9 @@ def test_looks_begin_as_in_figures(bam):
     options = FigureOptions()
     looks = payload(bam)["looks"]
     assert (looks["opacity"], looks["colormap"]) == (options.map_opacity, options.colormap)
+    assert (looks["map_spread"], looks["map_opacity_by"]) == ("linear", "even")
+    (row,) = find_scales([Panel("row:1", "", "position_row", values=np.eye(2, dtype=np.float32))], options.scaling)
+    assert (looks["attention_spread"] == "log", looks["attention_opacity_by"]) == (row.log, row.opacity_by)
     kinds = {entry["name"]: entry["kind"] for entry in payload(bam)["colormaps"]}
     assert (kinds[looks["colormap"]], kinds[looks["diverging"]]) == ("sequential", "diverging")
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from attnviz.render.colormaps import table
 from attnviz.render.figure_options import MAX_PINS
+from attnviz.render.scales import Scale
 from tests.render.viewer import made
-from tests.render.viewer.viewer_steps import colored, differing, live, pixels, point
+from tests.render.viewer.viewer_steps import colored, differing, live, pixels, plain, point
 
 
 class TestPosition:
@@ -34,6 +36,7 @@ class TestPosition:
 
     def test_the_pointer_draws_its_row_and_the_switch_its_column(self, opened, danet):
         page, grid = opened(danet), danet.position.grid
+        plain(page)
         for mode, weights in (("Where it looks", danet.position.row), ("Who looks at it", danet.position.column)):
             page.get_by_label(mode).check()
             for place in ((2, 3), (9, 12)):
@@ -44,6 +47,7 @@ class TestPosition:
 
     def test_received_is_the_servers_map(self, opened, danet):
         page = opened(danet)
+        plain(page)
         page.get_by_label("Received").check()
         expect(page.locator(".av-readout")).to_contain_text("Most any location receives")
         wanted = danet.position.received
@@ -66,6 +70,7 @@ class TestPosition:
 
     def test_clicks_pin_and_each_pin_keeps_its_picture(self, opened, danet):
         page, grid = opened(danet), danet.position.grid
+        plain(page)
         places = [(2, 3), (9, 12), (6, 1)]
         for place in places:
             point(page, *place, grid, click=True)
@@ -86,6 +91,7 @@ class TestPosition:
 
     def test_shared_scaling_uses_the_highest_of_all_pins(self, opened, danet):
         page, grid = opened(danet), danet.position.grid
+        plain(page)
         places = [(2, 3), (9, 12)]
         for place in places:
             point(page, *place, grid, click=True)
@@ -141,6 +147,7 @@ class TestPosition:
     def test_one_of_several_attentions_is_chosen_and_pins_keep_their_places(self, opened, danet):
         second = made.danet(96, 128, grid=(6, 8), seed=5).position
         page = opened(dataclasses.replace(danet, positions={"position": danet.position, "deep": second}))
+        plain(page)
         page.evaluate("addEventListener('attnviz-pins', (e) => { window.told = e.detail; })")
         point(page, 9, 12, danet.position.grid, click=True)
         page.get_by_label("Who looks at it").check()
@@ -172,3 +179,80 @@ class TestPosition:
             point(page, 3, column, grid, click=True)
         expect(page.locator(".av-pin")).to_have_count(MAX_PINS)
         expect(page.locator(".av-pinbox")).to_contain_text(f"{MAX_PINS} pins at most")
+
+
+def faded(values, low, high):
+    """RGBA as the server's rule makes it where the opacity follows the value, on a logarithmic scale."""
+    scale = Scale("row", "share", low, high, (), log=True)
+    places = scale.apply(values)
+    colors = table("viridis")[np.minimum(256 * places, 255).astype(int)]
+    return np.concatenate([colors, np.round(255 * places)[..., None].astype(np.uint8)], axis=-1)
+
+
+def same_fading(drawn, wanted):
+    """Whether opacities agree, and colours where enough of them is there: canvases keep colours times opacity."""
+    sure = wanted[..., 3] > 60
+    opacity = np.abs(drawn[..., 3].astype(int) - wanted[..., 3].astype(int)).max()
+    return sure.any() and opacity <= 2 and differing(drawn[sure][None, :, :3], wanted[sure][None, :, :3]) < 0.01
+
+
+class TestHeavyTails:
+    def test_rows_begin_logarithmic_with_an_opacity_that_follows_the_value(self, opened, danet):
+        page, grid = opened(danet), danet.position.grid
+        point(page, 2, 3, grid)
+        row = danet.position.row(2, 3)
+        drawn = pixels(page, ".av-picture--live canvas", alpha=True)
+        assert same_fading(drawn, faded(row, row.max() / 1000, row.max()))
+        bar = page.locator(".av-split__main .av-bar").first
+        expect(bar).to_contain_text("log")
+        expect(bar.locator(".av-bar__end").first).to_contain_text("≤ ")
+        expect(page.locator(".av-bar-sentence")).to_have_text(
+            "Logarithmic: equal steps of colour are equal factors. The opacity follows the value."
+        )
+
+    def test_keys_go_through_scales_and_opacities(self, opened, danet):
+        page, grid = opened(danet), danet.position.grid
+        point(page, 2, 3, grid, click=True)
+        scale = page.get_by_label("Colour scale").locator("visible=true")
+        expect(scale).to_have_value("log")
+        live(page).focus()
+        page.keyboard.press("o")
+        expect(page.get_by_label("Even", exact=True)).to_be_checked()
+        page.keyboard.press("l")
+        expect(scale).to_have_value("linear")
+        row = danet.position.row(2, 3)
+        for canvas in (".av-picture--live canvas", ".av-pin canvas"):
+            assert differing(pixels(page, canvas), colored(row, 0, row.max())) == 0
+        expect(page.locator(".av-bar-sentence")).to_have_text("")
+        page.keyboard.press("L")
+        expect(scale).to_have_value("percentile")
+        low, high = np.percentile(row.astype(np.float64), (1, 99))
+        for canvas in (".av-picture--live canvas", ".av-pin canvas"):
+            assert differing(pixels(page, canvas), colored(row, low, high)) < 0.01
+        scale.focus()
+        page.keyboard.press("o")  # a list takes letters itself
+        expect(page.get_by_label("Even", exact=True)).to_be_checked()
+
+    def test_pins_share_a_logarithmic_scale(self, opened, danet):
+        page, grid = opened(danet), danet.position.grid
+        places = [(2, 3), (9, 12)]
+        for place in places:
+            point(page, *place, grid, click=True)
+        page.get_by_label("Shared").check()
+        rows = [danet.position.row(*place) for place in places]
+        high = max(row.max() for row in rows)
+        for i, row in enumerate(rows):
+            drawn = pixels(page, f".av-pin:nth-child({i + 1}) canvas", alpha=True)
+            assert same_fading(drawn, faded(row, high / 1000, high))
+        expect(page.locator(".av-pin").first).to_contain_text(re.compile(r"Colours .* %, log"))
+
+    def test_other_maps_keep_their_own_looks(self, opened, bam, danet):
+        page = opened(bam, danet)
+        page.get_by_role("tab", name="A · Coarse to fine").click()
+        expect(page.get_by_label("Colour scale").locator("visible=true")).to_have_value("linear")
+        page.get_by_role("tab", name="B · Position attention").click()
+        expect(page.get_by_label("Colour scale").locator("visible=true")).to_have_value("log")
+        page.keyboard.press("Tab")
+        page.get_by_label("Colour scale").locator("visible=true").select_option("percentile")
+        page.get_by_role("tab", name="A · Coarse to fine").click()
+        expect(page.get_by_label("Colour scale").locator("visible=true")).to_have_value("linear")

@@ -18,18 +18,24 @@ def point(page, row, column, grid, click=False):
     (live(page).click if click else live(page).hover)(position=place)
 
 
+def plain(page):
+    """Chooses for the view that is seen what maps other than attention begin with: linear colours, equally opaque."""
+    page.get_by_label("Colour scale").locator("visible=true").select_option("linear")
+    page.get_by_label("Even", exact=True).locator("visible=true").check()
+
+
 def drawn_frame(page):
     """Waits until what was asked for before has been drawn."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def pixels(page, selector):
-    """RGB (rows, columns, 3) of a canvas."""
+def pixels(page, selector, *, alpha=False):
+    """RGB (rows, columns, 3) of a canvas; with alpha, RGBA."""
     drawn_frame(page)
     found = page.locator(selector).first.evaluate(
         "c => [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     )
-    return np.array(found[2:], dtype=np.uint8).reshape(found[0], found[1], 4)[..., :3]
+    return np.array(found[2:], dtype=np.uint8).reshape(found[0], found[1], 4)[..., : 3 + alpha]
 
 
 def colored(values, low, high, name="viridis"):

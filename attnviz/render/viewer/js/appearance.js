@@ -10,13 +10,30 @@ const DRAWINGS = [
   { value: "cells", label: t`Cells`, title: t`One square per location: exactly what was computed` },
   { value: "smooth", label: t`Smooth`, title: t`Interpolated between locations: easier to look at, not more information` },
 ];
+const SPREADS = [
+  { value: "linear", label: t`Linear` },
+  { value: "percentile", label: t`Percentile` },
+  { value: "log", label: t`Log` },
+];
+const OPACITIES = [
+  { value: "even", label: t`Even`, title: t`The same opacity everywhere` },
+  { value: "value", label: t`Follows the value`, title: t`Nothing of the map at the low end of the colours, the chosen opacity at the high end` },
+];
+const CELLS = [
+  { value: "tiles", label: t`As tiles`, title: t`Evenly over the picture: which cell is which, and no more` },
+  { value: "centers", label: t`Where they look`, title: t`Each around the middle of its receptive field, where that is known` },
+];
+const SPREAD_TITLE =
+  t`Linear; linear from the first to the 99th percentile; or logarithmic, down to a thousandth of the highest value (values below zero stay linear). Key: L`;
+const OPACITY_TITLE = t`Key: O`;
 
 /**
  * Controls bound to the settings.
  *
  * @param scalings [{value, label, title}] that this view understands; empty for none.
+ * @param family Whose spread and opacity can be chosen, "map" or "attention"; "" for none. Keys L and O go through them.
  */
-export function createAppearance({ settings, colormaps, signal }, scalings = []) {
+export function createAppearance({ host, data, settings, colormaps, signal }, scalings = [], family = "") {
   const controls = {
     opacity: slider({
       label: t`Map opacity`,
@@ -44,6 +61,8 @@ export function createAppearance({ settings, colormaps, signal }, scalings = [])
     }),
   };
   if (scalings.length) controls.scaling = scalingChoice(settings, scalings, signal);
+  if (family) Object.assign(controls, spreadControls(settings, family, signal));
+  if (family && [...data.maps.values()].some((map) => map.sees)) controls.cells = cellsChoice(settings, signal);
   const warning = el("p", { class: "av-warning", role: "status" });
   const warn = () => {
     const colormap = colormaps.get(settings.get("colormap"));
@@ -55,7 +74,37 @@ export function createAppearance({ settings, colormaps, signal }, scalings = [])
     warn();
     if (name in controls) controls[name].set(name === "smooth" ? (value ? "smooth" : "cells") : value); // another view's control
   }, signal);
-  return el("div", { class: "av-appearance" }, el("div", { class: "av-toolbar" }, Object.values(controls).map((c) => c.root)), warning);
+  const root = el("div", { class: "av-appearance" }, el("div", { class: "av-toolbar" }, Object.values(controls).map((c) => c.root)), warning);
+  if (family) listen(host, root, settings, family, signal);
+  return root;
+}
+
+function cellsChoice(settings, signal) {
+  return segmented({ label: t`Cells drawn`, options: CELLS, value: settings.get("cells"), onChange: (value) => settings.set("cells", value), signal });
+}
+
+/** By the names of their settings. */
+function spreadControls(settings, family, signal) {
+  const [spread, opacity] = [`${family}_spread`, `${family}_opacity_by`];
+  const scale = chooser({ label: t`Colour scale`, options: SPREADS, value: settings.get(spread), onChange: (value) => settings.set(spread, value), signal });
+  const by = segmented({ label: t`Opacity`, options: OPACITIES, value: settings.get(opacity), onChange: (value) => settings.set(opacity, value), signal });
+  scale.root.title = SPREAD_TITLE;
+  by.root.title = OPACITY_TITLE;
+  return { [spread]: scale, [opacity]: by };
+}
+
+/** Keys L and O, wherever the focus is in the view but for a list that takes letters itself. */
+function listen(host, root, settings, family, signal) {
+  const next = (name, options) => {
+    const values = options.map((option) => option.value);
+    settings.set(name, values[(values.indexOf(settings.get(name)) + 1) % values.length]);
+  };
+  host.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
+    const view = target.closest(".av-view");
+    if (ctrlKey || metaKey || altKey || !view || !view.contains(root) || target.matches("select, [type=search]")) return;
+    if (key.toLowerCase() === "l") next(`${family}_spread`, SPREADS);
+    if (key.toLowerCase() === "o") next(`${family}_opacity_by`, OPACITIES);
+  }, { signal });
 }
 
 function scalingChoice(settings, scalings, signal) {

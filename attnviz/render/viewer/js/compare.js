@@ -1,16 +1,18 @@
 // Two models, two photos or two stages: side by side, under one wipe handle, or as a difference.
 
 import { createAppearance } from "./appearance.js";
+import { placed } from "./cells.js";
 import { chooser, segmented, slider } from "./controls.js";
 import { difference, differenceUnit, sameShape, whyNot } from "./difference.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent, range, rawLine, withUnit } from "./format.js";
 import { t } from "./language.js";
+import { PAINT_SETTINGS, familyOf, mapScale } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { createCross, steppedPoint } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
-import { scaleFor, symmetric, valueAt } from "./scale.js";
+import { symmetric, valueAt } from "./scale.js";
 import { acrossPhotos, firstChoices, sidesOf } from "./sides.js";
 import { Zoom } from "./zoom.js";
 
@@ -46,20 +48,22 @@ export function compareView(context) {
     apart.root.hidden = stage.dataset.layout !== "difference";
     apart.choice.hidden = apart.root.hidden;
   };
+  const looks = createLooks(context, model);
   const draw = () => {
     lay();
+    looks.draw();
     sides.forEach((side) => side.draw());
     if (!apart.root.hidden) apart.draw();
     readout.draw(model);
   };
   model.onChange = oncePerFrame(draw, signal);
-  settings.subscribe((name) => ["colormap", "scaling", "diverging"].includes(name) && model.onChange(), signal);
+  settings.subscribe((name) => [...PAINT_SETTINGS, "diverging"].includes(name) && model.onChange(), signal);
   draw();
   const layout = segmented({ label: t`Layout`, options: LAYOUTS, value: model.layout, onChange: (value) => { model.layout = value; model.onChange(); }, signal });
   return el(
     "div",
     { class: "av-view av-view--compare" },
-    createAppearance(context, SCALINGS),
+    looks.root,
     el("div", { class: "av-toolbar" }, layout.root, el("div", { class: "av-control" }, el("span", { class: "av-label" }, t`Zoom`), zoom.controls), wipe.root, apart.choice),
     refusal,
     stage,
@@ -67,8 +71,27 @@ export function compareView(context) {
   );
 }
 
+/** The controls for looks: those of position attention where side A shows it, else those of other maps. */
+function createLooks(context, model) {
+  const root = el("div");
+  let family = "";
+  let life = null;
+  return {
+    root,
+    draw() {
+      const wanted = familyOf(model.chosen[0].quantity);
+      if (wanted === family) return;
+      family = wanted;
+      if (life) life.abort();
+      life = new AbortController();
+      context.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
+      root.replaceChildren(createAppearance({ ...context, signal: life.signal }, SCALINGS, family));
+    },
+  };
+}
+
 /** What is chosen on each side, and where the linked pointer is, as a point of the left picture's unit square. */
-function createModel({ data, right }) {
+function createModel({ data, right, settings }) {
   const datas = [data, right || data];
   const lists = [sidesOf(data), right ? sidesOf(right) : null];
   lists[1] = lists[1] || lists[0];
@@ -85,7 +108,7 @@ function createModel({ data, right }) {
     /** The point on a side's own picture. */
     pointOn: (i) => (i === 0 ? model.at : acrossPhotos(datas[0].geometry, datas[1].geometry, ...model.at)),
     maps: () => model.chosen.map((side, i) => {
-      const map = side.map(...model.pointOn(i), model.heads[i]);
+      const map = placed(side.map(...model.pointOn(i), model.heads[i]), settings, datas[i].geometry);
       return side.live && model.chosen[0] === model.chosen[1] ? { ...map, values: map.values.slice() } : map;
     }),
     /** Moves the pointer to a point of one side's picture. */
@@ -151,10 +174,10 @@ function createSide(context, model, name, index, zoom) {
     draw() {
       const maps = model.maps();
       const map = maps[index];
-      const same = maps[0].quantity === maps[1].quantity;
-      const scale = scaleFor(map.extent, same ? maps.map((m) => m.extent) : [map.extent], null, settings.get("scaling") === "shared" ? "shared" : "each");
+      const peers = maps[0].quantity === maps[1].quantity ? maps : [map];
+      const scale = mapScale(map, peers, settings, settings.get("scaling") === "shared" ? "shared" : "each");
       const table = context.colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, map.values, map.grid, scale, table);
+      paintMap(canvas, map.values, map.grid, scale, table, map.place);
       bar.paint(scale, table, map.unit);
       note.textContent = t`${map.grid[0]} × ${map.grid[1]} locations · ${rawLine(map)}`;
       const point = model.pointed ? model.pointOn(index) : null;
@@ -232,7 +255,7 @@ function createDifference(context, model, zoom) {
       const result = difference(a, b);
       const scale = symmetric(result.extent);
       const table = colormaps.get(settings.get("diverging")).table;
-      paintMap(canvas, result.values, result.grid, scale, table);
+      paintMap(canvas, result.values, result.grid, scale, table, result.place);
       bar.paint(scale, table, result.unit);
       note.textContent = notes(a, b, result, model.datas).join(" ");
     },

@@ -78,11 +78,11 @@ function readSegmentation(segmentation) {
 
 /** The gate of one channel of a BAM: sigmoid(channel + spatial), or of their product, as the weights were trained. */
 export function gateOf(stage, channel) {
-  const { values, grid } = stage.spatial;
+  const { values, grid, sees } = stage.spatial;
   const logit = stage.channelLogit[channel];
   const sum = stage.fusion === "sum";
   const out = Float32Array.from(values, (s) => 1 / (1 + Math.exp(-(sum ? s + logit : s * logit))));
-  return { values: out, grid, extent: extent(out), bounds: [0, 1], unit: "gate" };
+  return { values: out, grid, sees, extent: extent(out), bounds: [0, 1], unit: "gate" };
 }
 
 /** The channel to show first: the most open gate of a sum; of a product the one that place matters to most. */
@@ -95,13 +95,11 @@ export function strongestChannel(stage) {
   return best;
 }
 
-/** Photo pixel at the middle of a location, [x, y], whole numbers. */
-export function photoPixel(geometry, grid, cell) {
+/** Photo pixel at the middle of a location, [x, y], whole numbers; `place` as in cells.js. */
+export function photoPixel(geometry, grid, cell, place = null) {
   const [left, top, right, bottom] = geometry.crop;
-  const row = Math.floor(cell / grid[1]);
-  const column = cell % grid[1];
-  return [
-    Math.floor(left + ((column + 0.5) * (right - left)) / grid[1]),
-    Math.floor(top + ((row + 0.5) * (bottom - top)) / grid[0]),
-  ];
+  const middle = (index, axis) => (place ? place.start[axis] + (index + 0.5) * place.step[axis] : (index + 0.5) / grid[axis]);
+  const x = left + middle(cell % grid[1], 1) * (right - left);
+  const y = top + middle(Math.floor(cell / grid[1]), 0) * (bottom - top);
+  return [Math.floor(x), Math.floor(y)];
 }

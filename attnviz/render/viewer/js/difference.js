@@ -23,17 +23,19 @@ export function differenceUnit(unit) {
   return isGain(unit) ? "" : unit;
 }
 
-/** b - a on the finer of the two grids; a coarser map's cells are repeated, nothing is interpolated. */
+/** b - a on the finer of the two grids, and in its place; a coarser map's cells are repeated, nothing is interpolated. */
 export function difference(a, b) {
   const rows = Math.max(a.grid[0], b.grid[0]);
   const columns = Math.max(a.grid[1], b.grid[1]);
   const values = new Float32Array(rows * columns);
+  const [from, to] = [a, b].map(({ values: own, grid }) => ({ values: own, grid })); // as tiles: cell is taken from cell
+  const finer = b.grid[0] * b.grid[1] === rows * columns ? b : a;
   for (let row = 0, i = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1, i += 1) {
       const u = (column + 0.5) / columns;
       const v = (row + 0.5) / rows;
-      values[i] = valueAt(b, u, v) - valueAt(a, u, v);
+      values[i] = valueAt(to, u, v) - valueAt(from, u, v);
     }
   }
-  return { values, grid: [rows, columns], extent: extent(values), unit: differenceUnit(b.unit) };
+  return { values, grid: [rows, columns], extent: extent(values), unit: differenceUnit(b.unit), place: finer.place || null };
 }

@@ -1,11 +1,14 @@
 // A photo with maps over it. The photo is never dimmed; maps are canvases of one pixel per location.
 
+import { cellIndex, cellSpan } from "./cells.js";
 import { gradient } from "./color.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
-import { isGain, withUnit, writerFor } from "./format.js";
+import { isGain, number, withUnit, writerFor } from "./format.js";
+import { t } from "./language.js";
 import { createCross } from "./probe.js";
-import { valueAt } from "./scale.js";
+import { placeOn, valueAt } from "./scale.js";
+import { barSentence } from "./wording.js";
 
 /** A photo to put layers on. */
 export function createPicture(photo, alt) {
@@ -25,22 +28,23 @@ export function createPicture(photo, alt) {
   };
 }
 
-/** A box around one location. */
-export function placeBox(node, grid, cell) {
-  const [rows, columns] = grid;
-  const row = Math.floor(cell / columns);
-  node.style.left = `${(100 * (cell % columns)) / columns}%`;
-  node.style.top = `${(100 * row) / rows}%`;
-  node.style.width = `${100 / columns}%`;
-  node.style.height = `${100 / rows}%`;
+/** A box around one location; `place` as in cells.js. */
+export function placeBox(node, grid, cell, place = null) {
+  const [top, bottom] = cellSpan(Math.floor(cell / grid[1]), grid[0], 0, place);
+  const [left, right] = cellSpan(cell % grid[1], grid[1], 1, place);
+  node.style.left = `${100 * left}%`;
+  node.style.top = `${100 * top}%`;
+  node.style.width = `${100 * (right - left)}%`;
+  node.style.height = `${100 * (bottom - top)}%`;
 }
 
-/** The location under a pointer event, or -1 outside the picture. */
-export function cellAt(event, node, grid) {
+/** The location under a pointer event, or -1 outside the picture; `place` as in cells.js. */
+export function cellAt(event, node, grid, place = null) {
   const box = node.getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width) * grid[1]);
-  const row = Math.floor(((event.clientY - box.top) / box.height) * grid[0]);
-  return row >= 0 && row < grid[0] && column >= 0 && column < grid[1] ? row * grid[1] + column : -1;
+  const across = (event.clientX - box.left) / box.width;
+  const down = (event.clientY - box.top) / box.height;
+  if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return -1;
+  return cellIndex(down, grid[0], 0, place) * grid[1] + cellIndex(across, grid[1], 1, place);
 }
 
 /** A colour bar with what its ends stand for. */
@@ -49,20 +53,25 @@ export function createBar() {
   const high = el("span", { class: "av-bar__end" });
   const tick = el("span", { class: "av-bar__tick", hidden: true });
   const strip = el("span", { class: "av-bar__strip", "aria-hidden": "true" }, tick);
-  const root = el("div", { class: "av-bar" }, low, strip, high);
+  const key = el("span", { class: "av-bar__key", hidden: true });
+  const root = el("div", { class: "av-bar" }, low, strip, high, key);
   return {
     root,
     /** Marks a value on the bar; null takes the mark away. */
     mark(value, scale) {
       tick.hidden = value === null || !(scale.high > scale.low);
-      if (!tick.hidden) tick.style.left = `${100 * Math.min(Math.max((value - scale.low) / (scale.high - scale.low), 0), 1)}%`;
+      if (!tick.hidden) tick.style.left = `${100 * placeOn(scale, value)}%`;
     },
     /** `write` puts an end's number in words; by default both ends get as many decimals as tell them apart. */
     paint(scale, table, unit, write = null) {
-      const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", writerFor(scale.low, scale.high)));
-      low.textContent = words(scale.low);
-      high.textContent = words(scale.high);
-      strip.style.background = gradient(table, scale.low, scale.high);
+      const digits = scale.log ? number : writerFor(scale.low, scale.high);
+      const words = write || ((value) => withUnit(value, isGain(unit) || unit === "share" ? unit : "", digits));
+      low.textContent = (scale.below ? "≤ " : "") + words(scale.low);
+      high.textContent = (scale.above ? "≥ " : "") + words(scale.high);
+      strip.style.background = gradient(table, scale.low, scale.high, scale.fades);
+      key.textContent = scale.log ? t`log` : "";
+      key.hidden = !scale.log;
+      root.title = barSentence(scale);
     },
   };
 }
@@ -91,11 +100,11 @@ export function createPanel({ title, photo, alt, withMap = true }) {
     picture,
     heading,
     note,
-    paint({ values, grid, unit, text }, scale, table) {
-      paintMap(canvas, values, grid, scale, table);
+    paint({ values, grid, unit, text, place }, scale, table) {
+      paintMap(canvas, values, grid, scale, table, place);
       bar.paint(scale, table, unit);
       note.textContent = text;
-      drawn = { values, grid, unit, scale };
+      drawn = { values, grid, unit, scale, place };
     },
     /** Says the value at a point of the unit square; null says none. */
     show(point) {

@@ -1,10 +1,12 @@
 // A picture per pin, so that the attention of several locations can be seen at once.
 
+import { placeOfQuery } from "./cells.js";
 import { button } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { t } from "./language.js";
+import { liveScale } from "./map_scale.js";
 import { createPicture, placeBox } from "./picture.js";
 
 const HINT = t`Click the photo to pin a location and keep its attention here, next to others.`;
@@ -18,10 +20,10 @@ function badge(pin) {
   return node;
 }
 
-/** A pin's number at its place on a picture. */
-export function mark(pin, grid) {
+/** A pin's number on a picture; `place` of the cells as in cells.js. */
+export function mark(pin, grid, place) {
   const box = el("span", { class: "av-mark" }, badge(pin));
-  placeBox(box, grid, pin.cell);
+  placeBox(box, grid, pin.cell, place);
   return box;
 }
 
@@ -48,10 +50,12 @@ export function createPinPanels(context, query) {
   };
 }
 
-function pinPanel({ data, settings, colormaps, signal }, query, pin) {
+function pinPanel(context, query, pin) {
+  const { data, settings, colormaps, signal } = context;
   const picture = createPicture(data.view, t`Attention of pin ${pin.number}`);
   const canvas = picture.layer();
-  picture.root.append(mark(pin, query.grid));
+  const number = mark(pin, query.grid, placeOfQuery(context));
+  picture.root.append(number);
   const text = el("span", { class: "av-pin__text" });
   const note = el("p", { class: "av-panel__note" });
   const remove = button({ label: "×", name: t`Remove pin ${pin.number}`, onClick: () => query.unpin(pin.cell), signal, kind: "av-button--icon" });
@@ -61,17 +65,25 @@ function pinPanel({ data, settings, colormaps, signal }, query, pin) {
   return {
     root,
     draw() {
-      const { values, peak, own } = query.weights(pin.cell);
-      const high = query.top(peak, settings.get("scaling") === "shared");
+      const weights = query.weights(pin.cell);
+      const { values, own } = weights;
+      const scale = liveScale(query, weights, settings);
       const colormap = settings.get("colormap");
-      const wanted = `${query.mode} ${high} ${colormap}`;
+      const place = placeOfQuery(context);
+      const wanted = `${query.mode} ${colormap} ${Object.values(scale).join()} ${Boolean(place)}`;
       if (wanted === drawn) return;
       drawn = wanted;
-      paintMap(canvas, values, query.grid, { low: 0, high }, colormaps.get(colormap).table);
+      paintMap(canvas, values, query.grid, scale, colormaps.get(colormap).table, place);
+      placeBox(number, query.grid, pin.cell, place);
       const { row, column } = query.place(pin.cell);
       text.textContent = query.className(pin.cell) || t`row ${row}, column ${column}`;
       const share = own ? t` · own class ${percent(own.share)} (${percent(own.area)} of the locations)` : "";
-      note.textContent = t`Colours 0 to ${percent(high)}${share}`;
+      note.textContent = colorsLine(scale) + share;
     },
   };
+}
+
+function colorsLine({ low, high, log }) {
+  const [from, to] = [low ? percent(low) : "0", percent(high)];
+  return log ? t`Colours ${from} to ${to}, log` : t`Colours ${from} to ${to}`;
 }

@@ -2,18 +2,20 @@
 
 import { createAppearance } from "./appearance.js";
 import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
+import { placeOfQuery } from "./cells.js";
 import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { percent } from "./format.js";
 import { t } from "./language.js";
+import { PAINT_SETTINGS, liveScale } from "./map_scale.js";
 import { cellAt, createBar, createPicture, placeBox } from "./picture.js";
 import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
 import { moved, Query } from "./query.js";
 import { besideLine, classLine, createAnnouncer, peakLine } from "./readout.js";
 import { readPosition } from "./softmax.js";
-import { gammaSentence } from "./wording.js";
+import { barSentence, gammaSentence } from "./wording.js";
 
 const SCALINGS = [
   { value: "each", label: t`Each`, title: t`From 0 to the largest weight of each picture` },
@@ -26,7 +28,7 @@ const MODES = [
 ];
 const HEADS = { fused: t`Both heads, fused`, position: t`Position head alone`, channel: t`Channel head alone` };
 const HELP =
-  t`Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it.`;
+  t`Point to look, click to pin. With keys: arrows move the query, with Shift by eight; Enter pins it; Delete removes the pin under it; L changes the colour scale, O whether the opacity follows the value.`;
 
 /** The view; returns its root. */
 export function positionView(context) {
@@ -54,7 +56,7 @@ export function positionView(context) {
   const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
   const choice = createAttentionChoice(data, start, signal, loader);
   settings.subscribe((name, value) => {
-    if (["colormap", "scaling"].includes(name) && shown) shown.query.onChange();
+    if (PAINT_SETTINGS.includes(name) && shown) shown.query.onChange();
     if (name === "site") choice.set(value);
   }, signal);
   const classes = classChoice(data, signal, (value) => {
@@ -65,7 +67,7 @@ export function positionView(context) {
   return el(
     "div",
     { class: "av-view av-view--position" },
-    createAppearance(context, SCALINGS),
+    createAppearance(context, SCALINGS, "attention"),
     el("div", { class: "av-toolbar" }, choice.root, modes.root, classes),
     data.note ? el("p", { class: "av-meta" }, data.note) : null,
     busy,
@@ -159,6 +161,7 @@ function createStage(context, query) {
   const picture = createPicture(data.view, "");
   const canvas = picture.layer();
   const bar = createBar();
+  const key = el("p", { class: "av-meta av-bar-sentence" });
   const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
   const marks = el("span", { class: "av-marks", "aria-hidden": "true" });
   const classes = data.segmentation ? createClasses(data) : null;
@@ -168,30 +171,32 @@ function createStage(context, query) {
   node.classList.add("av-picture--large", "av-picture--live");
   const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a location to see its attention`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
-  listen(node, query, signal);
+  listen(node, query, () => placeOfQuery(context), signal);
   return {
-    root: el("div", { class: "av-split__main" }, node, bar.root, classes ? classes.legend : null, help),
+    root: el("div", { class: "av-split__main" }, node, bar.root, key, classes ? classes.legend : null, help),
     showClasses: (head) => classes && classes.show(head),
     draw() {
-      const { values, peak } = query.weights(query.cell);
-      const scale = { low: 0, high: query.top(peak, settings.get("scaling") === "shared") };
+      const weights = query.weights(query.cell);
+      const scale = liveScale(query, weights, settings);
       const table = colormaps.get(settings.get("colormap")).table;
-      paintMap(canvas, values, query.grid, scale, table);
+      const place = placeOfQuery(context);
+      paintMap(canvas, weights.values, query.grid, scale, table, place);
       bar.paint(scale, table, "share");
-      placeBox(cursor, query.grid, query.cell);
+      key.textContent = barSentence(scale);
+      placeBox(cursor, query.grid, query.cell, place);
       cursor.hidden = query.mode === "token"; // it does not depend on the location
-      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid)));
+      marks.replaceChildren(...query.pins.list().map((pin) => mark(pin, query.grid, place)));
     },
   };
 }
 
 /** Pointer and keys on the photo. */
-function listen(node, query, signal) {
-  const look = (event) => query.moveTo(cellAt(event, node, query.grid));
+function listen(node, query, place, signal) {
+  const look = (event) => query.moveTo(cellAt(event, node, query.grid, place()));
   node.addEventListener("pointermove", look, { signal });
   node.addEventListener("pointerdown", look, { signal });
   node.addEventListener("click", (event) => {
-    const cell = cellAt(event, node, query.grid);
+    const cell = cellAt(event, node, query.grid, place());
     if (cell >= 0) query.pin(cell);
   }, { signal });
   node.addEventListener("keydown", (event) => {
@@ -257,7 +262,7 @@ function createSide(context, query) {
       const token = query.mode === "token" ? (position.class_token ? t`Class token` : t`First token that is no location`) : "";
       const name = token ? "" : query.className(query.cell);
       title.textContent = token || name || t`Location`;
-      const texts = [token ? "" : query.where(query.cell), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
+      const texts = [token ? "" : query.where(query.cell, placeOfQuery(context)), own ? classLine(query.mode, own, name) : "", peakLine(query.mode, peak, query.count), besideLine(beside)];
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });

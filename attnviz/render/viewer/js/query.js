@@ -105,9 +105,9 @@ export class Query {
     return this.#classes ? this.#data.segmentation.categories[this.#classes[cell]].name : "";
   }
 
-  /** Where a location is, in words. */
-  where(cell) {
-    return whereLine(photoPixel(this.#data.geometry, this.grid, cell), this.grid, cell);
+  /** Where a location is, in words; `place` as in cells.js. */
+  where(cell, place = null) {
+    return whereLine(photoPixel(this.#data.geometry, this.grid, cell, place), this.grid, cell);
   }
 
   place(cell) {

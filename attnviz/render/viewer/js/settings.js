@@ -1,6 +1,10 @@
 // What the visitor chose about looks; one store for all views of a viewer, kept when new data comes.
 
-const KNOWN = ["opacity", "colormap", "diverging", "smooth", "scaling", "site"]; // site: label of the one last looked for
+const KNOWN = [
+  ...["opacity", "colormap", "diverging", "smooth", "scaling", "cells"],
+  ...["map_spread", "map_opacity_by", "attention_spread", "attention_opacity_by"], // of position attention, and of all other maps
+  "site", // label of the one last looked for
+];
 const FIRST = Object.freeze({
   smooth: false, // a picture never shows more than was computed, unless it is asked to
   scaling: "each",

@@ -60,12 +60,13 @@ function live(data, position, mode, words) {
   const [rows, columns] = position.grid;
   const values = new Float32Array(position.count);
   const at = data.positions.indexOf(position);
+  const { sees } = data.maps.get(position.received) || {};
   const map = (u, v, head = "mean") => {
     const row = Math.min(Math.max(Math.floor(v * rows), 0), rows - 1);
     const column = Math.min(Math.max(Math.floor(u * columns), 0), columns - 1);
     headOf(data.positions[at], head)[mode](mode === "token" ? 0 : row * columns + column, values);
     const range = extent(values);
-    return { values, grid: position.grid, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, quantity) };
+    return { values, grid: position.grid, sees, extent: { low: 0, high: range.high }, bounds: [0, 1], unit: "share", ...common(data, quantity) };
   };
   const quantity = position.kind === "rollout" ? `rollout_${mode}` : mode;
   return {

@@ -1,15 +1,17 @@
 // The big picture of the stages view: one quantity, stage after stage.
 
+import { placed } from "./cells.js";
 import { segmented } from "./controls.js";
 import { gateOf } from "./data.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { isGain, rawLine, withUnit } from "./format.js";
 import { t } from "./language.js";
+import { mapScale } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { createPlayer } from "./player.js";
 import { createCross } from "./probe.js";
-import { scaleFor, valueAt } from "./scale.js";
+import { valueAt } from "./scale.js";
 import { flatRemark, kindSentence, stageSentences } from "./wording.js";
 
 const POINT = t`Point at the picture to read values.`;
@@ -107,7 +109,7 @@ function createScreen({ data, settings, colormaps, probe }) {
   probe.add({ show: showValue });
 
   function scale() {
-    return scaleFor(maps[at].extent, maps.map((m) => m.extent), maps[at].bounds, settings.get("scaling"));
+    return mapScale(maps[at], maps, settings);
   }
 
   function showValue(point) {
@@ -133,11 +135,10 @@ function createScreen({ data, settings, colormaps, probe }) {
       layers = next.map(() => picture.layer());
       picture.root.append(cross.root);
     }
-    maps = next;
+    maps = next.map((map) => placed(map, settings, data.geometry));
     const table = colormaps.get(settings.get("colormap")).table;
-    const extents = maps.map((m) => m.extent);
     maps.forEach((map, i) => {
-      paintMap(layers[i], map.values, map.grid, scaleFor(map.extent, extents, map.bounds, settings.get("scaling")), table);
+      paintMap(layers[i], map.values, map.grid, mapScale(map, maps, settings), table, map.place);
     });
     goTo(at);
   }

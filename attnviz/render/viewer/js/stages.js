@@ -1,17 +1,19 @@
 // Coarse to fine: what each attention module along the trunk did, stage by stage.
 
 import { createAppearance } from "./appearance.js";
+import { placed } from "./cells.js";
 import { createChannelChart } from "./channel_chart.js";
 import { button } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { number, range, rawLine } from "./format.js";
 import { t, word } from "./language.js";
+import { PAINT_SETTINGS, mapScale } from "./map_scale.js";
 import { createPanel } from "./picture.js";
 import { predictionList } from "./predictions.js";
 import { createProbe } from "./probe.js";
 import { createAnnouncer } from "./readout.js";
-import { scaleFor, valueAt } from "./scale.js";
+import { valueAt } from "./scale.js";
 import { stagesOf } from "./stage_groups.js";
 import { createStagePlayer, otherMaps } from "./stage_player.js";
 import { flatRemark, stageSentences } from "./wording.js";
@@ -29,7 +31,7 @@ export function stagesView(context) {
   const gates = data.stages.map((stage) => ({ stage, channel: strongestChannel(stage) }));
   const painters = [];
   const announcer = createAnnouncer(signal);
-  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(data, point)) });
+  const probe = createProbe({ signal, onMove: (point) => point && announcer.say(gainsAt(context, point)) });
   const inner = { ...context, gates, painters, probe, repaint };
   function repaint() {
     painters.forEach((paint) => paint());
@@ -37,19 +39,20 @@ export function stagesView(context) {
   }
   const player = createStagePlayer(inner, gates, predictionList(data));
   painters.push(player.paint);
-  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS), player.root);
+  const root = el("div", { class: "av-view av-view--stages" }, createAppearance(context, SCALINGS, "map"), player.root);
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
   if (others.length) root.append(el("section", { "aria-label": t`Every map` }, otherSections(inner, others)));
   root.append(announcer.root);
-  settings.subscribe((name) => ["colormap", "scaling"].includes(name) && repaint(), signal);
+  settings.subscribe((name) => PAINT_SETTINGS.includes(name) && repaint(), signal);
   repaint();
   return root;
 }
 
 /** The effective gains at a point, for those who do not see them. */
-function gainsAt({ stages }, point) {
-  return stages.map((s) => t`stage ${s.stage}: gain ${number(valueAt(s.gain, ...point))}`).join(t`, `);
+function gainsAt({ data, settings }, point) {
+  const read = (gain) => number(valueAt(placed(gain, settings, data.geometry), ...point));
+  return data.stages.map((s) => t`stage ${s.stage}: gain ${read(s.gain)}`).join(t`, `);
 }
 
 function legend(data) {
@@ -76,8 +79,8 @@ function stageRow(context, stage, index) {
   painters.push(() => {
     const table = colormaps.get(settings.get("colormap")).table;
     const paint = (panel, map, peers, text) => {
-      const scale = scaleFor(map.extent, peers.map((m) => m.extent), map.bounds, settings.get("scaling"));
-      panel.paint({ ...map, text: [rawLine(map), text].filter(Boolean).join(t`. `) }, scale, table);
+      const scale = mapScale(map, peers, settings);
+      panel.paint({ ...placed(map, settings, data.geometry), text: [rawLine(map), text].filter(Boolean).join(t`. `) }, scale, table);
     };
     const chosen = context.gates.map((g) => gateOf(g.stage, g.channel));
     paint(spatial, stage.spatial, data.stages.map((s) => s.spatial), "");
@@ -136,7 +139,7 @@ function channelPanel(context, stage, index) {
 
 /** Every other map, stage by stage; of many in a stage the first and a button for the rest. */
 function otherSections(context, maps) {
-  const peers = (map) => maps.filter((m) => m.kind === map.kind).map((m) => m.extent);
+  const peers = (map) => maps.filter((m) => m.kind === map.kind);
   return stagesOf(maps).map(({ name, entries }) => otherSection(context, name, entries, peers));
 }
 
@@ -149,8 +152,8 @@ function otherSection(context, name, maps, peersOf) {
     const paint = () => {
       const table = colormaps.get(settings.get("colormap")).table;
       more.forEach((map, i) => {
-        const scale = scaleFor(map.extent, peersOf(map), map.bounds, settings.get("scaling"));
-        panels[i].paint({ ...map, text: rawLine(map) }, scale, table);
+        const scale = mapScale(map, peersOf(map), settings);
+        panels[i].paint({ ...placed(map, settings, data.geometry), text: rawLine(map) }, scale, table);
       });
     };
     painters.push(paint);

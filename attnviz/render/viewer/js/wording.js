@@ -64,3 +64,10 @@ export function kindSentence(kind) {
 
 /** For weights nobody trained. */
 export const UNTRAINED = t`Random weights: this network has not been trained, so its attention means nothing.`;
+
+/** What a colour bar means that is not plain; empty for one that is. */
+export function barSentence({ log, fades }) {
+  if (log && fades) return t`Logarithmic: equal steps of colour are equal factors. The opacity follows the value.`;
+  if (log) return t`Logarithmic: equal steps of colour are equal factors.`;
+  return fades ? t`The opacity follows the value.` : "";
+}

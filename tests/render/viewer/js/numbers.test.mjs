@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { colorize, gradient } from "../../../../attnviz/render/viewer/js/color.js";
 import { bytes, classes, floats, fromHalf, halves } from "../../../../attnviz/render/viewer/js/decode.js";
 import { mean, number, percent, range, rawLine, withUnit } from "../../../../attnviz/render/viewer/js/format.js";
-import { extent, scaleFor, symmetric, union } from "../../../../attnviz/render/viewer/js/scale.js";
+import { lookOf, mapScale } from "../../../../attnviz/render/viewer/js/map_scale.js";
+import { extent, innerExtent, placeOn, scaleFor, spreadOver, symmetric, union } from "../../../../attnviz/render/viewer/js/scale.js";
+import { createSettings } from "../../../../attnviz/render/viewer/js/settings.js";
 
 const base64 = (typed) => Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength).toString("base64");
 
@@ -104,4 +106,50 @@ test("scaling is per picture, shared among peers, or all that is possible", () =
   assert.deepEqual(union(peers), { low: -1, high: 2 });
   assert.deepEqual(symmetric({ low: -3, high: 2 }), { low: -3, high: 3 });
   assert.deepEqual(symmetric({ low: 1, high: 2 }), { low: -2, high: 2 });
+});
+
+const LOG = { spread: "log", opacityBy: "value" };
+
+test("a logarithmic scale ends a thousandth below its top, and says what lies below", () => {
+  assert.deepEqual(spreadOver({ low: 0, high: 2 }, { low: 0, high: 2 }, LOG), { low: 0.002, high: 2, log: true, fades: true, below: true, above: false });
+  const whole = spreadOver({ low: 0.5, high: 2 }, { low: 0.5, high: 2 }, LOG);
+  assert.deepEqual([whole.low, whole.below], [0.5, false]);
+  for (const [low, high] of [[-1, 2], [0, 0], [3, 3]]) {
+    const scale = spreadOver({ low, high }, { low, high }, LOG);
+    assert.deepEqual([scale.log, scale.low, scale.high], [false, low, high]);
+  }
+});
+
+test("on a logarithmic scale equal factors are equal steps", () => {
+  const scale = { low: 0.001, high: 1, log: true };
+  const places = [0, 1e-9, 0.001, 0.01, 0.1, 1, 5].map((value) => placeOn(scale, value));
+  places.forEach((place, i) => assert.ok(Math.abs(place - [0, 0, 0, 1 / 3, 2 / 3, 1, 1][i]) < 1e-12));
+  assert.equal(placeOn({ low: 2, high: 2 }, 2), 0.5);
+  assert.equal(placeOn({ low: 0, high: 4 }, 1), 0.25);
+});
+
+test("percentiles are NumPy's, and the extent where they are one", () => {
+  assert.deepEqual(innerExtent(Float32Array.from({ length: 101 }, (_, i) => i)), { low: 1, high: 99 });
+  assert.deepEqual(innerExtent([0, 10]), { low: 0.1, high: 9.9 });
+  const spike = new Float32Array(1000);
+  spike[7] = 3;
+  assert.deepEqual(innerExtent(spike), { low: 0, high: 3 });
+});
+
+test("where the opacity follows the value, the low end is not there and the high end opaque", () => {
+  const rgba = new Uint8ClampedArray(16);
+  colorize([0, 0.25, 0.5, 1], 0, 1, GREYS, rgba, { fades: true });
+  assert.deepEqual([...rgba].filter((_, i) => i % 4 === 3), [0, 64, 128, 255]);
+  assert.deepEqual([...rgba].filter((_, i) => i % 4 === 0), [0, 64, 128, 255]);
+  assert.match(gradient(GREYS, 0, 1, true), /rgba?\(0,0,0,0\.000\) 0\.0%.*rgba?\(255,255,255,1\.000\) 100\.0%\), repeating-conic-gradient/);
+});
+
+test("position attention has looks of its own, each of which a setting holds", () => {
+  const settings = createSettings({ attention_spread: "log", attention_opacity_by: "value", map_spread: "percentile" });
+  for (const kind of ["row", "column", "token", "position_received", "rollout_row"]) assert.deepEqual(lookOf(settings, kind), LOG);
+  for (const kind of ["effective_gain", "gate", undefined]) assert.deepEqual(lookOf(settings, kind), { spread: "percentile", opacityBy: "even" });
+  const values = Float32Array.from({ length: 101 }, (_, i) => i - 50);
+  const map = { values, extent: { low: -50, high: 50 }, bounds: [-100, 100], kind: "spatial_logit" };
+  assert.deepEqual(mapScale(map, [map], settings, "each"), { low: -49, high: 49, log: false, fades: false, below: true, above: true });
+  assert.deepEqual(mapScale(map, [map], settings, "full"), { low: -100, high: 100, log: false, fades: false, below: false, above: false });
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { cellIndex, cellSpan, margins, placeOf } from "../../../../attnviz/render/viewer/js/cells.js";
 import { barPath, rankedChannels } from "../../../../attnviz/render/viewer/js/channel_chart.js";
 import { gateOf, photoPixel, readPayload, strongestChannel } from "../../../../attnviz/render/viewer/js/data.js";
 import { difference, sameShape, whyNot } from "../../../../attnviz/render/viewer/js/difference.js";
@@ -251,4 +252,39 @@ test("two layers begin with the one that is shown first, and one payload's maps 
   assert.deepEqual(firstChoices([row("a"), row("b", true)], [row("c")]).map((s) => s.value), ["b", "c"]);
   const sides = [{ value: "m" }, { value: "n" }, row("a"), row("b")];
   assert.deepEqual(firstChoices(sides, sides).map((s) => s.value), ["m", "n"]);
+});
+
+// what the cells of a map of 2 x 4 at stride 4 see of 8 x 16 pixels: the first has its middle on pixel 0
+const SEES = { start: [-5, -5], size: [11, 11], stride: [4, 4], everywhere: false, exact: true };
+const GEOMETRY = { photo: [16, 32], crop: [0, 0, 32, 16], network: [8, 16] };
+const centers = () => placeOf({ sees: SEES }, createSettings({ cells: "centers" }), GEOMETRY);
+
+test("cells lie where they look only where that is wanted and known", () => {
+  assert.equal(placeOf({ sees: SEES }, createSettings({ cells: "tiles" }), GEOMETRY), null);
+  assert.equal(placeOf({ sees: null }, createSettings({ cells: "centers" }), GEOMETRY), null);
+  assert.equal(placeOf(undefined, createSettings({ cells: "centers" }), GEOMETRY), null);
+  const place = centers();
+  assert.deepEqual([place.start[1] * 16, place.step[1] * 16], [-1.5, 4]);
+});
+
+test("a cell around the middle of what it sees; the outermost reach to the edges, as on the server", () => {
+  const place = centers();
+  assert.deepEqual([0, 1, 2, 3].map((i) => cellSpan(i, 4, 1, place).map((x) => 16 * x)), [[0, 2.5], [2.5, 6.5], [6.5, 10.5], [10.5, 16]]);
+  assert.deepEqual(Array.from({ length: 16 }, (_, x) => cellIndex((x + 0.5) / 16, 4, 1, place)), [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]);
+  assert.deepEqual(margins(4, 1, place), [0, 1]);
+  assert.deepEqual([cellSpan(1, 4, 1, null), cellIndex(0.3, 4, 1, null), margins(4, 1, null)], [[0.25, 0.5], 1, [0, 0]]);
+});
+
+test("values and pixels are read where cells are drawn", () => {
+  const map = { values: [1, 2, 3, 4, 5, 6, 7, 8], grid: [2, 4], place: centers() };
+  assert.deepEqual([2.4, 2.6].map((x) => valueAt(map, x / 16, 0)), [1, 2]);
+  assert.deepEqual(photoPixel(GEOMETRY, [2, 4], 5, centers()), [9, 9]); // the middle of pixel 4 at two photo pixels each
+  assert.deepEqual(photoPixel(GEOMETRY, [2, 4], 5), [12, 12]);
+});
+
+test("a difference is taken cell by cell, and lies where the finer map does", () => {
+  const [a, b] = [0, 1].map((i) => ({ values: Float32Array.from([i, 2 * i, 3 * i, 4 * i]), grid: [1, 4], unit: "", place: centers() }));
+  const found = difference(a, b);
+  assert.deepEqual([...found.values], [1, 2, 3, 4]);
+  assert.equal(found.place, b.place);
 });
