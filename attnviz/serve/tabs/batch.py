@@ -94,7 +94,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
     return explain_all
 
 
-def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, say: Say) -> Iterator[Any]:
+def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, say: Say = str) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
     The sheet's value after a photo holds that photo's tile, which the page adds to those that it has; the value at the
