@@ -10,7 +10,7 @@ from attnviz.serve.sessions import Session, SessionStore
 from attnviz.serve.tabs import compare as tab
 from tests.serve.page_steps import DANET
 
-ANNA = SimpleNamespace(session_hash="anna")
+ANNA = SimpleNamespace(session_hash="anna", headers={})
 
 
 def test_the_right_side_is_sent_and_pushes_nobody_out(photo):
