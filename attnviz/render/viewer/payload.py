@@ -33,6 +33,8 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_note     what of them was left out, a sentence; empty where nothing was
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
 """
@@ -53,6 +55,7 @@ from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
+from attnviz.render.viewer.group_parts import group_parts
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -64,7 +67,7 @@ from attnviz.results import (
 )
 
 SCHEMA = 2
-TEXTS = frozenset({"title", "note"})  # for people, in the language of the page
+TEXTS = frozenset({"title", "note", "group_note"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -92,6 +95,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
     """
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
+    groups, group_note = group_parts(explanation)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
@@ -115,6 +119,8 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
         "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
+        "group_gates": groups,
+        "group_note": group_note,
         "segmentation": None if segmentation is None else _segmentation(segmentation),
     }
     return told(data, say)
