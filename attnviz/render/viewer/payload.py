@@ -40,6 +40,7 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -124,6 +125,20 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
         "segmentation": None if segmentation is None else _segmentation(segmentation),
     }
     return told(data, say)
+
+
+def families_payload(explanations: Mapping[str, Explanation], *, say: Say = str) -> JSON:
+    """Several networks on one photo, for the viewer's view of families.
+
+    Args:
+        explanations: Name of a family -> its explanation, in the order they are shown.
+        say: As for `payload`.
+
+    Returns:
+        ``{"families": [{"family", "explanation": payload}]}``.
+    """
+    found = [{"family": name, "explanation": payload(entry, say=say)} for name, entry in explanations.items()]
+    return {"families": found}
 
 
 def _looks() -> JSON:
