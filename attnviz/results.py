@@ -263,7 +263,7 @@ class Explanation:
             mask: bool (H, W) of the photo's size, True on the object. Of box and mask one at most.
 
         Returns:
-            The numbers, by map and name; `attnviz.measure.focus_table.MEASURES` says what each means. It prints as a
+            The numbers, by map and name; `attnviz.measure.definitions.FOCUS` says what each means. It prints as a
             table.
 
         Raises:
@@ -322,7 +322,7 @@ class Explanation:
             formats: Any of ``"png"``, ``"pdf"``, ``"svg"`` (the figure), ``"npz"`` (everything as raw arrays),
                 ``"gif"``, ``"webp"`` (stage after stage) and ``"html"`` (the viewer in one file).
             photo: The photo's file, for the heading and so that ``attnviz replay`` finds it; None: not told.
-            evidence: What `attnviz.evidence` measured about the same photo: ``evidence.json`` lies beside the figure.
+            evidence: From `attnviz.evidence` of the same photo: its files lie beside, the viewer shows it too.
             **options: As for `figure`.
 
         Returns:

@@ -52,6 +52,8 @@ class Evidence:
     Attributes:
         model: Name of the weights.
         trained: False: random weights.
+        network_size: (height, width) in pixels at which the network saw the photo.
+        box: (left, top, right, bottom) in photo pixels of the object that was given; None: none, or a mask.
         category: Name of the category that is watched: the most probable one; None for segmentations.
         focus: How focused each map is, beside its baselines.
         effects: What each intervention changed; empty where no attention was found.
@@ -70,6 +72,8 @@ class Evidence:
 
     model: str
     trained: bool
+    network_size: tuple[int, int]
+    box: Box | None
     category: str | None
     focus: FocusTable
     effects: tuple[Effect, ...]
@@ -189,10 +193,9 @@ def evidence_steps(
         except StopIteration as end:
             faithful = end.value
     verdict = sentences(focus, effects, faithful, positions)
-    card = ready.loaded.card
-    return Evidence(
-        card.name, ready.loaded.trained, category, focus, tuple(effects), faithful, positions, tuple(verdict)
-    )
+    size = explanation.geometry.network_size
+    about = (ready.loaded.card.name, ready.loaded.trained, (size[0], size[1]), box, category)
+    return Evidence(*about, focus, tuple(effects), faithful, positions, tuple(verdict))
 
 
 def _shuffled(ready: Forecast) -> Explanation | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -21,20 +21,16 @@ from attnviz.errors import OptionError, RecordError
 from attnviz.inputs.geometry import Geometry
 from attnviz.measure.captum_measures import infidelities, sensitivity
 from attnviz.measure.effects import probabilities
+from attnviz.measure.pass_plan import MOST_PASSES, PassPlan, plan_passes
 from attnviz.measure.perturbation import Job, Removal, area, curve_jobs, order_of, pictures_of, road_score
 from attnviz.observe.attributions import Method, attribute
 from attnviz.observe.collect import logits_of
-from attnviz.observe.cost import estimate, free_memory
 from attnviz.observe.recorder import evaluating, lock_of
 from attnviz.reduce.maps import FloatArray
 from attnviz.reduce.ranking import centre_prior, spearman
 from attnviz.reduce.upsample import upsample
 
 Role = Literal["attention", "attribution", "baseline"]
-SHARES = tuple(round(0.1 * i, 1) for i in range(11))  # of the pixels, for deletion and insertion
-ROAD_SHARES = (0.2, 0.4, 0.6, 0.8)
-MOST_PIXELS = 32 * 224 * 336  # in one forward pass: about a gigabyte for a ResNet18
-_ATTRIBUTIONS: tuple[Method, ...] = ("grad_cam", "integrated_gradients", "occlusion")
 
 
 @dataclass(frozen=True)
@@ -153,58 +149,63 @@ def _judge(
     """The same as `judge`, its passes not counted."""
     parameter = next(net.parameters(), x)
     x = x.to(parameter.device, parameter.dtype)
-    others, left_out = yield from _others(net, x, category)
+    plan = plan_passes(net, x, len(attention))
+    others, left_out = yield from _others(net, x, category, plan)
     candidates = [*attention, *others, *_baselines(x)]
     pixels = [_on_pixels(candidate.values, x) for candidate in candidates]
     orders = [order_of(values) for values in pixels]
-    jobs = list(curve_jobs(len(candidates), SHARES, ROAD_SHARES))
+    jobs = list(curve_jobs(len(candidates), plan.shares, plan.road_shares))
     found: dict[Job, float] = {}
-    at_once = _at_once(net, x)
-    for start in range(0, len(jobs), at_once):
-        batch = jobs[start : start + at_once]
+    for start in range(0, len(jobs), plan.at_once):
+        batch = jobs[start : start + plan.at_once]
         answers = _forward(net, pictures_of(x[0], orders, batch))
         found.update(zip(batch, probabilities(answers)[:, category].tolist(), strict=True))
-        yield 0.3 + 0.5 * min(1.0, (start + at_once) / len(jobs))
+        yield 0.3 + 0.5 * min(1.0, (start + plan.at_once) / len(jobs))
     labels = [candidate.label for candidate in candidates]
     maps = {label: torch.from_numpy(values) for label, values in zip(labels, pixels, strict=True)}
-    unfaithful = infidelities(lambda inputs: _logit(net, inputs, category), x, maps)
+    logit = _in_parts(lambda inputs: _logit(net, inputs, category), plan.at_once)
+    unfaithful = infidelities(logit, x, maps)
     yield 0.9
-    shaken = {c.label: sensitivity(c.again, x) for c in candidates if c.again is not None}
+    shaken = {c.label: sensitivity(_in_parts(c.again, plan.at_once), x) for c in candidates if c.again is not None}
     yield 1.0
     judged = tuple(
-        _judged(candidate, number, found, candidates, (unfaithful[candidate.label], shaken.get(candidate.label)))
+        _judged(plan, number, found, candidates, (unfaithful[candidate.label], shaken.get(candidate.label)))
         for number, candidate in enumerate(candidates)
     )
     probability = found[Job(0, "deletion", 0.0)]
-    return Faithfulness(category, probability, SHARES, ROAD_SHARES, judged, 0, left_out)
+    return Faithfulness(category, probability, plan.shares, plan.road_shares, judged, 0, left_out)
 
 
-def _at_once(net: nn.Module, x: Tensor) -> int:
-    """How many pictures go through the network together: as many as half of the free memory holds, within bounds."""
-    size = (int(x.shape[2]), int(x.shape[3]))
-    most = max(1, MOST_PIXELS // (size[0] * size[1]))
-    free = free_memory(str(x.device))
-    return most if free is None else max(1, min(most, free // (2 * max(1, estimate(net, size, size).nbytes))))
+def _in_parts(function: Callable[[Tensor], Tensor], at_once: int) -> Callable[[Tensor], Tensor]:
+    """A function of a batch that is asked about so many pictures at most."""
+    return lambda inputs: torch.cat([function(part) for part in inputs.split(at_once)])
 
 
-def _others(net: nn.Module, x: Tensor, category: int) -> Generator[float, None, tuple[list[Candidate], dict[str, str]]]:
-    """Captum's attributions to the category, as far as this network allows them."""
+def _others(
+    net: nn.Module, x: Tensor, category: int, plan: PassPlan
+) -> Generator[float, None, tuple[list[Candidate], dict[str, str]]]:
+    """Captum's attributions to the category, as far as this network and the plan allow them."""
     found: list[Candidate] = []
-    refused: dict[str, str] = {}
-    for number, method in enumerate(_ATTRIBUTIONS):
+    words = f"expected a panel within {MOST_PASSES} forward passes, got an input too large for it and this memory"
+    refused: dict[str, str] = {
+        method: words for method in get_args(Method) if method not in (*plan.methods, "saliency")
+    }
+    for number, method in enumerate(plan.methods):
+        at_once = plan.at_once if method == "occlusion" else plan.with_gradients
         try:
-            shown = attribute(net, x, category, method, sparing=True)
+            shown = attribute(net, x, category, method, sparing=True, at_once=at_once)
         except (OptionError, RecordError) as error:
             refused[method] = str(error)
             continue
-        again = None if method == "occlusion" else functools.partial(_attributed, net, category, method)
+        shaken = plan.shaken and method != "occlusion"
+        again = functools.partial(_attributed, net, category, method, at_once) if shaken else None
         found.append(Candidate(method, shown.title, "attribution", shown.values, again))
         yield 0.1 * (number + 1)
     return found, refused
 
 
-def _attributed(net: nn.Module, category: int, method: Method, inputs: Tensor) -> Tensor:
-    maps = [attribute(net, one[None], category, method, sparing=True).values for one in inputs]
+def _attributed(net: nn.Module, category: int, method: Method, at_once: int, inputs: Tensor) -> Tensor:
+    maps = [attribute(net, one[None], category, method, sparing=True, at_once=at_once).values for one in inputs]
     return torch.from_numpy(np.stack(maps)).to(inputs)
 
 
@@ -218,17 +219,19 @@ def _baselines(x: Tensor) -> list[Candidate]:
 
 
 def _judged(
-    candidate: Candidate,
+    plan: PassPlan,
     number: int,
     found: Mapping[Job, float],
     candidates: Sequence[Candidate],
     captums: tuple[float, float | None],
 ) -> MapFaithfulness:
+    candidate = candidates[number]
+
     def curve(removal: Removal, shares: Sequence[float]) -> tuple[float, ...]:
         return tuple(found[_job(number, removal, share)] for share in shares)
 
-    deletion, insertion = curve("deletion", SHARES), curve("insertion", SHARES)
-    most, least = curve("road_most", ROAD_SHARES), curve("road_least", ROAD_SHARES)
+    deletion, insertion = curve("deletion", plan.shares), curve("insertion", plan.shares)
+    most, least = curve("road_most", plan.road_shares), curve("road_least", plan.road_shares)
     grid = (candidate.values.shape[0], candidate.values.shape[1])
     agreement = {
         other.label: spearman(candidate.values, _on_grid(other.values, grid))
@@ -237,7 +240,7 @@ def _judged(
     }
     return MapFaithfulness(
         *(candidate.label, candidate.title, candidate.role, deletion, insertion, most, least),
-        *(area(SHARES, deletion), area(SHARES, insertion), road_score(most, least), *captums, agreement),
+        *(area(plan.shares, deletion), area(plan.shares, insertion), road_score(most, least), *captums, agreement),
     )
 
 

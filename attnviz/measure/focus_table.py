@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attnviz.errors import InputError
 from attnviz.inputs.geometry import Geometry
+from attnviz.measure.definitions import FOCUS
 from attnviz.reduce import focus, ranking
 from attnviz.reduce.maps import FloatArray, checked
 from attnviz.results import AttentionMap, Explanation
@@ -21,62 +22,6 @@ _LOGITS = ("spatial_logit",)  # what a gain is made of: the gain says the same i
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What a number means.
-
-    Attributes:
-        title: For people, with unit.
-        low: Smallest value it can take.
-        high: Largest value it can take; None: there is none.
-        definition: In one sentence.
-    """
-
-    title: str
-    low: float
-    high: float | None
-    definition: str
-
-
-_MASS = "the map read as mass: its values minus the quantity's floor, or minus their minimum where it has none"
-MEASURES: Mapping[str, Measure] = {
-    "entropy": Measure("entropy (0 to 1)", 0, 1, f"Shannon entropy over its maximum, ln of the cells; {_MASS}."),
-    "gini": Measure("Gini index (0 to 1)", 0, 1, "Half the mean difference of mass between two cells over its mean."),
-    "half_mass_area": Measure(
-        "area of half the mass (share)", 0, 0.5, "Smallest share of the area with half the mass."
-    ),
-    "centroid_x": Measure("centroid from the left (share)", 0, 1, "Mean place of the mass, over the map's width."),
-    "centroid_y": Measure("centroid from the top (share)", 0, 1, "Mean place of the mass, over the map's height."),
-    "drift": Measure(
-        "drift of the centroid (share)",
-        0,
-        math.sqrt(2),
-        "Distance of the centroid from that of the map before of the same kind, in shares of the sides.",
-    ),
-    "border_share": Measure("mass at the border (share)", 0, 1, "Share of the mass in the outermost ring of cells."),
-    "mass_over_area": Measure(
-        "mass inside over area (×)",
-        0,
-        None,
-        "Share of the mass inside of the object over the object's share of the area.",
-    ),
-    "roc_auc": Measure(
-        "ROC-AUC (0 to 1)", 0, 1, "Chance that a cell inside of the object has a larger value than one outside."
-    ),
-    "ring_auc": Measure(
-        "ROC-AUC within rings (0 to 1)", 0, 1, "The same among cells at the same distance to the centre alone."
-    ),
-    "points_inside": Measure(
-        "pointing game (0 or 1)", 0, 1, "Whether the largest value lies inside of the object (arXiv 1608.00507)."
-    ),
-}
-BASELINES: Mapping[str, str] = {
-    "uniform": "a map that is the same everywhere",
-    "centre": "a Gaussian in the middle of the picture, a quarter of each side wide",
-    "shuffled": "the same network with each layer's weights shuffled, on the same photo",
-}
-
-
-@dataclass(frozen=True)
 class MapFocus:
     """The numbers of one map.
 
@@ -84,8 +29,10 @@ class MapFocus:
         label: Of the map.
         title: For people.
         stage: Of the trunk; None for heads.
-        values: Name out of `MEASURES` -> the map's value. NaN where it is not defined: no mass, nothing outside.
-        baselines: Name out of `BASELINES` -> the same numbers of that map, on the same grid.
+        values: Name out of `attnviz.measure.definitions.FOCUS` -> the map's value. NaN where it is not defined: no
+            mass, nothing outside.
+        baselines: Name out of `attnviz.measure.definitions.BASELINES` -> the same numbers of that map, on the same
+            grid.
     """
 
     label: str
@@ -123,7 +70,7 @@ class FocusTable(Sequence[MapFocus]):
         return len(self.maps)
 
     def __str__(self) -> str:
-        rows = [["map", *(MEASURES[name].title for name in _names(self.inside))]]
+        rows = [["map", *(FOCUS[name].title for name in _names(self.inside))]]
         for entry in self.maps:
             for label, values in ((entry.label, entry.values), *((f"  {k}", v) for k, v in entry.baselines.items())):
                 rows.append([label, *(number(values.get(name)) for name in _names(self.inside))])
@@ -251,7 +198,7 @@ def number(value: float | None) -> str:
 
 
 def _names(inside: bool) -> list[str]:
-    names = list(MEASURES)
+    names = list(FOCUS)
     return names if inside else names[: names.index("mass_over_area")]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from attnviz.measure import definitions
 from attnviz.measure.bootstrap import Interval, interval, mean_interval
-from attnviz.measure.focus_table import MEASURES
 from attnviz.measure.photo_scores import SHUFFLED
 
 _GAZE = {
@@ -28,7 +28,7 @@ _POSITION = {
     "compactness_after": "the same, after",
     "sink_mass": "attention received by the top 1 % of places (share)",
 }
-TITLES = {**_GAZE, **{name: measure.title for name, measure in MEASURES.items()}, **_POSITION}
+TITLES = {**_GAZE, **{name: measure.title for name, measure in definitions.FOCUS.items()}, **_POSITION}
 PEOPLE, FOCUS, OBJECTS = "Where people look", "Focus", "Where the objects are"
 ANSWERS, POSITIONS = "The answer without the attention", "Position attention"
 _TABLE_OF = {

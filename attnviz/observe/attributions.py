@@ -4,6 +4,7 @@ Attention says where a network looks; an attribution says what changed its mind 
 differ, which is the point of showing them beside each other.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,16 +28,18 @@ Method = Literal["grad_cam", "integrated_gradients", "saliency", "occlusion"]
 _PIXELS_AT_ONCE = 8 * 224 * 224  # of the copies of the input in one forward pass: bounds the memory
 _WINDOWS_PER_SIDE = 8  # of the short side that one occluding window covers; they overlap by half
 _LEAST_WINDOW = 8  # pixels
+SPARING_STEPS = 16  # of the path integral, in few passes
 _STEPS = 32  # of the path integral; captum's default is 50, its sum here is within a few percent of the logit's change
 
 
 @dataclass(frozen=True)
 class _How:
-    """What the methods need beside the input: the network, the path of Grad-CAM's layer, whether to spare passes."""
+    """What the methods need beside the input: the network, the path of Grad-CAM's layer, how many passes to take."""
 
     net: nn.Module
     layer: str
     sparing: bool
+    at_once: int
 
 
 def attribute(
@@ -48,6 +51,7 @@ def attribute(
     stage: int = 4,
     layer: str | None = None,
     sparing: bool = False,
+    at_once: int | None = None,
 ) -> AttentionMap:
     """Which locations of the input spoke for a category of a classifier.
 
@@ -79,6 +83,7 @@ def attribute(
         layer: For Grad-CAM, instead of a stage: the path of a module that returns (1, C, h, w).
         sparing: In few forward passes, for many maps in a row: 16 points of the path, windows beside each other, and
             four times as many copies of the input at once.
+        at_once: So many copies of the input in one forward pass; None: as many as fit a bound on their pixels.
 
     Returns:
         A map of float32 values (h, w) with label ``"<method>"``, ``"grad_cam.stage<N>"`` or ``"<layer>.grad_cam"``.
@@ -95,8 +100,10 @@ def attribute(
         raise RecordError(f"expected an input of shape (1, 3, H, W), got {tuple(x.shape)}")
     parameter = next(net.parameters(), x)
     with lock_of(net), evaluating(net), _gradients_on():
+        usual = max(1, (4 if sparing else 1) * _PIXELS_AT_ONCE // x[0, 0].numel())
+        how = _How(net, layer or f"layer{stage}", sparing, at_once or usual)
         own = x.detach().to(parameter.device, parameter.dtype, copy=True).requires_grad_()
-        values = attributor(_logits_of(net, target), own, target, _How(net, layer or f"layer{stage}", sparing))
+        values = attributor(_logits_of(net, target), own, target, how)
     return _map(values, method, stage if layer is None else layer, x.shape[2])
 
 
@@ -119,8 +126,8 @@ def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _
 
 def _integrated_gradients(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
     attributor: Any = IntegratedGradients(logits)
-    steps = _STEPS // 2 if how.sparing else _STEPS
-    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=steps, internal_batch_size=_at_once(x, how))
+    steps = SPARING_STEPS if how.sparing else _STEPS
+    found: Tensor = attributor.attribute(x, 0.0, target, n_steps=steps, internal_batch_size=how.at_once)
     return found[0].sum(dim=0)
 
 
@@ -131,8 +138,7 @@ def _saliency(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _
 
 
 def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _How) -> Tensor:
-    short = min(x.shape[2:])
-    side = min(short, max(_LEAST_WINDOW, round(short / _WINDOWS_PER_SIDE)))
+    side = _window(min(x.shape[2:]))
     step = side if how.sparing else max(1, side // 2)
     attributor: Any = Occlusion(logits)
     with torch.no_grad():
@@ -142,15 +148,20 @@ def _occlusion(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: 
             strides=(3, step, step),
             baselines=0.0,
             target=target,
-            perturbations_per_eval=_at_once(x, how),
+            perturbations_per_eval=how.at_once,
         )
     first_color: Tensor = found[0, 0]  # a window covers the three together: their attributions are the same
     return first_color
 
 
-def _at_once(x: Tensor, how: _How) -> int:
-    """How many copies of the input go through the network together."""
-    return max(1, (4 if how.sparing else 1) * _PIXELS_AT_ONCE // (x.shape[2] * x.shape[3]))
+def occlusion_windows(size: tuple[int, int]) -> int:
+    """How many windows occlusion covers one by one where it spares passes, on an input of (height, width)."""
+    side = _window(min(size))
+    return math.prod(-(-length // side) for length in size)
+
+
+def _window(short: int) -> int:
+    return min(short, max(_LEAST_WINDOW, round(short / _WINDOWS_PER_SIDE)))
 
 
 def _logits_of(net: nn.Module, target: int) -> Callable[[Tensor], Tensor]:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from attnviz.extras import needs
 from attnviz.measure.effects import Effect
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness, Role
 from attnviz.measure.photo_scores import SHUFFLED
 from attnviz.measure.tables import Row
+from attnviz.render.figure_file import figure_settings
+from attnviz.render.typesetting import printable
 
 with needs("matplotlib", extra="figures"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
+
 _COLORS: dict[Role, str] = {"attention": "#1f5fa8", "attribution": "#c26a1b", "baseline": "#6b7280"}
 _COMPARED = (SHUFFLED, "Grad-CAM", "centre prior", "uniform", "other viewers", "untouched")
 _DASHES = ("-", "--", ":", "-.")
 _DPI = 150
+_LONGEST = 60  # characters of a title
 
 
+def evidence_figures(found: Evidence) -> dict[str, Figure]:
+    """What is drawn of a measurement, by the names of the files: paired bars, and curves where there are any."""
+    figures = {"interventions": effects_figure(found.effects)} if found.effects else {}
+    if found.faithfulness is not None:
+        figures["curves"] = curves_figure(found.faithfulness, found.category)
+    return figures
+
+
+@figure_settings()
 def means_figure(rows: Sequence[Row], measure: str) -> Figure:
     """One measure of every map of a data set: a point with its 95 % interval.
 
@@ -36,15 +51,21 @@ def means_figure(rows: Sequence[Row], measure: str) -> Figure:
         color = _COLORS["baseline" if row.subject.startswith(_COMPARED) else "attention"]
         axes.plot([found.low, found.high], [place, place], color=color, linewidth=1.5)
         axes.plot([found.value], [place], "o", color=color, markersize=4)
-    axes.set_yticks(range(len(chosen)), [row.subject for row in chosen])
+    axes.set_yticks(range(len(chosen)), [printable(row.subject, _LONGEST) for row in chosen])
     axes.set_xlabel(measure)
     axes.grid(axis="x", linewidth=0.4)
     axes.set_title(f"{max((row.interval.count for row in chosen), default=0):,} photos, 95 % intervals", fontsize=9)
     return figure
 
 
-def curves_figure(found: Faithfulness) -> Figure:
-    """Deletion, insertion and ROAD of every map of one photo."""
+@figure_settings()
+def curves_figure(found: Faithfulness, category: str | None = None) -> Figure:
+    """Deletion, insertion and ROAD of every map of one photo.
+
+    Args:
+        found: The curves.
+        category: Name of the category whose probability they are of; None: it has none.
+    """
     figure = Figure(figsize=(9.6, 3.2), dpi=_DPI, layout="constrained")
     deletion, insertion, road = figure.subplots(1, 3)
     for axes in (deletion, insertion):
@@ -53,19 +74,20 @@ def curves_figure(found: Faithfulness) -> Figure:
     for entry in found.maps:
         number = seen[entry.role] = seen.get(entry.role, -1) + 1
         style = {"color": _COLORS[entry.role], "linestyle": _DASHES[number % len(_DASHES)], "linewidth": 1.2}
-        deletion.plot(found.shares, entry.deletion, label=entry.title, **style)
+        deletion.plot(found.shares, entry.deletion, label=_label(entry.title), **style)
         insertion.plot(found.shares, entry.insertion, **style)
         road.plot(found.road_shares, _difference(entry), **style)
     _titled(deletion, "Deletion: lower is better", "share at the mean colour")
     _titled(insertion, "Insertion: higher is better", "share that is sharp")
     _titled(road, "ROAD: least minus most, higher is better", "share filled in")
-    deletion.set_ylabel("probability of the category")
-    road.set_ylabel("difference of probabilities")
+    deletion.set_ylabel(f"probability of {'the category' if category is None else printable(category, 40)}", fontsize=8)
+    road.set_ylabel("difference of probabilities", fontsize=8)
     road.axhline(0, color="black", linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     return figure
 
 
+@figure_settings()
 def effects_figure(effects: Sequence[Effect]) -> Figure:
     """How probable the first category is before and after each intervention, or how many pixels kept their class."""
     figure = Figure(figsize=(6.8, 0.9 + 0.34 * max(1, len(effects))), dpi=_DPI, layout="constrained")
@@ -74,20 +96,22 @@ def effects_figure(effects: Sequence[Effect]) -> Figure:
         before, after = (effect.top[0].before, effect.top[0].after) if effect.top else (1.0, 1.0 - effect.moved)
         axes.barh(place + 0.18, before, 0.32, color=_COLORS["baseline"], label="untouched" if place == 0 else None)
         axes.barh(place - 0.18, after, 0.32, color=_COLORS["attention"], label="without" if place == 0 else None)
-    axes.set_yticks(range(len(effects)), [effect.title for effect in reversed(effects)], fontsize=7)
+    axes.set_yticks(
+        range(len(effects)), [printable(effect.title, _LONGEST) for effect in reversed(effects)], fontsize=7
+    )
     axes.set_xlim(0, 1)
-    categories = effects[0].top[0].category if effects and effects[0].top else None
-    axes.set_xlabel("share of pixels with their class" if categories is None else f"probability of {categories}")
+    category = effects[0].top[0].category if effects and effects[0].top else None
+    what = "share of pixels with their class" if category is None else f"probability of {printable(category, _LONGEST)}"
+    axes.set_xlabel(what)
     if effects:
         figure.legend(loc="outside upper right", ncols=2, fontsize=7, frameon=False)
     return figure
 
 
-def as_png(figure: Figure) -> bytes:
-    """The figure's file, the same bytes every time."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+def _label(title: str) -> str:
+    """A title as a legend prints it: matplotlib leaves those out that begin with an underscore."""
+    text = printable(title, _LONGEST)
+    return f" {text}" if text.startswith("_") else text
 
 
 def _difference(entry: MapFaithfulness) -> list[float]:

@@ -1,34 +1,27 @@
 """Figures for papers: labelled panels with raw ranges, one colour bar per scale, text as text, the same bytes always.
 
-Drawn on matplotlib's Figure objects without pyplot. Some of matplotlib's settings exist only globally (which fonts go
-into a PDF, whether SVG text stays text), so that a lock keeps two figures from being drawn at once.
+Drawn on matplotlib's Figure objects without pyplot.
 """
 
-import io
 import math
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from attnviz.errors import OptionError
 from attnviz.extras import needs
 from attnviz.inputs.cell_places import cell_box
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
+from attnviz.render.figure_file import FigureFormat, encoded, figure_settings
 from attnviz.render.layout import Area, Bar, Page, Picture, Swatch, Text
 from attnviz.render.panels import Panel, pin_cell
 from attnviz.render.pictures import drawn_field, panel_pixels, photo_at, scale_bar
-from attnviz.render.plan import FigurePlan, fonts, plan_figure
-from attnviz.render.typesetting import FONT, families
+from attnviz.render.plan import FigurePlan, plan_figure
+from attnviz.render.typesetting import families
 from attnviz.results import ByteArray
 
 with needs("matplotlib", extra="figures"):
-    import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure
@@ -38,57 +31,20 @@ with needs("matplotlib", extra="figures"):
 
 __all__ = ["FigureFormat", "FigurePlan", "NotebookFigure", "build_figure", "plan_figure", "render_figure"]
 
-FigureFormat = Literal["png", "pdf", "svg"]
-
 _HAIR = 1e-5  # pixels
-
-_SETTINGS = {
-    "font.family": ["sans-serif"],
-    "font.sans-serif": [FONT],
-    "text.usetex": False,
-    "text.hinting": "no_hinting",
-    "text.antialiased": True,
-    "text.parse_math": False,
-    "axes.unicode_minus": True,
-    "path.sketch": None,
-    "path.effects": [],
-    "image.interpolation": "none",
-    "image.resample": False,
-    "image.composite_image": False,
-    "pdf.fonttype": 42,
-    "pdf.compression": 6,
-    "pdf.use14corefonts": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "attnviz",
-    "svg.image_inline": True,
-    "savefig.bbox": None,
-    "savefig.dpi": "figure",
-    "savefig.facecolor": "white",
-    "savefig.edgecolor": "none",
-    "savefig.transparent": False,
-    "figure.autolayout": False,
-    "figure.constrained_layout.use": False,
-}
-
-# Without these entries matplotlib would write the time of day into the files.
-_METADATA: dict[str, dict[str, str | None]] = {
-    "png": {"Software": "attnviz"},
-    "pdf": {"Creator": "attnviz", "Producer": "matplotlib", "CreationDate": None},
-    "svg": {"Creator": "attnviz", "Date": None},
-}
 
 
 class NotebookFigure(Figure):
     """A figure that a notebook shows by itself: without pyplot, and so without its global state."""
 
     def _repr_png_(self) -> bytes:
-        with _settings():
-            return _encoded(self, "png")
+        with figure_settings():
+            return encoded(self, "png")
 
 
 def build_figure(plan: FigurePlan) -> NotebookFigure:
     """Draw a figure, as a matplotlib Figure of the plan's size in pixels at its dots per inch."""
-    with _settings():
+    with figure_settings():
         return _draw(plan)
 
 
@@ -104,35 +60,8 @@ def render_figure(plan: FigurePlan, file_format: FigureFormat) -> bytes:
     """
     if file_format not in get_args(FigureFormat):
         raise OptionError(f"expected a figure format out of {', '.join(get_args(FigureFormat))}, got {file_format!r}")
-    with _settings():
-        return _encoded(_draw(plan), file_format)
-
-
-def _encoded(figure: Figure, file_format: FigureFormat) -> bytes:
-    buffer = io.BytesIO()
-    if file_format == "png":
-        figure.savefig(buffer, format="rgba", dpi="figure")
-        return _packed(buffer.getvalue(), figure)
-    figure.savefig(buffer, format=file_format, dpi="figure", metadata=_METADATA[file_format])
-    return buffer.getvalue()
-
-
-def _packed(rgba: bytes, figure: Figure) -> bytes:
-    """Pixels as a PNG without matplotlib's alpha channel, packed in a tenth of the time and no larger."""
-    info = PngInfo()
-    for key, value in _METADATA["png"].items():
-        info.add_text(key, str(value))
-    width, height = (int(side) for side in figure.bbox.size)
-    picture = Image.frombuffer("RGBA", (width, height), rgba, "raw", "RGBA", 0, 1).convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", dpi=(figure.dpi, figure.dpi), pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE)
-    return buffer.getvalue()
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    with fonts, mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
-        yield
+    with figure_settings():
+        return encoded(_draw(plan), file_format)
 
 
 def _draw(plan: FigurePlan) -> NotebookFigure:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -14,12 +14,12 @@ from attnviz.render.figure_options import FigureOptions
 from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, write_files
-from attnviz.save.evidence_file import EVIDENCE, evidence_document
+from attnviz.save.evidence_file import evidence_files
 from attnviz.save.manifest import PhotoSource, geometry_arrays, manifest, raw_arrays
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
-    from attnviz.render.figure import FigureFormat
+    from attnviz.render.figure_file import FigureFormat
 
 Format = Literal["png", "pdf", "svg", "npz", "gif", "webp", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -54,10 +54,10 @@ def export(
         formats: Any of `FORMATS`.
         options: Of the figure and the animation; None: the defaults.
         source: Of the photo, for the recipe; None: its pixels alone.
-        evidence: What was measured about the same photo, to lie beside the figure; None: nothing.
+        evidence: What was measured about the same photo, to lie beside the figure and in the viewer; None: nothing.
 
     Returns:
-        The paths of the files in `FILES`, of ``evidence.json`` where there is any, and of ``manifest.json`` last.
+        The paths of the files in `FILES`, of those of the evidence where there is any, and of ``manifest.json`` last.
 
     Raises:
         ExportError: The folder cannot be written to.
@@ -73,7 +73,7 @@ def export(
 
 def build_files(
     plan: FigurePlan,
-    formats: Iterable[Format],
+    formats: Collection[Format],
     *,
     source: PhotoSource | None = None,
     folder: Path | None = None,
@@ -94,10 +94,10 @@ def build_files(
     Raises:
         OptionError: There is nothing to animate.
     """
-    files = {FILES[file_format]: _BUILDERS[file_format](plan) for file_format in formats}
-    if evidence is not None:
-        files[EVIDENCE] = evidence_document(evidence).encode("ascii")
-    files[MANIFEST] = manifest(plan, list(files), source=source or PhotoSource(), folder=folder)
+    measured = {} if evidence is None else evidence_files(evidence, formats)
+    files = {FILES[name]: _html(plan, evidence) if name == "html" else _BUILDERS[name](plan) for name in formats}
+    files |= measured
+    files[MANIFEST] = manifest(plan, list(files), source=source or PhotoSource(), folder=folder, evidence=evidence)
     return files
 
 
@@ -129,10 +129,11 @@ def _figure(plan: FigurePlan, file_format: "FigureFormat") -> bytes:
     return render_figure(plan, file_format)
 
 
-def _html(plan: FigurePlan) -> bytes:
+def _html(plan: FigurePlan, evidence: "Evidence | None") -> bytes:
     from attnviz.render.viewer.page import standalone_html
 
-    return standalone_html(plan.explanation, language=plan.options.language).encode("utf-8")
+    shown = standalone_html(plan.explanation, evidence=evidence, language=plan.options.language)
+    return shown.encode("utf-8")
 
 
 _BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {
@@ -142,5 +143,4 @@ _BUILDERS: dict[Format, Callable[[FigurePlan], bytes]] = {
     "npz": _maps,
     "gif": lambda plan: animate(plan.explanation, "gif", plan.options),
     "webp": lambda plan: animate(plan.explanation, "webp", plan.options),
-    "html": _html,
 }

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ from attnviz.errors import ExportError, ImageError, one_line, reason
 from attnviz.models.weights.file_hash import file_hash
 from attnviz.render.plan import FigurePlan
 from attnviz.results import Explanation
+from attnviz.save.evidence_file import EVIDENCE, evidence_document
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 SCHEMA = "attnviz manifest 2"
 _LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib", "pillow")
@@ -82,7 +86,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def manifest(plan: FigurePlan, files: Sequence[str], *, source: PhotoSource, folder: Path | None = None) -> bytes:
+def manifest(
+    plan: FigurePlan,
+    files: Sequence[str],
+    *,
+    source: PhotoSource,
+    folder: Path | None = None,
+    evidence: "Evidence | None" = None,
+) -> bytes:
     """The recipe of an export.
 
     Args:
@@ -90,6 +101,7 @@ def manifest(plan: FigurePlan, files: Sequence[str], *, source: PhotoSource, fol
         files: Names of the files beside the manifest.
         source: Of the photo.
         folder: Where the manifest will lie, for the photo's path from there; None: the path is left out.
+        evidence: What was measured about the same photo; its numbers are in ``evidence.json``, its verdict here too.
 
     Returns:
         JSON, ASCII, ending in a line break.
@@ -107,6 +119,7 @@ def manifest(plan: FigurePlan, files: Sequence[str], *, source: PhotoSource, fol
         "maps": {label: _map(values) for label, values in raw_arrays(plan).items()},
         "files": list(files),
         "caption": plan.caption,
+        "evidence": None if evidence is None else _evidence(evidence),
     }
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode("ascii")
 
@@ -159,6 +172,20 @@ def _map(values: NDArray[Any]) -> Mapping[str, Any]:
         "low": float(values.min()),
         "high": float(values.max()),
         "sha256": array_sha256(values),
+    }
+
+
+def _evidence(found: "Evidence") -> Mapping[str, Any]:
+    """Enough to know what was measured, and to tell whether ``evidence.json`` is what it was."""
+    document = evidence_document(found).encode("ascii")
+    return {
+        "file": EVIDENCE,
+        "sha256": hashlib.sha256(document).hexdigest(),
+        "model": found.model,
+        "category": found.category,
+        "network_size": list(found.network_size),
+        "box": None if found.box is None else list(found.box),
+        "verdict": list(found.verdict),
     }
 
 

@@ -63,6 +63,7 @@ def explain_photos(
     out: options.Out = Path("attnviz-out"),
     formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
     html: options.Html = False,
+    evidence: options.Evidence = False,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     size: network.Size = None,
@@ -101,7 +102,7 @@ def explain_photos(
     )
     request = ExplainRequest(
         photos=photos, network=asked, out=out, formats=chosen, as_json=as_json,
-        resize_mode=resize_mode, top=top, figure=figure,
+        resize_mode=resize_mode, top=top, figure=figure, evidence=evidence,
     )  # fmt: skip
     raise typer.Exit(run_explain(request))
 

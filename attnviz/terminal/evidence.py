@@ -1,31 +1,32 @@
 """``attnviz evidence`` and ``attnviz evaluate``: what speaks for the attention, on a photo and on a data set."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attnviz.errors import ExportError, OptionError, one_line
+from attnviz.errors import ExportError, OptionError, one_line, quoted
 from attnviz.save.atomic_files import make_folder, shown, write_files
-from attnviz.save.evidence_file import EVIDENCE, evidence_document
+from attnviz.save.evidence_file import evidence_document, evidence_files
 from attnviz.save.file_names import safe_stem
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
+from attnviz.terminal.evidence_text import evidence_lines
 from attnviz.terminal.network_options import NetworkRequest, requested_network
 from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
+from attnviz.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from attnviz.measure.evidence import Evidence
     from attnviz.measure.tables import Row
 
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of photos.", show_default=False)]
 Box = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="An object, photo pixels: do the maps find it?")]
-Figures = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the numbers (JSON) and two pictures.")]
+Figures = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the numbers (JSON) and two figures.")]
+Formats = Annotated[list[str], typer.Option("--format", "-f", help="Of the figures: png, pdf, svg, with commas.")]
 
 
 def show_evidence(
@@ -36,6 +37,7 @@ def show_evidence(
     mean: network.Mean = None,
     std: network.Std = None,
     out: Figures = None,
+    formats: Formats = ["png"],  # noqa: B006 - typer copies it
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     size: network.Size = None,
@@ -49,33 +51,24 @@ def show_evidence(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
     )
     chosen = None if box is None else _box(box)
+    drawn = _drawn(formats)
     folder = None if out is None else _folder(out)
-    with _bar("evidence") as update:
+    with progress_bar("evidence") as update:
 
         def told(step: Progress) -> None:
             update(step.share, 1.0, step.what)
 
         loaded = requested_network(asked)
         found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, progress=told)
-    document = evidence_document(found)
     if folder is not None:
-        files = write_files(folder, {EVIDENCE: document.encode(), **_pictures(found)})
+        write_files(folder, evidence_files(found, drawn))
     if as_json:
-        say(document)
+        say(evidence_document(found))
         return
-    for sentence in found.verdict:
-        say(one_line(sentence))
-    say("")
-    say(str(found.focus))
-    say("")
-    for effect in found.effects:
-        say(one_line(f"{effect.title}: {effect.verdict}"))
-    if found.faithfulness is not None:
-        say("")
-        for line in _judged(found):
-            say(line)
+    for line in evidence_lines(found):
+        say(line)
     if folder is not None:
-        say(f"written to {one_line(shown(files[0].parent))}")
+        say(f"written to {one_line(shown(folder))}")
 
 
 def evaluate_folder(
@@ -113,7 +106,7 @@ def evaluate_folder(
     loaded = requested_network(asked)
     real = _folder(out)
     refused = []
-    with _bar("photos") as update:
+    with progress_bar("photos") as update:
         steps = evaluate(items, loaded, real, size=size, interventions=interventions)
 
         def told(done: Done) -> None:
@@ -147,42 +140,25 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _judged(found: "Evidence") -> list[str]:
-    """The faithfulness of every map, a line each."""
-    faithful = found.faithfulness
-    if faithful is None:
-        return []
-    head = ("map", "deletion area", "insertion area", "ROAD", "infidelity", "sensitivity", "order as Grad-CAM")
-    lines = [head]
-    for entry in faithful.maps:
-        shaken = "–" if entry.sensitivity is None else f"{entry.sensitivity:.3f}"
-        numbers = (entry.deletion_area, entry.insertion_area)
-        areas = (f"{number:.3f}" for number in numbers)
-        agreed = f"{entry.agreement['grad_cam']:+.2f}" if "grad_cam" in entry.agreement else "–"
-        lines.append((entry.label, *areas, f"{entry.road:+.3f}", f"{entry.infidelity:.3g}", shaken, agreed))  # type: ignore[arg-type]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return [*told, f"{faithful.passes} forward passes for {found.category} ({100 * faithful.probability:.1f} %)"]
-
-
-def _pictures(found: "Evidence") -> dict[str, bytes]:
-    from attnviz.render.evidence_plots import as_png, curves_figure, effects_figure
-
-    pictures = {"interventions.png": as_png(effects_figure(found.effects))} if found.effects else {}
-    if found.faithfulness is not None:
-        pictures["curves.png"] = as_png(curves_figure(found.faithfulness))
-    return pictures
+def _drawn(formats: Sequence[str]) -> tuple[str, ...]:
+    """Formats of the figures, checked."""
+    names = tuple(name.strip().lower() for group in formats for name in group.split(",") if name.strip())
+    for name in names:
+        if name not in ("png", "pdf", "svg"):
+            raise OptionError(f"expected --format out of png, pdf, svg, got {quoted(name)}")
+    return names
 
 
 def _plots(rows: "Sequence[Row]") -> dict[str, bytes]:
-    from attnviz.render.evidence_plots import as_png, means_figure
+    from attnviz.render.evidence_plots import means_figure
+    from attnviz.render.figure_file import figure_file
 
     plots = {}
     for table in dict.fromkeys(row.table for row in rows):
         members = [row for row in rows if row.table == table]
         for measure in dict.fromkeys(row.measure for row in members if not row.measure.startswith("centroid")):
             name = safe_stem(f"{table} {measure.partition(' (')[0]}".lower().replace(" ", "-"))
-            plots[f"{name}.png"] = as_png(means_figure(members, measure))
+            plots[f"{name}.png"] = figure_file(means_figure(members, measure), "png")
     return plots
 
 
@@ -193,17 +169,3 @@ def _finished(steps: Generator[Any, None, list[dict[str, Any]]], told: "Callable
     except StopIteration as end:
         records: list[dict[str, Any]] = end.value
         return records
-
-
-@contextmanager
-def _bar(what: str) -> "Iterator[Callable[[float, float, str], None]]":
-    """A progress bar with the time that is left on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    label = TextColumn("{task.description}", markup=False)  # a name in square brackets is no style
-    columns = (label, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, now: bar.update(task, completed=done, total=total, description=now)

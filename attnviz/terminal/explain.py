@@ -12,8 +12,10 @@ from attnviz.save.atomic_files import make_folder, shown
 from attnviz.save.file_names import UniqueNames
 from attnviz.terminal.network_options import NetworkRequest, requested_network
 from attnviz.terminal.output import SOME_REFUSED, WRONG_USAGE, refuse, say, warn
+from attnviz.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
     from attnviz.models.weights.registry import LoadedModel
     from attnviz.render.figure_options import FigureOptions
     from attnviz.results import Explanation
@@ -36,6 +38,7 @@ class ExplainRequest:
         resize_mode: How the photo is fitted; None: as the network needs it.
         top: How many predictions to keep.
         figure: Options for `FigureOptions`, by name.
+        evidence: Whether to measure the attention's evidence too, and to write it beside the figure.
     """
 
     photos: Sequence[str]
@@ -46,6 +49,7 @@ class ExplainRequest:
     resize_mode: str | None
     top: int
     figure: dict[str, Any]
+    evidence: bool = False
 
 
 def run_explain(request: ExplainRequest) -> int:
@@ -82,6 +86,8 @@ def run_explain(request: ExplainRequest) -> int:
         elif not request.as_json:
             found = "; ".join([*result["found"], *([] if loaded.trained else [RANDOM_WEIGHTS])])
             say(one_line(f"{result['photo']}: {found or 'done'} -> {result['folder']}"))
+            for sentence in result["verdict"]:
+                say(f"  {one_line(sentence, 600)}")
     if request.as_json:
         say(_document(loaded, results))
     return SOME_REFUSED if any(result["refused"] for result in results) else 0
@@ -118,7 +124,9 @@ def _one(
             top=request.top,
         )
         real = make_folder(folder, within=request.out)
-        files = export(explanation, real, request.formats, options=looks, source=PhotoSource.of(photo))
+        measured = _measured(photo, request, loaded) if request.evidence else None
+        source = PhotoSource.of(photo)
+        files = export(explanation, real, request.formats, options=looks, source=source, evidence=measured)
     except (AttnvizError, MemoryError, RuntimeError) as error:
         return {"photo": shown(Path(photo)), "refused": _sentence(error)}
     return {
@@ -127,8 +135,23 @@ def _one(
         "folder": shown(folder),
         "files": [shown(folder / path.name) for path in files],
         "found": [one_line(found) for found in findings(explanation)],
+        "verdict": [] if measured is None else list(measured.verdict),
         **_numbers(explanation),
     }
+
+
+def _measured(photo: str, request: ExplainRequest, loaded: "LoadedModel") -> "Evidence":
+    """Whether the attention matters on a photo, with a bar of how far it is."""
+    from attnviz.measure.evidence import evidence
+
+    with progress_bar("evidence") as update:
+        return evidence(
+            Path(photo),
+            loaded,
+            size=request.network.size,
+            resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
+            progress=lambda step: update(step.share, 1.0, step.what),
+        )
 
 
 def _sentence(error: Exception) -> str:

@@ -21,6 +21,7 @@ Formats = Annotated[
     list[str], Option("--format", "-f", help="Any of png, pdf, svg, npz, gif, webp, html, with commas.")
 ]
 Html = Annotated[bool, Option("--html", help="Also the interactive viewer in one file.")]
+Evidence = Annotated[bool, Option("--evidence", help="Also whether the attention matters, measured: minutes a photo.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document, and nothing else.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 ResizeMode = Annotated[

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from attnviz.measure.captum_measures import infidelities, sensitivity
+from attnviz.measure import pass_plan
+from attnviz.measure.captum_measures import infidelities, remembering, sensitivity
 from attnviz.measure.faithfulness import Candidate, judge
 from attnviz.models.build import build_model
+from attnviz.observe.cost import Cost
 
 
 class Patch(nn.Module):
@@ -85,8 +87,8 @@ def test_progress_grows_to_the_end(judged):
     assert len(steps) >= 4
 
 
-def test_a_whole_panel_takes_at_most_forty_forward_passes():
-    """At the size that the shipped classifiers of 224 pixels see a photo, counted by a hook of its own."""
+def counted_panel(side):
+    """A panel of three maps at an input's size, its passes counted by a hook of its own."""
     torch.manual_seed(0)
     bams = [{"fusion": "sum", "hidden": 2, "dilation": 1}] * 3
     trunk = {"depth": 18, "width": 4}
@@ -95,19 +97,82 @@ def test_a_whole_panel_takes_at_most_forty_forward_passes():
 
     def count(_module, inputs):
         if inputs[0].device.type != "meta":  # else the memory is estimated, on a copy without numbers
-            passes.append(1)
+            passes.append(len(inputs[0]))
 
     handle = net.register_forward_pre_hook(count)
-    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    recorded = remembering(net)  # one pass for all maps, as `evidence` records them
     maps = [
-        Candidate(f"stage{i}", f"Stage {i}", "attention", np.random.default_rng(i).random((14, 14), np.float32))
+        Candidate(
+            f"stage{i}",
+            f"Stage {i}",
+            "attention",
+            np.random.default_rng(i).random((14, 14), np.float32),
+            again=recorded,
+        )
         for i in (1, 2, 3)
     ]
     _, found = finished(judge(net, x, maps, 2))
     handle.remove()
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    return passes, found
+
+
+def test_a_whole_panel_takes_at_most_forty_forward_passes():
+    """At the size that the shipped classifiers of 224 pixels see a photo."""
+    passes, found = counted_panel(224)
     assert len(found.maps) == 8
     assert found.passes == len(passes) <= 40
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """Lets a pass of the usual size hold so many pictures, and the free memory so many."""
+
+    def set_(usual, room, side):
+        monkeypatch.setattr(pass_plan, "MOST_PIXELS", usual * side * side)
+        monkeypatch.setattr(pass_plan, "free_memory", lambda device: 2 * room * 1000)
+        monkeypatch.setattr(pass_plan, "estimate", lambda *_: Cost(1000, 0, 0.0))
+
+    return set_
+
+
+@pytest.mark.parametrize("usual", [8, 2, 1])
+def test_for_large_inputs_more_pictures_go_through_together(memory, usual):
+    """An input of 64 pixels of which usually no more go through together than of one of 540, 1080 or 1500."""
+    memory(usual, 1000, 64)
+    passes, found = counted_panel(64)
+    assert found.passes == len(passes) <= 40
+    assert len(found.shares) == 11
+    assert found.left_out == {}
+    assert max(passes) < 64  # and no more than it takes
+
+
+@pytest.mark.parametrize(
+    ("room", "points", "shaken", "left_out"),
+    [(12, 11, False, []), (8, 6, False, []), (7, 3, False, []), (2, 3, False, ["integrated_gradients", "occlusion"])],
+)
+def test_where_memory_holds_few_pictures_less_is_measured_in_as_few_passes(memory, room, points, shaken, left_out):
+    memory(1, room, 64)
+    passes, found = counted_panel(64)
+    assert found.passes == len(passes) <= 40
+    assert max(passes) <= room
+    assert len(found.shares) == points
+    assert sorted(found.left_out) == left_out
+    assert all("forty" in why or "40" in why for why in found.left_out.values())
+    measured = {entry.label: entry.sensitivity is not None for entry in found.maps}
+    assert measured["grad_cam"] is shaken
+    assert measured["stage3"]
+
+
+@pytest.mark.parametrize("room", [2, 3, 5, 8, 16, 40, 300])
+@pytest.mark.parametrize("attention", [0, 1, 4])
+@pytest.mark.parametrize("size", [(32, 32), (224, 448), (1024, 1536)])
+def test_every_plan_stays_within_forty_passes_and_the_memory(memory, room, attention, size):
+    memory(1, room, 64)
+    plan = pass_plan.plan_passes(Patch(), torch.zeros(1, 3, *size), attention)
+    assert pass_plan.passes_of(plan, size, attention) <= pass_plan.MOST_PASSES
+    assert 1 <= plan.with_gradients <= plan.at_once <= room
 
 
 def test_a_panel_that_is_given_up_leaves_no_hook():

@@ -7,7 +7,8 @@ import pytest
 
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
-from attnviz.measure.focus_table import BASELINES, MEASURES, cover_of, focus_of, mass_of, numbers_of
+from attnviz.measure.definitions import BASELINES, FOCUS
+from attnviz.measure.focus_table import cover_of, focus_of, mass_of, numbers_of
 from tests.explanations import attention, bam
 
 CORNER = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -16,7 +17,7 @@ COVER = np.array([[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]])
 
 def test_numbers_by_hand():
     found = numbers_of(CORNER, COVER)
-    assert set(found) | {"drift"} == set(MEASURES)
+    assert set(found) | {"drift"} == set(FOCUS)
     shares = (0.75, 0.25)
     assert found["entropy"] == pytest.approx(-sum(p * math.log(p) for p in shares) / math.log(6))
     assert found["gini"] == pytest.approx((5 * 3 + 3 * 1) / (6 * 4))

@@ -10,7 +10,8 @@ from attnviz.measure.bootstrap import Interval
 from attnviz.measure.effects import Effect, TopCategory
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness
 from attnviz.measure.tables import PEOPLE, Row
-from attnviz.render.evidence_plots import as_png, curves_figure, effects_figure, means_figure
+from attnviz.render.evidence_plots import curves_figure, effects_figure, means_figure
+from attnviz.render.figure_file import figure_file
 
 
 def rows():
@@ -60,7 +61,26 @@ def test_interventions_as_paired_bars():
 
 
 def test_the_same_figure_is_the_same_file():
-    first, second = (as_png(means_figure(rows(), "AUC")) for _ in range(2))
+    first, second = (figure_file(means_figure(rows(), "AUC"), "png") for _ in range(2))
     assert first == second
     with Image.open(io.BytesIO(first)) as picture:
         assert picture.format == "PNG"
+
+
+HOSTILE = ("_hidden", "$\\frac{1}{0}$", "\u732b\u202ename", "line\nbreak", "x" * 400)
+
+
+@pytest.mark.parametrize("file_format", ["png", "pdf", "svg"])
+def test_titles_of_any_kind_are_printed_as_text(file_format):
+    maps = tuple(
+        MapFaithfulness(*("m", title, "attention", (0.9, 0.2), (0.1, 0.9), (0.3,), (0.8,)), *(0.5, 0.5, 0, 0, None, {}))
+        for title in HOSTILE
+    )
+    curves = curves_figure(Faithfulness(3, 0.9, (0.0, 1.0), (0.5,), maps, 9, {}), HOSTILE[1])
+    assert len(curves.legends[0].get_texts()) == len(HOSTILE)
+    bars = effects_figure([Effect("a", t, 0.4, (TopCategory(t, 0.9, 0.5),), t, -0.6, None, "") for t in HOSTILE])
+    for figure in (curves, bars):
+        content = figure_file(figure, file_format)
+        assert content == figure_file(figure, file_format)
+        if file_format == "svg":
+            assert "frac" in content.decode()

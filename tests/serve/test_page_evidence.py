@@ -60,40 +60,38 @@ def test_press_cancel_press_again_read_and_take_away(new_page, demo_url, gate):
 
     measured(page)
     expect(page.locator("#page-evidence-cancel")).to_be_disabled()
-    expect(page.locator(".page-verdict li")).to_have_count(3)
-    expect(page.locator(".page-verdict")).to_contain_text("ROAD")
-    maps = page.locator(".page-legend button")
-    charts = page.locator(".page-chart")
+    expect(page.locator(".av-verdict li")).to_have_count(3)
+    expect(page.locator(".av-verdict")).to_contain_text("ROAD")
+    maps = page.locator(".av-curves__legend button")
+    charts = page.locator(".av-chart")
     expect(charts).to_have_count(3)
     for chart in charts.all():
         expect(chart.locator("polyline")).to_have_count(maps.count())
     for role in ("attention", "attribution", "baseline"):
         assert charts.first.locator(f"polyline[data-role={role}]").count() >= 2
-    expect(page.locator(".page-effects > li")).to_have_count(16)
-    assert (
-        page.locator(".page-effect [data-bar=before]").count() == page.locator(".page-effect [data-bar=after]").count()
-    )
-    expect(page.locator(".page-numbers th", has_text="Shuffled weights").first).to_be_visible()
+    expect(page.locator(".av-effects > li")).to_have_count(16)
+    assert page.locator(".av-effect [data-bar=before]").count() == page.locator(".av-effect [data-bar=after]").count()
+    expect(page.locator(".av-numbers th", has_text="Shuffled weights").first).to_be_visible()
     assert fits(page)
     reads_by_keyboard(page)
     exports_it(page)
 
 
 def reads_by_keyboard(page: Page) -> None:
-    chart = page.locator(".page-chart").first
+    chart = page.locator(".av-chart").first
     chart.focus()
     page.keyboard.press("Home")
     expect(chart).to_have_attribute("aria-valuenow", "0")
     page.keyboard.press("ArrowRight")
     expect(chart).to_have_attribute("aria-valuenow", "10")
-    page.locator(".page-legend button", has_text="Random map").focus()
+    page.locator(".av-curves__legend button", has_text="Random map").focus()
     page.keyboard.press("Enter")
     assert chart.get_attribute("aria-valuetext").startswith("At 10 % of the pixels: Random map 0.")
     expect(chart.locator("polyline[data-chosen=true]")).to_have_attribute("data-line", "random")
 
 
 def exports_it(page: Page) -> None:
-    verdict = page.locator(".page-verdict li").all_text_contents()
+    verdict = page.locator(".av-verdict li").all_text_contents()
     page.locator("#page-tab-export").click()
     page.locator("#page-export-build").click()
     state(page, "page-export-status", "done")
@@ -103,13 +101,14 @@ def exports_it(page: Page) -> None:
     document = json.loads(archive.read("evidence.json"))
     assert document["schema"] == "attnviz evidence 1"
     assert document["verdict"] == verdict
+    assert {"interventions.png", "curves.png", "curves.pdf", "curves.svg"} <= {*archive.namelist()}
     assert "evidence.json" in json.loads(archive.read("manifest.json"))["files"]
 
 
 def test_on_a_phone_nothing_scrolls_sideways_and_another_photo_starts_afresh(new_page, demo_url):
     page = measured(open_page(new_page({"width": 390, "height": 844}), demo_url))
     assert fits(page)
-    for summary in page.locator(".page-effects summary").all()[:2]:
+    for summary in page.locator(".av-effects summary").all()[:2]:
         summary.click()
     assert fits(page)
     widths = page.locator(".page-evidence section").evaluate_all(

@@ -23,12 +23,33 @@ def test_a_verdict_in_words_numbers_and_pictures(tmp_path, photo_path):
     assert "ROC-AUC within rings" in result.stdout
     assert "forward passes for" in result.stdout
     assert sorted(path.name for path in out.iterdir()) == ["curves.png", "evidence.json", "interventions.png"]
+    for line in ("log-likelihood ", "rank agreement (-1 to 1)", "What the numbers are:", "Source: arXiv 2202.00449."):
+        assert line in result.stdout
     document = json.loads((out / "evidence.json").read_text())
+    assert document["box"] == [100, 60, 300, 280]
     assert document["schema"] == "attnviz evidence 1"
     assert document["verdict"][0] in result.stdout
     for name in ("curves.png", "interventions.png"):
         with Image.open(out / name) as picture:
             assert min(picture.size) > 100
+
+
+def test_figures_for_papers(tmp_path, photo_path):
+    result = invoke("evidence", photo_path, "--out", tmp_path, "--format", "pdf,svg", *QUICK)
+    assert result.exit_code == 0
+    names = ["curves.pdf", "curves.svg", "evidence.json", "interventions.pdf", "interventions.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path):
+    result = invoke("explain", photo_path, "--out", tmp_path, "--evidence", "--format", "png,html", *QUICK)
+    assert (result.exit_code, result.stderr) == (0, "")
+    (folder,) = tmp_path.iterdir()
+    names = ["curves.png", "evidence.json", "figure.png", "interventions.png", "manifest.json", "viewer.html"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    document = json.loads((folder / "evidence.json").read_text())
+    assert document["verdict"][0] in result.stdout
+    assert '"views":["stages","evidence"]' in (folder / "viewer.html").read_text(encoding="utf-8")
 
 
 def test_json_and_nothing_else(photo_path):
@@ -45,6 +66,7 @@ def test_json_and_nothing_else(photo_path):
         (["evidence", "none.jpg", *QUICK], "expected"),
         (["evidence", "PHOTO", "--box", "1,2,3", *QUICK], "LEFT,TOP,RIGHT,BOTTOM"),
         (["evidence", "PHOTO", "--box", "5,5,5,9", *QUICK], "box"),
+        (["evidence", "PHOTO", "--format", "gif", *QUICK], "out of png, pdf, svg"),
         (["evaluate", "nowhere", *QUICK], "folder of photos"),
         (["evaluate", "FOLDER", "--boxes", "none.csv", *QUICK], "CSV file"),
     ],

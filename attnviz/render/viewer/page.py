@@ -4,11 +4,15 @@ import html
 import json
 from collections.abc import Mapping
 from string import Template
+from typing import TYPE_CHECKING
 
 from attnviz.language import DEFAULT_LANGUAGE, speaker, translated, words_script
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.payload import JSON, compare_payload, families_payload, payload
 from attnviz.results import Explanation
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 # Nothing may be loaded from anywhere: the browser itself enforces it.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -38,13 +42,18 @@ _PAGE = Template("""<!doctype html>
 
 
 def standalone_html(
-    explanation: Explanation, other: Explanation | None = None, *, language: str = DEFAULT_LANGUAGE
+    explanation: Explanation,
+    other: Explanation | None = None,
+    *,
+    evidence: "Evidence | None" = None,
+    language: str = DEFAULT_LANGUAGE,
 ) -> str:
     """One self-contained interactive page: opens from a file, makes no request.
 
     Args:
         explanation: What to show.
         other: A second explanation to compare with; adds the compare view.
+        evidence: What was measured about the photo of an explanation that stands alone; adds a view of it.
         language: One of `attnviz.language.LANGUAGES`.
 
     Returns:
@@ -54,7 +63,11 @@ def standalone_html(
         OptionError: The language is not known.
     """
     say = speaker(language)
-    data = payload(explanation, say=say) if other is None else compare_payload(explanation, other, say=say)
+    data = (
+        payload(explanation, evidence=evidence, say=say)
+        if other is None
+        else compare_payload(explanation, other, say=say)
+    )
     return page(data, title=say(f"Attention of {explanation.model.name}"), language=language)
 
 

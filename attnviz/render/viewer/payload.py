@@ -6,7 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "sites"]: those that have something to show, in this order
+    views          ["stages", "position", "channel", "sites", "evidence"]: those that have something to show, in this
+                   order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -37,11 +38,12 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     group_note     what of them was left out, a sentence; empty where nothing was
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
+    evidence       as attnviz.render.viewer.evidence_part makes it
 """
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,7 @@ from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.render.viewer.group_parts import group_parts
 from attnviz.results import (
     AttentionMap,
@@ -66,6 +69,9 @@ from attnviz.results import (
     Segmentation,
     StageAttention,
 )
+
+if TYPE_CHECKING:
+    from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
 TEXTS = frozenset({"title", "note", "group_note"})  # for people, in the language of the page
@@ -82,13 +88,16 @@ _FEW_SITES = 12  # which the other views show well enough
 _PALETTE = 256  # colours that a PNG's palette can hold
 
 
-def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str) -> JSON:
+def payload(
+    explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None, say: Say = str
+) -> JSON:
     """Everything the viewer needs to show an explanation.
 
     Args:
         explanation: Of one photo by one network.
         on_demand: Leave out position attentions that the viewer can ask a server for, by
             `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
+        evidence: What was measured about the same photo, to be shown in a view of its own; None: nothing.
         say: Puts titles and notes into the language of the viewer's page.
 
     Returns:
@@ -100,7 +109,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
-        "views": _views(explanation),
+        "views": _views(explanation) + (["evidence"] if evidence is not None else []),
         "model": _model(explanation),
         "predictions": [{"category": p.category, "probability": p.probability} for p in explanation.predictions],
         "photo": _photo(explanation.network_image),
@@ -123,6 +132,7 @@ def payload(explanation: Explanation, *, on_demand: bool = False, say: Say = str
         "group_gates": groups,
         "group_note": group_note,
         "segmentation": None if segmentation is None else _segmentation(segmentation),
+        "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
 

@@ -240,7 +240,7 @@ def sheet_part() -> gr.HTML:
     return _drawn_as("sheet")
 
 
-def evidence_part() -> gr.HTML:
+def evidence_panel() -> gr.HTML:
     """How far a measurement is, or what it found; value as `attnviz.serve.tabs.evidence` sends it."""
     return _drawn_as("evidence")
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from attnviz.errors import ImageError
-from attnviz.language import Say, in_language
+from attnviz.language import Say
+from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.results import Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, LONG, say_why, session_of
-from attnviz.serve.page.components import evidence_part, status, status_part, text_block
+from attnviz.serve.page.components import evidence_panel, status, status_part, text_block
 from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _PART = "evidence"  # of the page, for its notes
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-evidence-status', []); return args; }"
-_TEXTS = frozenset({"title", "definition", "verdict", "left_out", "baselines"})  # for people, in what is sent
 _OFF = gr.update(interactive=False)
 _ON = gr.update(interactive=True)
 _PURPOSE = (
@@ -49,7 +49,7 @@ def build() -> EvidenceTab:
     with gr.Row(elem_classes=["page-toolbar"]):
         start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
         cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
-    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_part())
+    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_panel())
 
 
 def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
@@ -112,24 +112,15 @@ def _measured(
             except StopIteration as end:
                 found: Evidence = end.value
                 sessions.keep_evidence(session, explanation, found)
-                yield status("done", say(f"{title}, measured on this photo."), []), as_sent(found, say), _OFF
+                yield status("done", say(f"{title}, measured on this photo."), []), evidence_part(found, say), _OFF
                 return
             yield status("working", f"{title}: {say(step.what)}", []), asdict(step), _ON
     yield status("idle", say("Cancelled. Press Measure to start again."), []), _known(sessions, session, say), _OFF
 
 
-def as_sent(found: "Evidence", say: Say = str) -> dict[str, Any]:
-    """What the browser gets: the numbers, and what each measure and baseline of focus is, told by `say`."""
-    from attnviz.measure.focus_table import BASELINES, MEASURES
-
-    measures = {name: asdict(measure) for name, measure in MEASURES.items()}
-    sent = {"found": found.to_json(), "measures": measures, "baselines": dict(BASELINES)}
-    return dict(in_language(sent, say, _TEXTS))
-
-
 def _known(sessions: SessionStore, session: str, say: Say) -> dict[str, Any] | None:
     found = sessions.evidence(session)
-    return None if found is None else as_sent(found, say)
+    return None if found is None else evidence_part(found, say)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:

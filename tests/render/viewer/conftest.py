@@ -24,9 +24,9 @@ def bam():
 def opened(new_page, new_context, tmp_path):
     """Opens the self-contained page of one or two explanations, ready."""
 
-    def open_(explanation, other=None, viewport=WIDE, has_touch=False, **media):
+    def open_(explanation, other=None, viewport=WIDE, has_touch=False, evidence=None, **media):
         file = tmp_path / f"viewer{len(list(tmp_path.iterdir()))}.html"
-        file.write_text(standalone_html(explanation, other), encoding="utf-8")
+        file.write_text(standalone_html(explanation, other, evidence=evidence), encoding="utf-8")
         page = new_context(viewport=viewport, has_touch=True).new_page() if has_touch else new_page(viewport, **media)
         page.goto(file.as_uri())
         page.wait_for_selector('#viewer[data-ready="1"]')

@@ -4,6 +4,7 @@ import { channelView } from "./channel.js";
 import { compareView } from "./compare.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
+import { evidenceView } from "./evidence.js";
 import { familiesView } from "./families.js";
 import { t } from "./language.js";
 import { positionView } from "./position.js";
@@ -16,7 +17,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, evidence: evidenceView, compare: compareView };
 const alone = () => Promise.reject(new Error(t`it was left out, and there is no server to ask`));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -27,7 +28,7 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; {families:
  *   [{family, explanation}]} for a column each; null shows that there is nothing yet.
- * @param options view: "stages", "position", "channel", "compare" or "all" (tabs; the default); heading: show the
+ * @param options view: "stages", "position", "channel", "evidence", "compare" or "all" (tabs; the default); heading: show the
  *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
  *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
  *   carry; any setting of settings.js, instead of what the payload begins with.
@@ -76,6 +77,14 @@ export function mount(element, payload, options = {}) {
   mounted.set(element, viewer);
   draw(payload);
   return viewer;
+}
+
+/** An element in the viewer's looks, light or dark as the page is, until the signal; for parts that stand alone. */
+export function dressed(element, signal) {
+  injectStyle();
+  element.classList.add("attnviz");
+  followTheme(element, signal);
+  return element;
 }
 
 /** The style sheet, once per document. */
@@ -135,7 +144,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = t`attention maps along its trunk`;
-  const what = { stages: maps, position: t`position attention`, channel: t`channel attention`, sites: t`attention`, compare: maps }[view];
+  const what = { stages: maps, position: t`position attention`, channel: t`channel attention`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
   return el("p", { class: "av-empty" }, t`${model.name} has no ${what}.`);
 }
 

@@ -8,6 +8,7 @@ export const VIEW_LABELS = Object.freeze({
   position: t`Position attention`,
   channel: t`Channel attention`,
   sites: t`Sites`,
+  evidence: t`Evidence`,
   compare: t`Compare`,
 });
 

@@ -1,22 +1,29 @@
-// What speaks for a network's attention on one photo: how far the measurement is, then the verdict and its numbers.
+// The Evidence tab: an invitation, how far a measurement is, or what it found, drawn as the viewer draws it.
 
 import { el } from "../../../render/viewer/js/dom.js";
+import { evidenceReport } from "../../../render/viewer/js/evidence.js";
 import { t } from "../../../render/viewer/js/language.js";
-import { agreement, effects, focus, judged, positions } from "./evidence_numbers.js";
-import { curves } from "./evidence_curves.js";
+import { dressed } from "../../../render/viewer/js/mount.js";
 
 const INVITATION = t`Press Measure: a verdict in words appears here, with the numbers behind it and those of chance beside each.`;
 
+let life = new AbortController(); // of the report on the page
+
 /**
- * Shows a measurement. value: null; {share, what} while it runs; or {found, measures, baselines} as
- * attnviz.serve.tabs.evidence sends it.
+ * Shows a measurement. value: null; {share, what} while it runs; or what attnviz/render/viewer/evidence_part.py makes.
  */
 export function evidence(element, value) {
   const host = element.querySelector(".page-evidence");
   host.dataset.state = !value ? "empty" : value.found ? "drawn" : "working";
-  if (value && value.found) host.replaceChildren(...report(value));
+  if (value && value.found) report(host, value);
   else if (value) progress(host, value);
   else host.replaceChildren(el("div", { class: "page-message" }, el("p", {}, INVITATION)));
+}
+
+function report(host, value) {
+  life.abort();
+  life = new AbortController();
+  host.replaceChildren(dressed(el("div", {}, evidenceReport(value)), life.signal));
 }
 
 function progress(host, { share }) {
@@ -26,21 +33,4 @@ function progress(host, { share }) {
   }
   host.querySelector("progress").value = share;
   host.querySelector(".page-progress-words").textContent = `${Math.round(100 * share)} %`;
-}
-
-function report({ found, measures, baselines }) {
-  const { faithfulness } = found;
-  const untrained = found.trained ? null : el("p", {}, t`The weights are random: nothing here says anything about a trained network.`);
-  const verdict = el("ul", { class: "page-verdict" }, found.verdict.map((sentence) => el("li", {}, sentence)));
-  return [
-    el("section", { "aria-label": t`Verdict` }, el("h2", {}, t`Verdict`), untrained, verdict),
-    found.effects.length ? section(t`Does it matter?`, effects(found)) : null,
-    faithfulness ? section(t`Does the answer rest on the places it marks?`, [curves(faithfulness, found.category), ...judged(faithfulness), ...agreement(faithfulness)]) : null,
-    found.positions.length ? section(t`Does it depend on the query?`, positions(found.positions)) : null,
-    found.focus.maps.length ? section(t`Does it focus?`, focus(found.focus, measures, baselines)) : null,
-  ].filter(Boolean);
-}
-
-function section(title, content) {
-  return el("section", { "aria-label": title }, el("h2", {}, title), content);
 }

@@ -1,8 +1,8 @@
 // Deletion, insertion and ROAD as curves: the attention's maps beside attributions and baselines.
 
-import { el, svg } from "../../../render/viewer/js/dom.js";
-import { number, percent } from "../../../render/viewer/js/format.js";
-import { t } from "../../../render/viewer/js/language.js";
+import { el, svg } from "./dom.js";
+import { number, percent } from "./format.js";
+import { t } from "./language.js";
 
 const WIDTH = 320;
 const HEIGHT = 200;
@@ -19,7 +19,7 @@ export function curves(found, category) {
     chart(t`Insertion`, t`higher is better`, t`The same while those places become sharp in a blurred picture: it should rise fast.`, found.shares, series, ({ insertion }) => insertion, [0, 1]),
     chart("ROAD", t`above 0 is better`, t`The same with the least important places filled in from around them, less that with the most important.`, found.road_shares, series, difference, around(found.maps)),
   ];
-  const host = el("div", { class: "page-curves" });
+  const host = el("div", { class: "av-curves" });
   const choose = (label) => {
     for (const button of host.querySelectorAll("[data-map]")) button.setAttribute("aria-pressed", String(button.dataset.map === label));
     for (const one of charts) one.choose(label);
@@ -30,8 +30,8 @@ export function curves(found, category) {
     return button;
   });
   host.append(
-    el("div", { class: "page-charts" }, charts.map(({ node }) => node)),
-    el("div", { class: "page-legend", role: "group", "aria-label": t`Map to read` }, legend),
+    el("div", { class: "av-curves__charts" }, charts.map(({ node }) => node)),
+    el("div", { class: "av-curves__legend", role: "group", "aria-label": t`Map to read` }, legend),
   );
   choose(best.label);
   return host;
@@ -68,15 +68,15 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
     const points = valuesOf(one).map((value, i) => `${x(shares[i]).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
     return svg("polyline", { points, "data-role": one.role, "data-line": one.label, "stroke-dasharray": one.dash || null });
   });
-  const cursor = svg("line", { class: "page-cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom });
+  const cursor = svg("line", { class: "av-chart__cursor", y1: EDGE.top, y2: HEIGHT - EDGE.bottom });
   const picture = svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "page-chart", tabindex: 0, role: "slider", "aria-label": t`${title}, share of the pixels`, "aria-valuemin": 0, "aria-valuemax": 100 },
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "av-chart", tabindex: 0, role: "slider", "aria-label": t`${title}, share of the pixels`, "aria-valuemin": 0, "aria-valuemax": 100 },
     axes(x, y, [low, (low + high) / 2, high]),
     lines,
     cursor,
   );
-  const readout = el("p", { class: "page-readout" });
+  const readout = el("p", { class: "av-chart__readout" });
   let at = Math.floor(shares.length / 3);
   let chosen = series[0];
 
@@ -119,7 +119,7 @@ function chart(title, better, line, shares, series, valuesOf, [low, high]) {
 
 function axes(x, y, values) {
   const across = values.map((value) => [
-    svg("line", { class: "page-grid", x1: x(0), x2: x(1), y1: y(value), y2: y(value) }),
+    svg("line", { class: "av-chart__grid", x1: x(0), x2: x(1), y1: y(value), y2: y(value) }),
     svg("text", { x: x(0) - 5, y: y(value) + 4, "text-anchor": "end" }, number(value)),
   ]);
   const below = [0, 0.5, 1].map((share) => svg("text", { x: x(share), y: HEIGHT - 8, "text-anchor": ["start", "middle", "end"][2 * share] }, percent(share)));
