@@ -6,7 +6,8 @@ import numpy as np
 
 from attnviz.language import Say
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.panels import Panel, quantity
+from attnviz.render.panels import Panel
+from attnviz.render.quantities import quantity
 from attnviz.render.scales import Scale, find_scales, raw_range
 from attnviz.render.typesetting import format_ends, format_range
 from attnviz.results import Explanation
@@ -29,7 +30,7 @@ _MEANINGS = {
     "channel_matrix": "The channel matrix is the softmax over channels, each row sums to 1.",
     "channel_output": "A channel's map is the output of the channel attention module.",
     "spatial_gate": "A spatial gate multiplies every channel at a location.",
-    "group_gate": "A group gate is the mean over the groups' gates.",
+    "group_gate": "A group gate multiplies one group of channels at each location; without a number, the mean of all.",
     "gate": "A gate multiplies one channel at each location (before 1 is added).",
     "channel_gate": "A channel gate multiplies one channel at all locations; channels stand from left to right.",
 }

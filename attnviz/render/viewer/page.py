@@ -2,12 +2,13 @@
 
 import html
 import json
+from collections.abc import Mapping
 from string import Template
 from typing import TYPE_CHECKING
 
 from attnviz.language import DEFAULT_LANGUAGE, speaker, translated, words_script
 from attnviz.render.viewer.bundle import viewer_script
-from attnviz.render.viewer.payload import JSON, compare_payload, payload
+from attnviz.render.viewer.payload import JSON, compare_payload, families_payload, payload
 from attnviz.results import Explanation
 
 if TYPE_CHECKING:
@@ -67,6 +68,24 @@ def standalone_html(
         else compare_payload(explanation, other, say=say)
     )
     return page(data, title=say(f"Attention of {explanation.model.name}"), language=language)
+
+
+def families_html(explanations: Mapping[str, Explanation], *, language: str = DEFAULT_LANGUAGE) -> str:
+    """Several networks on one photo, side by side in one self-contained page.
+
+    Args:
+        explanations: Name of a family -> its explanation of the photo.
+        language: One of `attnviz.language.LANGUAGES`.
+
+    Returns:
+        HTML, UTF-8.
+
+    Raises:
+        OptionError: The language is not known.
+    """
+    say = speaker(language)
+    data = families_payload(explanations, say=say)
+    return page(data, title=" · ".join(explanations), language=language)
 
 
 def page(data: JSON, *, title: str, language: str = DEFAULT_LANGUAGE) -> str:

@@ -37,6 +37,8 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_note     what of them was left out, a sentence; empty where nothing was
     modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
@@ -44,6 +46,7 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -61,6 +64,7 @@ from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, cr
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.render.viewer.field_part import sees
+from attnviz.render.viewer.group_parts import group_parts
 from attnviz.render.viewer.inside_parts import module_parts
 from attnviz.results import (
     AttentionMap,
@@ -76,7 +80,7 @@ if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
-TEXTS = frozenset({"title", "note", "formula"})  # for people, in the language of the page
+TEXTS = frozenset({"title", "note", "group_note", "formula"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -107,6 +111,7 @@ def payload(
     """
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
+    groups, group_note = group_parts(explanation)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
@@ -131,11 +136,27 @@ def payload(
         "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
+        "group_gates": groups,
+        "group_note": group_note,
         "modules": module_parts(explanation),
         "segmentation": None if segmentation is None else _segmentation(segmentation),
         "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
+
+
+def families_payload(explanations: Mapping[str, Explanation], *, say: Say = str) -> JSON:
+    """Several networks on one photo, for the viewer's view of families.
+
+    Args:
+        explanations: Name of a family -> its explanation, in the order they are shown.
+        say: As for `payload`.
+
+    Returns:
+        ``{"families": [{"family", "explanation": payload}]}``.
+    """
+    found = [{"family": name, "explanation": payload(entry, say=say)} for name, entry in explanations.items()]
+    return {"families": found}
 
 
 def _looks() -> JSON:
