@@ -222,6 +222,7 @@ def collected(
             cross_attentions=collect.cross_attentions(recording),
             channel=collect.channel_attention(recording),
             channel_gates=collect.channel_gates(recording),
+            group_gates=collect.group_gates(recording),
             segmentation=segmentation,
             other_maps=collect.other_maps(recording),
             receptive_fields=fields_of_maps(loaded.net, recording, geometry.network_size),

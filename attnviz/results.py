@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attnviz.attention_results import AttentionMap, ChannelAttention, ChannelGate, FloatArray, StageAttention
+from attnviz.attention_results import (
+    AttentionMap,
+    ChannelAttention,
+    ChannelGate,
+    FloatArray,
+    GroupGates,
+    StageAttention,
+)
 from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
@@ -32,6 +39,7 @@ __all__ = [
     "ChannelGate",
     "Explanation",
     "FloatArray",
+    "GroupGates",
     "LabelArray",
     "ModelInfo",
     "Prediction",
@@ -117,6 +125,7 @@ class Explanation:
             (object queries of a detector).
         channel: Attention between channels; present for DANet.
         channel_gates: Label -> one number per channel (SE, CBAM).
+        group_gates: Label -> one map per group of channels (SGE).
         segmentation: Present for networks that segment.
         other_maps: Spatial maps of other attention modules (CBAM, SGE ...).
         receptive_fields: Label of a map, or of another site -> what its cells see of the network image; those of which
@@ -144,6 +153,7 @@ class Explanation:
     cross_attentions: Mapping[str, PositionAttention] = field(default_factory=dict)
     channel: ChannelAttention | None = None
     channel_gates: Mapping[str, ChannelGate] = field(default_factory=dict)
+    group_gates: Mapping[str, GroupGates] = field(default_factory=dict)
     segmentation: Segmentation | None = None
     other_maps: tuple[AttentionMap, ...] = ()
     receptive_fields: Mapping[str, ReceptiveField] = field(default_factory=dict)

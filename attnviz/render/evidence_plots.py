@@ -66,7 +66,6 @@ def curves_figure(found: Faithfulness, category: str | None = None, say: Say = s
 
 def effects_figure(effects: Sequence[Effect], say: Say = str) -> Figure:
     """How probable the first category is before and after each intervention, or how many pixels kept their class."""
-    names = [top.category for effect in effects for top in effect.top[:1]]
     with figure_settings():
         return _effects(effects, lambda text: printable(say(text), _LONGEST))
 
