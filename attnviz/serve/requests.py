@@ -19,6 +19,7 @@ from attnviz.results import Explanation
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence, Progress
+    from attnviz.measure.focus_table import Box
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
 _LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
@@ -154,11 +155,12 @@ def run(ready: Forecast) -> Explanation:
         return pipeline.run(replace(ready, inside=True))
 
 
-def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":
+def measure(explanation: Explanation, box: "Box | None" = None) -> "Generator[Progress, None, Evidence]":
     """Measure the attention of an explanation; waits for its turn at each step, so that others are explained meanwhile.
 
     Args:
         explanation: Of a photo, by a network that the page offers.
+        box: (left, top, right, bottom) of an object in photo pixels; None: none is known.
 
     Yields:
         How far it is.
@@ -174,7 +176,7 @@ def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":
 
     name = explanation.model.name
     model = _own.get(name, name)
-    steps = evidence_steps(explanation.photo, model, preprocessing=explanation.preprocessing)
+    steps = evidence_steps(explanation.photo, model, box=box, preprocessing=explanation.preprocessing)
     with closing(steps):
         while True:
             with _turn:
