@@ -13,6 +13,10 @@ from attnviz.position_attention import PositionAttention
 
 StepKind = Literal["features", "maps", "vector", "matrix", "row"]
 Summary = Literal["norm", "mean", ""]
+ROW_STEPS = (  # of a position attention: symbol, name and formula of what belongs to two locations
+    ("X", "Energy of the location with every other", "Xᵢⱼ = Bᵢ · Cⱼ"),
+    ("S", "Attention of the location", "Sᵢⱼ = exp Xᵢⱼ / Σⱼ exp Xᵢⱼ"),
+)
 _TITLES = ("tensor", "what it is", "formula", "shape", "range")
 
 
@@ -184,15 +188,12 @@ def row_steps(position: PositionAttention, row: int, column: int) -> tuple[Step,
     count = position.grid[0] * position.grid[1]
     share = position.row(row, column)
 
-    def step(symbol: str, name: str, formula: str, values: FloatArray) -> Step:
+    def step(texts: tuple[str, str, str], values: FloatArray) -> Step:
         picture = np.asarray(values, dtype=np.float32).reshape(1, rows, columns)
         extent = (float(picture.min()), float(picture.max()))
-        return Step(symbol, name, formula, "", "row", (count, rows * columns), extent, picture)
+        return Step(*texts, "", "row", (count, rows * columns), extent, picture)
 
-    return (
-        step("X", "Energy of the location with every other", "Xᵢⱼ = Bᵢ · Cⱼ", energy),
-        step("S", "Attention of the location", "Sᵢⱼ = exp Xᵢⱼ / Σⱼ exp Xᵢⱼ", share),
-    )
+    return step(ROW_STEPS[0], energy), step(ROW_STEPS[1], share)
 
 
 def of_attention(label: str, position: PositionAttention) -> ModuleSteps:

@@ -33,7 +33,7 @@ FOR_MACHINES = {
     *("Delete", "Backspace", "linear-gradient(to right, {})", "scale({}) translate({}%, {}%)"),
     *("(prefers-color-scheme: dark)", "html.dark, body.dark", ".page-samples button", "layer3 spatial"),
     *("#page-photo input[type=file]", "#page-photo input[type=file]:not([aria-label])", "{} {} {} stride"),
-    *("stride {}", "stride ", "av-button {}", "clipPath"),
+    *("stride {}", "stride ", "av-button {}", "clipPath", "viewBox"),
     "repeating-conic-gradient(#bebebe 0 25%, #ffffff 0 50%) 0 0 / 10px 10px",
 }
 CLASSES = re.compile(r"(?:\s*(?:av|page)[\w{}-]*\s*)+")

@@ -30,7 +30,7 @@ from attnviz.serve.tabs import layers as layer_parts
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
-SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "sites")  # of one explanation
+SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "inside", "sites")  # of one explanation
 TABS = (*SINGLE_VIEWS, "compare", "evidence", "batch", "export", "about")
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from attnviz import pipeline
@@ -145,7 +145,7 @@ def run(ready: Forecast) -> Explanation:
         AttnvizError: Whatever `attnviz.pipeline.run` refuses.
     """
     with _turn:
-        return pipeline.run(ready)
+        return pipeline.run(replace(ready, inside=True))
 
 
 def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":

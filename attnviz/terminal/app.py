@@ -12,6 +12,7 @@ from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
 from attnviz.terminal.evidence import evaluate_folder, show_evidence
+from attnviz.terminal.inside import print_inside
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.sites import print_sites
@@ -32,6 +33,7 @@ app.command("models")(print_models)
 app.command("evidence")(show_evidence)
 app.command("evaluate")(evaluate_folder)
 app.command("sites")(print_sites)
+app.command("inside")(print_inside)
 app.add_typer(weights_app)
 
 

@@ -6,8 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "sites", "evidence"]: those that have something to show, in this
-                   order
+    views          ["stages", "position", "channel", "inside", "sites", "evidence"]: those that have something to show,
+                   in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -34,6 +34,7 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
+    modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
     evidence       as attnviz.render.viewer.evidence_part makes it
@@ -56,6 +57,8 @@ from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.render.viewer.evidence_part import evidence_part
+from attnviz.render.viewer.field_part import sees
+from attnviz.render.viewer.inside_parts import module_parts
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -70,7 +73,7 @@ if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
-TEXTS = frozenset({"title", "note"})  # for people, in the language of the page
+TEXTS = frozenset({"title", "note", "formula"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -124,6 +127,7 @@ def payload(
         "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
+        "modules": module_parts(explanation),
         "segmentation": None if segmentation is None else _segmentation(segmentation),
         "evidence": None if evidence is None else evidence_part(evidence, say),
     }
@@ -166,6 +170,7 @@ def _views(explanation: Explanation) -> list[str]:
         "stages": bool(explanation.stages or explanation.other_maps),
         "position": bool(explanation.positions),
         "channel": explanation.channel is not None or bool(explanation.channel_gates),
+        "inside": bool(explanation.modules),
         "sites": len(explanation.maps) + len(explanation.channel_gates) > _FEW_SITES,
     }
     return [view for view, some in found.items() if some]
@@ -239,17 +244,6 @@ def _map(attention: AttentionMap, dtype: FloatType, field: ReceptiveField | None
         "dtype": dtype,
         "values": base64_of(attention.values.astype("<f4" if dtype == "float32" else "<f2")),
         "sees": None if field is None else sees(field),
-    }
-
-
-def sees(field: ReceptiveField) -> JSON:
-    """A receptive field, as drawn in the docstring of this module."""
-    return {
-        "start": [float(field.rows.start), float(field.columns.start)],
-        "size": list(field.size),
-        "stride": list(field.stride),
-        "everywhere": field.everywhere,
-        "exact": field.exact,
     }
 
 

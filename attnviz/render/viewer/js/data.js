@@ -2,6 +2,7 @@
 
 import { readColormaps } from "./color.js";
 import { classes, floats, halves, readMap } from "./decode.js";
+import { readModule } from "./inside_data.js";
 import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
@@ -29,6 +30,7 @@ function contents(payload) {
     stages: payload.stages.map((stage) => readStage(stage, maps)),
     positions: payload.positions.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
+    modules: payload.modules.map(readModule),
     channelGates: payload.channel_gates.map(readChannelGate),
     segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,
   };

@@ -5,6 +5,7 @@ import { compareView } from "./compare.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { evidenceView } from "./evidence.js";
+import { insideView } from "./inside.js";
 import { t } from "./language.js";
 import { positionView } from "./position.js";
 import { settingsFor } from "./settings.js";
@@ -16,7 +17,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, sites: sitesView, evidence: evidenceView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, channel: channelView, inside: insideView, sites: sitesView, evidence: evidenceView, compare: compareView };
 const alone = () => Promise.reject(new Error(t`it was left out, and there is no server to ask`));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -131,7 +132,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = t`attention maps along its trunk`;
-  const what = { stages: maps, position: t`position attention`, channel: t`channel attention`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
+  const what = { stages: maps, position: t`position attention`, channel: t`channel attention`, inside: t`attention module whose inside was kept`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
   return el("p", { class: "av-empty" }, t`${model.name} has no ${what}.`);
 }
 

@@ -7,6 +7,7 @@ export const VIEW_LABELS = Object.freeze({
   stages: t`Coarse to fine`,
   position: t`Position attention`,
   channel: t`Channel attention`,
+  inside: t`Inside the module`,
   sites: t`Sites`,
   evidence: t`Evidence`,
   compare: t`Compare`,
