@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
+from playwright.sync_api import expect
 
 from attnviz.pipeline import explain
 from attnviz.render.viewer.payload import payload
@@ -70,7 +71,9 @@ def _nothing_is_left(page):
 
 
 def files():
-    return {path for path in Path(get_upload_folder()).rglob("*") if path.is_file()}
+    """Of visitors: the samples are everybody's."""
+    folder = Path(get_upload_folder())
+    return {path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] != "samples"}
 
 
 def visit(page, count, work):
@@ -139,6 +142,33 @@ def test_a_visitor_is_told_their_place(page, monkeypatch):
     assert [answer.places[0] for answer in answers] == [0, 0, 1, 2]
     assert answers[3].places == sorted(answers[3].places, reverse=True)
     assert all(answer.data is not None for answer in answers)
+
+
+def test_the_page_shows_a_visitor_their_place(page, new_page, monkeypatch):
+    begun, go_on, real = threading.Event(), threading.Event(), requests.run
+
+    def slow(ready):
+        begun.set()
+        assert go_on.wait(120)
+        return real(ready)
+
+    monkeypatch.setattr(requests, "run", slow)
+
+    async def work(visitor, number):
+        await visitor.explain(await visitor.upload("one.png", photo(number)), MODEL, SIZE)
+
+    other = threading.Thread(target=visit, args=(page, 1, work))  # Playwright has this thread's event loop
+    other.start()
+    assert begun.wait(60)
+    ours = new_page()
+    ours.goto(page[0])  # it opens with a photo, which waits
+    try:
+        expect(ours.locator("#page-status")).to_contain_text("requests before yours: 1", timeout=60_000)
+    finally:
+        go_on.set()
+    expect(ours.locator("#page-status .page-status")).to_have_attribute("data-state", "done", timeout=120_000)
+    other.join()
+    ours.close()
 
 
 def test_nobody_waits_for_somebody_elses_figure(page, monkeypatch):
