@@ -20,10 +20,11 @@ from attnviz.render.typesetting import FONT, families
 with needs("matplotlib", extra="figures"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS = {
     "font.family": ["sans-serif"],
     "font.sans-serif": [FONT],
     "text.usetex": False,
@@ -98,7 +99,7 @@ def figure_file(figure: Figure, file_format: FigureFormat) -> bytes:
     """Any figure that was made within `figure_settings`, as a file.
 
     Args:
-        figure: Its text is printable, and has its font since it was made.
+        figure: Its text is printable.
         file_format: ``"png"``; ``"pdf"`` with embedded TrueType fonts; ``"svg"`` with text as text.
     """
     with figure_settings():

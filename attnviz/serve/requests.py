@@ -10,6 +10,7 @@ from attnviz import pipeline
 from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
+from attnviz.models.families import families_here
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, list_models
 from attnviz.observe.cost import free_memory, in_words
@@ -71,6 +72,11 @@ def offer(networks: Sequence[LoadedModel]) -> None:
 def known_models() -> dict[str, ModelCard]:
     """Everything the page can be asked for by name: the networks it was given, then the registry's."""
     return {name: network.card for name, network in _own.items()} | list_models()
+
+
+def families() -> dict[str, str]:
+    """Family of attention -> name of the model that stands for it, of what is on this machine."""
+    return {family: card.name for family, card in families_here(known_models().values()).items()}
 
 
 def first_model() -> str:

@@ -6,8 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "inside", "sites", "evidence"]: those that have something to show,
-                   in this order
+    views          ["stages", "position", "cross", "channel", "inside", "sites", "evidence"]: those that have something
+                   to show, in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -30,10 +30,15 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
                    before the others; query null: not carried. The attention rollout of a vision transformer is
                    the last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride,
                    layers, dtype, matrix}
+    cross          [{label, title, kind: "cross", grid: of the keys, queries: [rows, columns] of the queries, objects:
+                   whether those are objects and no places, channels, heads, others, class_token, stride, dtype,
+                   query, key, lse, received_by_head, other_query, other_key}], as for positions
     first_position label of the one to show first
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_note     what of them was left out, a sentence; empty where nothing was
     modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
@@ -41,6 +46,7 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -54,10 +60,11 @@ from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, tabl
 from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.scales import usual_opacity, usual_spread
-from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
+from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, cross_parts, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.render.viewer.field_part import sees
+from attnviz.render.viewer.group_parts import group_parts
 from attnviz.render.viewer.inside_parts import module_parts
 from attnviz.results import (
     AttentionMap,
@@ -73,7 +80,7 @@ if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
-TEXTS = frozenset({"title", "note", "formula"})  # for people, in the language of the page
+TEXTS = frozenset({"title", "note", "group_note", "formula"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -104,6 +111,7 @@ def payload(
     """
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
+    groups, group_note = group_parts(explanation)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
@@ -123,15 +131,32 @@ def payload(
         ],
         "stages": [_stage(s) for s in explanation.stages],
         "positions": positions,
+        "cross": cross_parts(explanation, on_demand=on_demand),
         "first_position": first,
         "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
+        "group_gates": groups,
+        "group_note": group_note,
         "modules": module_parts(explanation),
         "segmentation": None if segmentation is None else _segmentation(segmentation),
         "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
+
+
+def families_payload(explanations: Mapping[str, Explanation], *, say: Say = str) -> JSON:
+    """Several networks on one photo, for the viewer's view of families.
+
+    Args:
+        explanations: Name of a family -> its explanation, in the order they are shown.
+        say: As for `payload`.
+
+    Returns:
+        ``{"families": [{"family", "explanation": payload}]}``.
+    """
+    found = [{"family": name, "explanation": payload(entry, say=say)} for name, entry in explanations.items()]
+    return {"families": found}
 
 
 def _looks() -> JSON:
@@ -169,6 +194,7 @@ def _views(explanation: Explanation) -> list[str]:
     found = {
         "stages": bool(explanation.stages or explanation.other_maps),
         "position": bool(explanation.positions),
+        "cross": bool(explanation.cross_attentions),
         "channel": explanation.channel is not None or bool(explanation.channel_gates),
         "inside": bool(explanation.modules),
         "sites": len(explanation.maps) + len(explanation.channel_gates) > _FEW_SITES,

@@ -95,7 +95,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 
 
 def _batch(
-    photos: list[Path], choice: requests.Choice, stop: threading.Event, *, session: str, say: Say
+    photos: list[Path], choice: requests.Choice, stop: threading.Event, *, session: str, say: Say = str
 ) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
