@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -64,32 +64,22 @@ class _SharedSettings:
     """`_SETTINGS` for as long as any thread draws."""
 
     def __init__(self) -> None:
-        self._turn, self._drawing, self._before = threading.Condition(), 0, ExitStack()
-        self._names: list[str] = []
+        self._lock, self._drawing, self._before = threading.Lock(), 0, ExitStack()
 
     @contextmanager
-    def __call__(self, text: str = "") -> Iterator[None]:
-        """Within it figures are made and written with our settings.
-
-        Args:
-            text: What will be printed without a font of its own; one that helps ours is added where it lacks letters.
-                Whoever needs one waits for those who draw without it, and they for whoever has it.
-        """
-        names = families(text)
-        with self._turn:
-            self._turn.wait_for(lambda: not self._drawing or names == self._names)
+    def __call__(self) -> Iterator[None]:
+        """Within it figures are made and written with our settings."""
+        with self._lock:
             if not self._drawing:
-                settings = {**_SETTINGS, "font.family": names} if len(names) > 1 else _SETTINGS
-                self._before.enter_context(mpl.rc_context(settings))  # type: ignore[arg-type]
-            self._names, self._drawing = names, self._drawing + 1
+                self._before.enter_context(mpl.rc_context(_SETTINGS))  # type: ignore[arg-type]
+            self._drawing += 1
         try:
             yield
         finally:
-            with self._turn:
+            with self._lock:
                 self._drawing -= 1
                 if not self._drawing:
                     self._before.close()
-                    self._turn.notify_all()
 
 
 figure_settings = _SharedSettings()
@@ -103,6 +93,9 @@ def figure_file(figure: Figure, file_format: FigureFormat) -> bytes:
         file_format: ``"png"``; ``"pdf"`` with embedded TrueType fonts; ``"svg"`` with text as text.
     """
     with figure_settings():
+        for part in figure.findobj(Text):
+            if isinstance(part, Text) and len(fonts := families(part.get_text())) > 1:
+                part.set_fontfamily(fonts)
         return encoded(figure, file_format)
 
 
