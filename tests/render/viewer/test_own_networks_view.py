@@ -47,7 +47,7 @@ class TestLayersAndHeads:
         payloads = [json.loads(json.dumps(payload(each))) for each in (transformer, next_photo, fewer)]
         host.evaluate(
             """([first, ...more]) => {
-              window.viewer = attnviz.mount(document.getElementById("host"), first, { view: "position" });
+              window.viewer = attnviz.mount(document.getElementById("host"), first, { view: "position", attention_spread: "linear", attention_opacity_by: "even" });
               window.more = more;
             }""",
             payloads,
