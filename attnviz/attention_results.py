@@ -111,3 +111,22 @@ class ChannelGate:
     values: FloatArray
     stage: int | None
     stride: int
+
+
+@dataclass(frozen=True, eq=False)
+class GroupGates:
+    """One map per group of channels by which features are multiplied (SGE).
+
+    Attributes:
+        label: Stable name, for example ``"stage1.block1.group_gate"``; the mean of the groups is the map of that name.
+        title: Name for people.
+        values: float32 (groups, h, w) in (0, 1).
+        stage: Stage of the trunk, from 1; None where a network counts none.
+        stride: Input pixels per location.
+    """
+
+    label: str
+    title: str
+    values: FloatArray
+    stage: int | None
+    stride: int

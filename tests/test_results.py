@@ -95,8 +95,8 @@ def test_everything_that_lies_over_the_photo_can_be_an_overlay(name: str) -> Non
 
 def test_a_rows_overlay_is_of_the_pin_that_is_given() -> None:
     explanation = two_attentions()
-    row = explanation.overlay("row:1", pins=((20.0, 20.0),), map_opacity=1.0)
-    other = explanation.overlay(f"{SECOND}.row:1", pins=((20.0, 20.0),), map_opacity=1.0)
+    row = explanation.overlay("row:1", pins=((20.0, 20.0),), map_opacity=1.0, opacity_by="even")
+    other = explanation.overlay(f"{SECOND}.row:1", pins=((20.0, 20.0),), map_opacity=1.0, opacity_by="even")
     cells = explanation.position.row(1, 1)
     brightest = np.unravel_index(cells.argmax(), cells.shape)
     spot = row[int(brightest[0]) * 12 + 6, int(brightest[1] * 12.8) + 6]

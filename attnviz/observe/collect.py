@@ -15,6 +15,7 @@ from attnviz.results import (
     ChannelAttention,
     ChannelGate,
     FloatArray,
+    GroupGates,
     LabelArray,
     Prediction,
     Segmentation,
@@ -144,6 +145,20 @@ def channel_gates(recording: Recording) -> dict[str, ChannelGate]:
             stride=site.stride,
         )
         for site in _of_kind(recording, "channel_gate")
+    }
+
+
+def group_gates(recording: Recording) -> dict[str, GroupGates]:
+    """One map per group of channels of the first picture (SGE), by label, in order."""
+    return {
+        site.label: GroupGates(
+            label=site.label,
+            title=site.label,
+            values=as_numpy(recording.sites[site.label][0]),
+            stage=site.stage,
+            stride=site.stride,
+        )
+        for site in _of_kind(recording, "group_gate")
     }
 
 

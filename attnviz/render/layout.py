@@ -11,7 +11,8 @@ from typing import Literal
 from attnviz.errors import OptionError
 from attnviz.language import Say
 from attnviz.render.figure_options import FigureOptions
-from attnviz.render.panels import Panel, quantity
+from attnviz.render.panels import Panel
+from attnviz.render.quantities import quantity
 from attnviz.render.scales import Scale, raw_range
 from attnviz.render.typesetting import (
     ASCENT,

@@ -25,24 +25,7 @@ from attnviz.results import (
 
 Pins = tuple[tuple[float, float], ...]
 
-GROUPS = ("stages", "position", "channel")  # names that stand for several panels at once
-
-QUANTITIES = {
-    "effective_gain": "effective gain",
-    "spatial_logit": "spatial logit",
-    "gate": "gate",
-    "spatial_gate": "spatial gate",
-    "group_gate": "group gate",
-    "position_row": "attention of a query",
-    "position_column": "attention to a location",
-    "position_received": "attention received",
-    "rollout_row": "attention rollout of a query",
-    "rollout_column": "attention rollout to a location",
-    "rollout_received": "attention rollout received",
-    "channel_output": "channel output",
-    "channel_matrix": "channel attention",
-    "channel_gate": "channel gate",
-}
+GROUPS = ("stages", "position", "channel", "groups")  # names that stand for several panels at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +55,6 @@ class Panel:
     field: ReceptiveField | None = None
 
 
-def quantity(kind: str) -> str:
-    """What the numbers of a kind are, for people."""
-    return QUANTITIES.get(kind, kind.replace("_", " "))
-
-
 def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     """Names of all single panels that a figure of this explanation can have.
 
@@ -85,7 +63,7 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
     first token looks that is no location, the class token for one. ``rollout.`` before them stands for the attention
     rollout of a vision transformer. Not listed, but there: ``LABEL.headK.`` before them, one head alone, as in
     ``LABEL.headK.received``; of ``gate:S:K`` (gate of channel K after stage S) and ``channel:K`` (output of the channel
-    module) every channel but the first; every further token.
+    module) every channel but the first; ``LABEL:K`` (gate of group K of SGE); every further token.
 
     Args:
         explanation: What there is to show.
@@ -200,6 +178,9 @@ def _members(explanation: Explanation, group: str, pins: int) -> list[str]:
         return ["photo", "channel_matrix", *(f"channel:{channel}" for channel in strongest)]
     if group == "channel" and explanation.channel_gates:
         return ["photo", *deepest_of_stages(explanation.channel_gates.values())]
+    if group == "groups" and explanation.group_gates:
+        last = list(explanation.group_gates.values())[-1]
+        return [f"{last.label}:{number}" for number in range(min(len(last.values), MAX_PANELS))]
     raise OptionError(f"expected panels that {explanation.model.name} has, got {group!r}")
 
 
@@ -385,6 +366,13 @@ def _gate_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> P
     return None
 
 
+def _group_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> Panel | None:
+    gates, number = explanation.group_gates.get(match[1]), int(match[2])
+    if gates is None or number >= len(gates.values):
+        return None
+    return Panel(match[0], f"{gates.title} · group {number}", "group_gate", "gate", gates.values[number])
+
+
 _Maker = Callable[[Explanation, re.Match[str], Pins], Panel | None]
 
 _MAKERS: dict[str, _Maker] = {
@@ -394,4 +382,5 @@ _MAKERS: dict[str, _Maker] = {
     r"channel_matrix": _matrix_panel,
     r"channel:(\d{1,6})": _channel_panel,
     r"gate:(\d{1,2}):(\d{1,6})": _gate_panel,
+    r"(.{1,200}):(\d{1,4})": _group_panel,
 }

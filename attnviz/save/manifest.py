@@ -132,7 +132,8 @@ def raw_arrays(plan: FigurePlan) -> dict[str, NDArray[Any]]:
         network's own grid; ``stageN.channel_logit`` float32 (C,); ``LABEL.query`` and ``LABEL.key`` float32 (c, h, w),
         or (heads, c, h, w), of each position attention, and ``LABEL.other_query`` and ``LABEL.other_key`` with P in
         place of h and w where P tokens take part that are no locations: every row follows from them;
-        ``channel.matrix`` float32 (C, C); each channel gate under its label, float32 (C,); ``segmentation.*`` uint8
+        ``channel.matrix`` float32 (C, C); each channel gate under its label, float32 (C,); ``LABEL.groups`` float32
+        (groups, h, w) of each group gate; ``segmentation.*`` uint8
         (H, W), uint16 where there are over 256 classes.
     """
     found = explanation_arrays(plan.explanation)
@@ -153,6 +154,7 @@ def explanation_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     if explanation.channel is not None:
         found |= {"channel.matrix": explanation.channel.matrix, "channel.effect": explanation.channel.effect}
     found |= {label: gate.values for label, gate in explanation.channel_gates.items()}
+    found |= {f"{label}.groups": gates.values for label, gates in explanation.group_gates.items()}
     if explanation.segmentation is not None:
         found |= {f"segmentation.{head}": labels for head, labels in explanation.segmentation.labels.items()}
     return found

@@ -12,6 +12,7 @@ from attnviz import pipeline
 from attnviz.errors import AttnvizError, DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
+from attnviz.models.families import families_here
 from attnviz.models.own.running import said_plainly
 from attnviz.models.sites import names_sites, views_of
 from attnviz.models.weights.card import ModelCard
@@ -95,6 +96,11 @@ def known_models() -> dict[str, ModelCard]:
     return {name: network.card for name, network in _own.items()} | list_models()
 
 
+def families() -> dict[str, str]:
+    """Family of attention -> name of the model that stands for it, of what is on this machine."""
+    return {family: card.name for family, card in families_here(known_models().values()).items()}
+
+
 def first_model() -> str:
     """Name of the model that is chosen when the page opens."""
     return next(iter(_own), DEFAULT_MODEL)
@@ -167,7 +173,7 @@ def run(ready: Forecast) -> Explanation:
         AttnvizError: Whatever `attnviz.pipeline.run` refuses.
     """
     with _turn:
-        return pipeline.run(ready)
+        return pipeline.run(replace(ready, inside=True))
 
 
 def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":

@@ -12,6 +12,8 @@ from attnviz.extras import needs
 from attnviz.terminal import explain_options as options
 from attnviz.terminal import network_options as network
 from attnviz.terminal.evidence import evaluate_folder, show_evidence
+from attnviz.terminal.families import compare_families
+from attnviz.terminal.inside import print_inside
 from attnviz.terminal.model_list import print_models
 from attnviz.terminal.output import SOME_REFUSED, RefusingGroup, prepare_streams, refuse, say, unexpected, warn
 from attnviz.terminal.sites import print_sites
@@ -32,6 +34,8 @@ app.command("models")(print_models)
 app.command("evidence")(show_evidence)
 app.command("evaluate")(evaluate_folder)
 app.command("sites")(print_sites)
+app.command("families")(compare_families)
+app.command("inside")(print_inside)
 app.add_typer(weights_app)
 
 
@@ -82,6 +86,7 @@ def explain_photos(
     font_size: options.FontSize = 7.0,
     title: options.Title = True,
     caption: options.Caption = False,
+    language: options.Language = "en",
 ) -> None:
     """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
     from attnviz.terminal.explain import ExplainRequest, run_explain
@@ -93,6 +98,7 @@ def explain_photos(
         **{"columns": columns, "colormap": colormap, "scaling": scaling, "spread": spread},
         **{"map_opacity": opacity, "opacity_by": opacity_by, "cells": cells},
         **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
+        "language": language,
     }
     chosen = [name.lower() for name in _split(formats)] + ["html"] * html
     asked = network.NetworkRequest(

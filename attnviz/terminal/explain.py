@@ -124,6 +124,7 @@ def _one(
                 size=request.network.size,
                 resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
                 top=request.top,
+                inside="html" in request.formats,
             )
         real = make_folder(folder, within=request.out)
         measured = _measured(photo, request, loaded) if request.evidence else None

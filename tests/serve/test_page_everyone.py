@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.serve.page_steps import DANET, SLOW, done, open_page, saw, state
 
-TABS = ("stages", "position", "channel", "sites", "compare", "evidence", "batch", "export", "about")
+TABS = ("stages", "position", "channel", "inside", "sites", "compare", "evidence", "batch", "export", "about")
 
 
 @pytest.fixture(scope="session")

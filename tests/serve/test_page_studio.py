@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from attnviz.serve import requests
 from tests.serve.page_steps import DANET, SLOW, open_page, state
 
 
@@ -51,6 +52,18 @@ class TestCompare:
         state(opened, "page-compare-status", "done")
         expect(opened.locator("#page-view-compare")).to_contain_text(f"B: {DANET}")
         expect(opened.locator("#page-view-compare .attnviz[data-ready='1']")).to_be_visible()
+
+    def test_families_in_one_click_and_back(self, opened: Page):
+        opened.locator("#page-tab-compare").click()
+        opened.locator("#page-compare-way label", has_text="Families").click()
+        state(opened, "page-compare-status", "done")
+        view = opened.locator("#page-view-compare")
+        heads = view.locator(".av-families").first.locator("section")
+        expect(heads).to_have_count(len(requests.families()))
+        expect(heads.first).to_contain_text("BAM")
+        expect(view.locator('section.av-stage[aria-label="Stage 1"] canvas').first).to_be_visible()
+        opened.locator("#page-compare-way label", has_text="Maps of this photo").click()
+        expect(view.locator(".av-compare")).to_be_visible()
 
     def test_two_photos_and_a_refusal_first(self, opened: Page, tmp_path):
         opened.locator("#page-tab-compare").click()

@@ -64,7 +64,7 @@ def _bam(module: BAM) -> tuple[StepSite, ...]:
         StepSite("p", "Mean of channels", "p = mean of F over h, w", f"{mlp}flatten", "vector", "", "channel"),
         StepSite("h", "Hidden layer", "h = ReLU(BN(W₀ p))", f"{mlp}gate_c_relu_1", "vector", "", "channel"),
         StepSite("c", "Channel logits", f"c = {normed.format('W₁ h')}", "channel_att", "vector", "", "channel"),
-        StepSite("R", "Channels reduced", "R = ReLU(BN(conv1×1(F)))", f"{convs}reduce0", "maps", branch="spatial"),
+        StepSite("R", "Channels, reduced", "R = ReLU(BN(conv1×1(F)))", f"{convs}reduce0", "maps", branch="spatial"),
     ]
     last = "R"
     for number in range(options.convs):

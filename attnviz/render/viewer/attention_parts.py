@@ -46,7 +46,7 @@ def position_parts(explanation: Explanation, *, on_demand: bool) -> tuple[list[J
     dtype: FloatType = "float32" if sum(map(_bytes_of, positions.values())) <= room else "float16"
     kept = list(positions) if dtype == "float32" else _spread(positions, room)
     parts = [position_part(explanation, label, dtype=dtype) for label in kept]
-    note = _note(len(kept), len(positions), dtype, without="" if rolled or not stack else " and without the rollout")
+    note = _note(len(kept), len(positions), dtype, lacks_rollout=bool(stack) and not rolled)
     return parts + rolled, first if first in kept else next(iter(kept), ""), note
 
 
@@ -191,13 +191,14 @@ def _spread(positions: Mapping[str, PositionAttention], room: int) -> list[str]:
     return [labels[index] for index in sorted({int(index) for index in chosen})]
 
 
-def _note(kept: int, total: int, dtype: FloatType, *, without: str) -> str:
-    if (kept == total and dtype == "float32") and not without:
+def _note(kept: int, total: int, dtype: FloatType, *, lacks_rollout: bool) -> str:
+    if (kept == total and dtype == "float32") and not lacks_rollout:
         return ""
     layers = f"all {total} layers" if kept == total else f"{kept} of {total} layers"
     precision = "in half precision" if dtype == "float16" else "in single precision"
+    how = f"{precision} and without the rollout" if lacks_rollout else precision
     return (
-        f"This file holds {layers} of position attention with all their heads, {precision}{without}, to stay within "
+        f"This file holds {layers} of position attention with all their heads, {how}, to stay within "
         f"{FILE_BYTES / 1e6:.0f} MB; the page and the NPZ file have everything in single precision."
     )
 

@@ -2,12 +2,13 @@
 
 import html
 import json
+from collections.abc import Mapping
 from string import Template
 from typing import TYPE_CHECKING
 
 from attnviz.language import DEFAULT_LANGUAGE, speaker, translated, words_script
 from attnviz.render.viewer.bundle import viewer_script
-from attnviz.render.viewer.payload import JSON, compare_payload, payload
+from attnviz.render.viewer.payload import JSON, compare_payload, families_payload, payload
 from attnviz.results import Explanation
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ _PAGE = Template("""<!doctype html>
 <body>
 <main id="viewer"></main>
 <script type="application/json" id="data">$data</script>
-<script>$words</script>
-<script>$script</script>
+$words<script>$script</script>
 <script>window.attnviz.mount(document.getElementById("viewer"),
   JSON.parse(document.getElementById("data").textContent), { view: "all", heading: true });</script>
 </body>
@@ -70,6 +70,24 @@ def standalone_html(
     return page(data, title=say(f"Attention of {explanation.model.name}"), language=language)
 
 
+def families_html(explanations: Mapping[str, Explanation], *, language: str = DEFAULT_LANGUAGE) -> str:
+    """Several networks on one photo, side by side in one self-contained page.
+
+    Args:
+        explanations: Name of a family -> its explanation of the photo.
+        language: One of `attnviz.language.LANGUAGES`.
+
+    Returns:
+        HTML, UTF-8.
+
+    Raises:
+        OptionError: The language is not known.
+    """
+    say = speaker(language)
+    data = families_payload(explanations, say=say)
+    return page(data, title=" · ".join(explanations), language=language)
+
+
 def page(data: JSON, *, title: str, language: str = DEFAULT_LANGUAGE) -> str:
     """The page around a payload.
 
@@ -86,7 +104,7 @@ def page(data: JSON, *, title: str, language: str = DEFAULT_LANGUAGE) -> str:
         language=language,
         title=html.escape(title),
         data=_script_safe(data),
-        words=words_script(language),
+        words="" if language == DEFAULT_LANGUAGE else f"<script>{words_script(language)}</script>\n",
         script=viewer_script(),
     )
 

@@ -6,8 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "cross", "channel", "sites", "evidence"]: those that have something to show,
-                   in this order
+    views          ["stages", "position", "cross", "channel", "inside", "sites", "evidence"]: those that have something
+                   to show, in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -37,12 +37,16 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_note     what of them was left out, a sentence; empty where nothing was
+    modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
                    shares: name -> [[class, share]]}
     evidence       as attnviz.render.viewer.evidence_part makes it
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -59,6 +63,9 @@ from attnviz.render.scales import usual_opacity, usual_spread
 from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, cross_parts, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.render.viewer.evidence_part import evidence_part
+from attnviz.render.viewer.field_part import sees
+from attnviz.render.viewer.group_parts import group_parts
+from attnviz.render.viewer.inside_parts import module_parts
 from attnviz.results import (
     AttentionMap,
     ChannelAttention,
@@ -73,7 +80,7 @@ if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
 SCHEMA = 2
-TEXTS = frozenset({"title", "note"})  # for people, in the language of the page
+TEXTS = frozenset({"title", "note", "group_note", "formula"})  # for people, in the language of the page
 JPEG_QUALITY = 92
 _PNG_AT_MOST = 200_000  # bytes: above this, the photo is sent as JPEG
 _SHARP_ENOUGH = 512  # pixels, longer side: from here on, maps are drawn over the very pixels the network saw
@@ -104,6 +111,7 @@ def payload(
     """
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
+    groups, group_note = group_parts(explanation)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,
@@ -128,10 +136,27 @@ def payload(
         "note": note,
         "channel": None if channel is None else _channel(channel),
         "channel_gates": [_channel_gate(gate) for gate in explanation.channel_gates.values()],
+        "group_gates": groups,
+        "group_note": group_note,
+        "modules": module_parts(explanation),
         "segmentation": None if segmentation is None else _segmentation(segmentation),
         "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
+
+
+def families_payload(explanations: Mapping[str, Explanation], *, say: Say = str) -> JSON:
+    """Several networks on one photo, for the viewer's view of families.
+
+    Args:
+        explanations: Name of a family -> its explanation, in the order they are shown.
+        say: As for `payload`.
+
+    Returns:
+        ``{"families": [{"family", "explanation": payload}]}``.
+    """
+    found = [{"family": name, "explanation": payload(entry, say=say)} for name, entry in explanations.items()]
+    return {"families": found}
 
 
 def _looks() -> JSON:
@@ -171,6 +196,7 @@ def _views(explanation: Explanation) -> list[str]:
         "position": bool(explanation.positions),
         "cross": bool(explanation.cross_attentions),
         "channel": explanation.channel is not None or bool(explanation.channel_gates),
+        "inside": bool(explanation.modules),
         "sites": len(explanation.maps) + len(explanation.channel_gates) > _FEW_SITES,
     }
     return [view for view, some in found.items() if some]
@@ -196,7 +222,7 @@ def _geometry(explanation: Explanation) -> JSON:
 def _photo(seen: NDArray[np.uint8]) -> JSON:
     """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
     picture = Image.fromarray(np.ascontiguousarray(seen))
-    exact = encoded(picture, "png", optimize=True)
+    exact = encoded(picture, "png")
     if len(exact) <= _PNG_AT_MOST:
         url = data_url(exact, "png")
     else:
@@ -244,17 +270,6 @@ def _map(attention: AttentionMap, dtype: FloatType, field: ReceptiveField | None
         "dtype": dtype,
         "values": base64_of(attention.values.astype("<f4" if dtype == "float32" else "<f2")),
         "sees": None if field is None else sees(field),
-    }
-
-
-def sees(field: ReceptiveField) -> JSON:
-    """A receptive field, as drawn in the docstring of this module."""
-    return {
-        "start": [float(field.rows.start), float(field.columns.start)],
-        "size": list(field.size),
-        "stride": list(field.stride),
-        "everywhere": field.everywhere,
-        "exact": field.exact,
     }
 
 
@@ -325,7 +340,7 @@ def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
         picture.putpalette(colors.tobytes())
     else:
         picture = Image.fromarray(colors[labels])
-    return data_url(encoded(picture, "png", optimize=True), "png")
+    return data_url(encoded(picture, "png"), "png")
 
 
 def _floats(values: NDArray[np.float32]) -> str:

@@ -17,7 +17,7 @@ from attnviz.models.sites import View as SingleView
 from attnviz.render.viewer.bundle import bundle
 from attnviz.serve.page.samples import Sample, thumbnail_url
 
-View = SingleView | Literal["sites", "compare"]
+View = SingleView | Literal["inside", "sites", "compare"]
 State = Literal["idle", "working", "done", "error"]
 
 SCRIPTS = Path(__file__).parent / "js"

@@ -9,7 +9,9 @@ import gradio as gr
 
 from attnviz.errors import ImageError, OptionError, quoted
 from attnviz.language import Say
+from attnviz.models.families import FAMILIES
 from attnviz.render.viewer.attention_parts import carries_all
+from attnviz.render.viewer.payload import families_payload
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
 from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
@@ -20,8 +22,12 @@ from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import Rail, photo_input, sent
 
 _PART = "compare"  # of the page, for its notes
-_WAYS = [("maps", "Maps of this photo"), ("model", "Two models"), ("photo", "Two photos")]
+_WAYS = [("maps", "Maps of this photo"), ("model", "Two models"), ("photo", "Two photos"), ("families", "Families")]
 _SHOW_FIELDS = "(way) => { document.querySelector('#page-compare').dataset.way = way; return way; }"
+_WAITING_FOR_FAMILIES = (
+    "(way, ...args) => { if (way === 'families') window.attnvizPage.waiting('#page-compare-status', ['compare']); "
+    "return [way, ...args]; }"
+)
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-compare-status', ['compare']); return args; }"
 
 
@@ -59,6 +65,8 @@ def wire(tab: CompareTab, rail: Rail, sessions: SessionStore) -> None:
     outputs = [tab.status, tab.bridge]
     inputs = [tab.way, tab.model, tab.photo, rail.resize_mode, rail.size]
     tab.way.input(_alone, tab.way, outputs, js=_SHOW_FIELDS, **AT_ONCE)
+    at_once = tab.way.input(_handler(sessions, only="families"), inputs, outputs, js=_WAITING_FOR_FAMILIES, **IN_ORDER)
+    at_once.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
     ran = tab.compare.click(_handler(sessions), inputs, outputs, js=_WAITING, **IN_ORDER)
     ran.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
 
@@ -68,11 +76,16 @@ def _alone(way: str) -> tuple[Any, Any]:
     return (status("idle", "", ["compare"]), None) if way == "maps" else (gr.skip(), gr.skip())
 
 
-def _handler(sessions: SessionStore) -> Callable[..., Iterator[Any]]:
+def _handler(sessions: SessionStore, *, only: str | None = None) -> Callable[..., Iterator[Any]]:
+    """The event handler that compares; `only` that way of comparing, where others wait for the button."""
+
     @in_plain_words
     def compare(
         way: str, model: str, photo: str | None, resize_mode: str, size: str, request: gr.Request
     ) -> Iterator[Any]:
+        if only not in (None, way):
+            yield gr.skip(), gr.skip()
+            return
         session = session_of(request)
         with noting(sessions, session, _PART):
             left = sessions.explanation(session)
@@ -90,6 +103,9 @@ def _compared(
     left: Explanation, way: str, choice: requests.Choice, photo: str | None, say: Say
 ) -> Iterator[tuple[Any, dict[str, Explanation]]]:
     """Values of the outputs, and by their ids those sides of which something is left to ask for: no other is kept."""
+    if way == "families":
+        yield from _families(left, choice, say)
+        return
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
@@ -112,6 +128,23 @@ def _compared(
     sides = {"left": sent(left, say), "right": sent(right, say)}
     explained = ((sides["left"], left), (sides["right"], right))
     yield (status("done", words, ["compare"]), sides), {s["id"]: e for s, e in explained if not carries_all(s)}
+
+
+def _families(left: Explanation, choice: requests.Choice, say: Say) -> Iterator[tuple[Any, dict[str, Explanation]]]:
+    """As `_compared`, of every family of attention that is on this machine; nothing of them is left to ask for."""
+    found: dict[str, Explanation] = {}
+    here = requests.families()
+    for family, model in here.items():
+        ready = requests.forecast(left.photo, requests.Choice(model, choice.resize_mode, choice.size))
+        title, forecast = requests.short_title(model), requests.forecast_words(ready)
+        yield (status("working", say(f"{title} is looking. {forecast}."), ["compare"]), gr.skip()), {}
+        found[family] = requests.run(ready)
+    if not found:
+        raise OptionError("expected networks with BAM, CBAM, SGE or SE on this machine, got none of them")
+    missing = ", ".join(family for family in FAMILIES if family not in found)
+    shown = ", ".join(found)
+    words = f"{shown} on the same photo. Not on this machine: {missing}." if missing else f"{shown} on the same photo."
+    yield (status("done", say(words), ["compare"]), families_payload(found, say=say)), {}
 
 
 def _other_model() -> str:

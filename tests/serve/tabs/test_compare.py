@@ -3,14 +3,22 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 
+from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.attention.block_attention import BlockAttention
+from attnviz.models.attention_resnet import AttentionResNet
+from attnviz.models.families import FAMILIES
+from attnviz.models.resnet import TrunkOptions
+from attnviz.models.weights.registry import from_network
 from attnviz.pipeline import explain
+from attnviz.serve import requests
 from attnviz.serve.sessions import Session, SessionStore
 from attnviz.serve.tabs import compare as tab
 from tests.serve.page_steps import DANET
 
-ANNA = SimpleNamespace(session_hash="anna")
+ANNA = SimpleNamespace(session_hash="anna", headers={})
 
 
 def test_the_right_side_is_sent_and_pushes_nobody_out(photo):
@@ -24,3 +32,30 @@ def test_the_right_side_is_sent_and_pushes_nobody_out(photo):
     assert (sides["left"]["model"]["name"], sides["right"]["model"]["name"]) == (left.model.name, DANET)
     assert sessions.explanation("anna") is left
     assert sessions.explanation("ben") is other
+
+
+def family(kind, name):
+    net = AttentionResNet(TrunkOptions(depth=18, width=16, attention=BlockAttention(kind, groups=8)), 5).eval()
+    loaded = from_network(net, name=name, device="cpu")
+    return replace(loaded, card=replace(loaded.card, preprocessing=Preprocessing(size=64, multiple=32)))
+
+
+def test_families_run_at_once_and_only_where_they_were_chosen(photo):
+    requests.offer([family("sge", "my_sge"), family("se", "my_se")])
+    try:
+        sessions = SessionStore(max_bytes=1 << 30)
+        left = explain(photo)
+        sessions.keep("anna", left)
+        at_once = tab._handler(sessions, only="families")
+        assert list(at_once("model", DANET, None, "keep", "0", ANNA)) == [(gr.skip(), gr.skip())]
+        *_, (status, value) = at_once("families", DANET, None, "keep", "128", ANNA)
+        assert status["state"] == "done"
+        shown = {entry["family"]: entry["explanation"] for entry in value["families"]}
+        assert list(shown) == list(requests.families())
+        assert shown["BAM"]["model"]["name"] == "bam_resnet18"
+        assert (shown["SGE"]["model"]["trained"], len(shown["SGE"]["group_gates"])) == (False, 8)
+        missing = [name for name in FAMILIES if name not in shown]
+        assert status["text"].endswith(f"Not on this machine: {', '.join(missing)}." if missing else "the same photo.")
+        assert sessions.explanation("anna") is left
+    finally:
+        requests.offer(())

@@ -2,6 +2,7 @@
 
 import { readColormaps } from "./color.js";
 import { classes, floats, halves, readMap } from "./decode.js";
+import { readModule } from "./inside_data.js";
 import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
@@ -30,7 +31,9 @@ function contents(payload) {
     positions: payload.positions.map(readPosition),
     cross: payload.cross.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
+    modules: payload.modules.map(readModule),
     channelGates: payload.channel_gates.map(readChannelGate),
+    groupGates: (payload.group_gates || []).map((gate) => readGroupGate(gate, maps)),
     segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,
   };
 }
@@ -71,6 +74,18 @@ function readChannel(channel) {
 function readChannelGate(gate) {
   const values = floats(gate.values, gate.count);
   return { ...gate, values, extent: extent(values) };
+}
+
+/** The gate of each group as a map of its own; its cells see what those of the groups' mean do. */
+function readGroupGate(gate, maps) {
+  const size = gate.grid[0] * gate.grid[1];
+  const all = halves(gate.values, gate.count * size);
+  const { sees } = maps.get(gate.label) || {};
+  const own = { grid: gate.grid, sees, kind: "group_gate", unit: "gate", bounds: [0, 1] };
+  return {
+    ...gate,
+    maps: gate.ranges.map(([low, high], i) => ({ ...own, values: all.subarray(i * size, (i + 1) * size), extent: { low, high } })),
+  };
 }
 
 function readSegmentation(segmentation) {

@@ -6,6 +6,8 @@ import { crossView } from "./cross.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { evidenceView } from "./evidence.js";
+import { familiesView } from "./families.js";
+import { insideView } from "./inside.js";
 import { t } from "./language.js";
 import { positionView } from "./position.js";
 import { settingsFor } from "./settings.js";
@@ -17,7 +19,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, sites: sitesView, evidence: evidenceView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, inside: insideView, sites: sitesView, evidence: evidenceView, compare: compareView };
 const alone = () => Promise.reject(new Error(t`it was left out, and there is no server to ask`));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -26,9 +28,10 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * Draws a viewer into an element; one that was there before is destroyed.
  *
  * @param element Gets the class "attnviz"; what it held is replaced.
- * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; null shows that there is nothing yet.
- * @param options view: "stages", "position", "cross", "channel", "evidence", "compare" or "all" (tabs; the default); heading:
- *   show the model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
+ * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; {families:
+ *   [{family, explanation}]} for a column each; null shows that there is nothing yet.
+ * @param options view: "stages", "position", "cross", "channel", "inside", "evidence", "compare" or "all" (tabs; the default);
+ *   heading: show the model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
  *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
  *   carry; any setting of settings.js, instead of what the payload begins with.
  * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change; rows and
@@ -93,6 +96,7 @@ function injectStyle() {
 
 function content(payload, context, shown, onView) {
   if (!payload) return [el("p", { class: "av-empty" }, t`Nothing to show yet.`)];
+  if ("families" in payload) return families(payload, context);
   const pair = "left" in payload;
   if (pair && !payload.left) return [el("p", { class: "av-empty" }, t`Nothing to compare yet.`)];
   const data = readPayload(pair ? payload.left : payload);
@@ -103,6 +107,16 @@ function content(payload, context, shown, onView) {
   const untrained = [data, right].some((d) => d && !d.model.trained);
   const banner = untrained ? el("p", { class: "av-banner", role: "note" }, UNTRAINED) : null;
   return [heading, banner, body(inner, payload, shown, onView)].filter(Boolean);
+}
+
+/** Several networks on one photo, a column each: there is one view of them. */
+function families(payload, context) {
+  const list = payload.families.map(({ family, explanation }) => ({ family, data: readPayload(explanation) }));
+  if (!list.length) return [el("p", { class: "av-empty" }, t`Nothing to compare yet.`)];
+  const [{ data }] = list;
+  context.settings.fill(data.looks);
+  const heading = context.options.heading ? el("h1", { class: "av-title__name" }, list.map(({ family }) => family).join(" · ")) : null;
+  return [heading, familiesView({ ...context, data, families: list, colormaps: data.colormaps })].filter(Boolean);
 }
 
 function body(context, payload, shown, onView) {
@@ -132,7 +146,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = t`attention maps along its trunk`;
-  const what = { stages: maps, position: t`position attention`, cross: t`cross attention`, channel: t`channel attention`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
+  const what = { stages: maps, position: t`position attention`, cross: t`cross attention`, channel: t`channel attention`, inside: t`attention module whose inside was kept`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
   return el("p", { class: "av-empty" }, t`${model.name} has no ${what}.`);
 }
 

@@ -42,7 +42,10 @@ function readHeads(entry, count, queries) {
 
 /** Rows and columns, of `most` numbers at most, as the mean over heads: of the softmax, not of the energies. */
 function meanOf(heads, most) {
-  if (heads.length === 1) return { row: heads[0].row, column: heads[0].column, token: heads[0].token };
+  if (heads.length === 1) {
+    const { row, column, token, energies: each, vectors } = heads[0];
+    return { row, column, token, energies: each, vectors };
+  }
   const one = new Float32Array(most);
   const mean = (name) => (at, out) => {
     out.fill(0);
@@ -131,7 +134,17 @@ export function attention({ query, key, lse, channels, count, queries = count, o
     return most;
   }
 
-  return { row, column, token };
+  /** The energy of location `at` with every other, before the softmax; written into `out`. */
+  function energiesAt(at, out) {
+    energies(query, count, key, count, at, channels, energy);
+    out.set(energy);
+  }
+
+  /** Query and key of one location, (channels) each. */
+  const vectors = (at) => ({ query: along(query, at), key: along(key, at) });
+  const along = (all, at) => Float32Array.from({ length: channels }, (_, c) => all[c * count + at]);
+
+  return { row, column, token, energies: energiesAt, vectors };
 }
 
 /**

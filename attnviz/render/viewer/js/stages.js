@@ -7,6 +7,7 @@ import { button } from "./controls.js";
 import { gateOf, strongestChannel } from "./data.js";
 import { el } from "./dom.js";
 import { number, range, rawLine } from "./format.js";
+import { createGroupGates } from "./group_gates.js";
 import { t, word } from "./language.js";
 import { PAINT_SETTINGS, mapScale } from "./map_scale.js";
 import { createPanel } from "./picture.js";
@@ -43,6 +44,7 @@ export function stagesView(context) {
   if (data.stages.length) root.append(legend(data), ...data.stages.map((s, i) => stageRow(inner, s, i)));
   const others = otherMaps(data);
   if (others.length) root.append(el("section", { "aria-label": t`Every map` }, otherSections(inner, others)));
+  if (data.groupGates.length) root.append(createGroupGates(context));
   root.append(announcer.root);
   settings.subscribe((name) => PAINT_SETTINGS.includes(name) && repaint(), signal);
   repaint();

@@ -57,6 +57,7 @@ function draw(entry) {
 }
 
 function modelName(payload) {
+  if (payload.families) return payload.families.map(({ explanation }) => explanation.model.name).join("|");
   const names = payload.left ? [payload.left, payload.right] : [payload];
   return names.map((side) => (side ? side.model.name : "")).join("|");
 }
@@ -107,9 +108,9 @@ function compared() {
   return latest.compare || (latest.main && { left: latest.main, right: null });
 }
 
-/** Takes two explanations to compare. */
+/** Takes two explanations to compare, or those of several families. */
 export function receiveCompare(value) {
-  latest.compare = value && value.left ? value : null;
+  latest.compare = value && (value.left || value.families) ? value : null;
   show("compare", compared());
 }
 

@@ -1,0 +1,41 @@
+// The tensors inside attention modules as the views use them; see attnviz/render/viewer/inside_parts.py.
+
+import { floats, halves } from "./decode.js";
+
+/** One of the payload's `modules`, its steps read. */
+export function readModule(entry) {
+  return { ...entry, steps: entry.steps.map(readStep) };
+}
+
+function readStep(step) {
+  if (step.values === null) return step;
+  const size = step.grid ? step.grid[0] * step.grid[1] : step.kind === "matrix" ? step.count : 1;
+  const all = (step.dtype === "float16" ? halves : floats)(step.values, step.count * size);
+  return { ...step, values: all, size };
+}
+
+/** One picture of a step: (rows x columns) numbers. */
+export function pictureOf(step, index) {
+  return step.values.subarray(index * step.size, (index + 1) * step.size);
+}
+
+/** Which picture of a step shows a channel: that of all channels for "all" or where the channel was not kept. */
+export function pictureFor(step, channel) {
+  const at = channel === "all" ? -1 : step.channels.indexOf(Number(channel));
+  return step.summary ? at + 1 : Math.max(at, 0);
+}
+
+/**
+ * What a cell sees as parts of the network image, {left, top, right, bottom} from 0 to 1, cut off at its edges.
+ *
+ * @param sees As in the payload: {start: [y, x], size, stride}, network pixels.
+ * @param network [height, width] of the network image.
+ */
+export function fieldBox(sees, network, [row, column]) {
+  const along = (axis, cell) => {
+    const from = sees.start[axis] + cell * sees.stride[axis];
+    return [from, from + sees.size[axis]].map((edge) => Math.min(Math.max(edge / network[axis], 0), 1));
+  };
+  const [[top, bottom], [left, right]] = [along(0, row), along(1, column)];
+  return { left, top, right, bottom };
+}
