@@ -47,7 +47,9 @@ class TestLayersAndHeads:
         payloads = [json.loads(json.dumps(payload(each))) for each in (transformer, next_photo, fewer)]
         host.evaluate(
             """([first, ...more]) => {
-              window.viewer = attnviz.mount(document.getElementById("host"), first, { view: "position", attention_spread: "linear", attention_opacity_by: "even" });
+              window.viewer = attnviz.mount(document.getElementById("host"), first, {
+                view: "position", attention_spread: "linear", attention_opacity_by: "even",
+              });
               window.more = more;
             }""",
             payloads,
