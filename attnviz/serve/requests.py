@@ -6,14 +6,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+import torch
+
 from attnviz import pipeline
-from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
+from attnviz.errors import AttnvizError, DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
 from attnviz.models.families import families_here
+from attnviz.models.own.running import said_plainly
+from attnviz.models.sites import names_sites, views_of
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, list_models
 from attnviz.observe.cost import free_memory, in_words
+from attnviz.observe.discover import record_found
 from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
 
@@ -67,7 +72,24 @@ def offer(networks: Sequence[LoadedModel]) -> None:
             raise OptionError(f"expected networks with names of their own, got {quoted(network.card.name)} twice")
         taken.add(network.card.name)
     _own.clear()
-    _own.update({network.card.name: network for network in networks})
+    _own.update({network.card.name: _with_views(network) for network in networks})
+
+
+def _with_views(network: LoadedModel) -> LoadedModel:
+    """The network with the views on its card that there is something to show in: of one without sites what is found.
+
+    A network that takes no such picture keeps the card that it has; the first photo will say why.
+    """
+    card = network.card
+    if card.views or names_sites(network.net):
+        return network
+    side = card.preprocessing.size
+    try:
+        with said_plainly(card.name, (side, side)):
+            watched = record_found(network.net, torch.zeros(1, 3, side, side)).watched
+    except AttnvizError:
+        return network
+    return replace(network, card=replace(card, views=views_of(watched)))
 
 
 def known_models() -> dict[str, ModelCard]:
