@@ -23,6 +23,7 @@ from attnviz.measure.evaluate import evaluate
 from attnviz.measure.photo_scores import SHUFFLED
 from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, TITLES, Row, as_markdown, rows_of
 from attnviz.models.weights.registry import list_models, load_model
+from docs.evidence_cards import write_cards
 
 PAGE = Path(__file__).resolve().parent / "evidence.md"
 COMPARED = ("centre prior", "Grad-CAM", "uniform", "other viewers")
@@ -179,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 parts.append(f"{title}\n\n{as_markdown(rows)}")
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), name, "\n".join(parts)), encoding="utf-8")
         print(f"\r{name}: written to {PAGE.name}", file=sys.stderr)
+    write_cards()
 
 
 if __name__ == "__main__":

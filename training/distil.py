@@ -66,21 +66,23 @@ def spec_of(family: str, categories: int = 1000) -> dict[str, Any]:
 
 
 def rate_groups(model: nn.Module, rates: dict[str, float], decay: float) -> list[dict[str, Any]]:
-    """Parameters by rate; those under no prefix of `rates` are frozen. Vectors (norms, biases) and gates don't decay.
+    """Parameters by rate; those that `rates` does not name are frozen. Vectors (norms, biases) and gates don't decay.
 
     Args:
         model: With the network as `net`; what is beside it (heads) has the rate of "heads", or of the gates.
-        rates: Rate of each prefix of a parameter's name; the longest that fits counts.
+        rates: Rate of each prefix of a parameter's name, the longest that fits counts; or of a module within ("sge"),
+            which counts before any prefix.
         decay: Of matrices, times the rate.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         place = name.removeprefix("net.")
-        fitting = [prefix for prefix in rates if place.startswith(prefix)]
-        rate = rates[max(fitting, key=len)] if fitting else 0.0
+        inner = place.split(".")[1:]
+        fitting = [part for part in rates if place.startswith(part) or part in inner]
+        rate = rates[max(fitting, key=lambda part: (part in inner, len(part)))] if fitting else 0.0
         parameter.requires_grad_(rate > 0 and parameter.requires_grad)
         if parameter.requires_grad:
-            decays = parameter.ndim > 1 and "bam" not in place
+            decays = parameter.ndim > 1 and "bam" not in place and not set(inner) & set(rates)
             groups.setdefault((rate, decay if decays else 0.0), []).append(parameter)
     return [{"params": p, "lr": r, "base_lr": r, "weight_decay": d} for (r, d), p in groups.items()]
 

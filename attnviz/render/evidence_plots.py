@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnviz.extras import needs
+from attnviz.language import Say
 from attnviz.measure.effects import Effect
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness, Role
 from attnviz.measure.photo_scores import SHUFFLED
@@ -27,15 +28,19 @@ _DPI = 150
 _LONGEST = 60  # characters of a title
 
 
-def evidence_figures(found: Evidence) -> dict[str, Figure]:
-    """What is drawn of a measurement, by the names of the files: paired bars, and curves where there are any."""
-    figures = {"interventions": effects_figure(found.effects)} if found.effects else {}
+def evidence_figures(found: Evidence, say: Say = str) -> dict[str, Figure]:
+    """What is drawn of a measurement, by the names of the files: paired bars, and curves where there are any.
+
+    Args:
+        found: The numbers.
+        say: Puts words into the language of the figures.
+    """
+    figures = {"interventions": effects_figure(found.effects, say)} if found.effects else {}
     if found.faithfulness is not None:
-        figures["curves"] = curves_figure(found.faithfulness, found.category)
+        figures["curves"] = curves_figure(found.faithfulness, found.category, say)
     return figures
 
 
-@figure_settings()
 def means_figure(rows: Sequence[Row], measure: str) -> Figure:
     """One measure of every map of a data set: a point with its 95 % interval.
 
@@ -43,6 +48,30 @@ def means_figure(rows: Sequence[Row], measure: str) -> Figure:
         rows: Of one table.
         measure: Name of the measure, as in the rows.
     """
+    with figure_settings("".join(row.subject for row in rows)):
+        return _means(rows, measure)
+
+
+def curves_figure(found: Faithfulness, category: str | None = None, say: Say = str) -> Figure:
+    """Deletion, insertion and ROAD of every map of one photo.
+
+    Args:
+        found: The curves.
+        category: Name of the category whose probability they are of; None: it has none.
+        say: As for `evidence_figures`.
+    """
+    with figure_settings("".join([say("probability"), category or "", *(entry.title for entry in found.maps)])):
+        return _curves(found, category, lambda text: printable(say(text), _LONGEST))
+
+
+def effects_figure(effects: Sequence[Effect], say: Say = str) -> Figure:
+    """How probable the first category is before and after each intervention, or how many pixels kept their class."""
+    names = [top.category for effect in effects for top in effect.top[:1]]
+    with figure_settings("".join([say("probability"), *names, *(effect.title for effect in effects)])):
+        return _effects(effects, lambda text: printable(say(text), _LONGEST))
+
+
+def _means(rows: Sequence[Row], measure: str) -> Figure:
     chosen = [row for row in rows if row.measure == measure and row.interval.count][::-1]
     figure = Figure(figsize=(6.3, 0.9 + 0.27 * len(chosen)), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
@@ -58,14 +87,7 @@ def means_figure(rows: Sequence[Row], measure: str) -> Figure:
     return figure
 
 
-@figure_settings()
-def curves_figure(found: Faithfulness, category: str | None = None) -> Figure:
-    """Deletion, insertion and ROAD of every map of one photo.
-
-    Args:
-        found: The curves.
-        category: Name of the category whose probability they are of; None: it has none.
-    """
+def _curves(found: Faithfulness, category: str | None, say: Say) -> Figure:
     figure = Figure(figsize=(9.6, 3.2), dpi=_DPI, layout="constrained")
     deletion, insertion, road = figure.subplots(1, 3)
     for axes in (deletion, insertion):
@@ -74,34 +96,34 @@ def curves_figure(found: Faithfulness, category: str | None = None) -> Figure:
     for entry in found.maps:
         number = seen[entry.role] = seen.get(entry.role, -1) + 1
         style = {"color": _COLORS[entry.role], "linestyle": _DASHES[number % len(_DASHES)], "linewidth": 1.2}
-        deletion.plot(found.shares, entry.deletion, label=_label(entry.title), **style)
+        deletion.plot(found.shares, entry.deletion, label=_label(say(entry.title)), **style)
         insertion.plot(found.shares, entry.insertion, **style)
         road.plot(found.road_shares, _difference(entry), **style)
-    _titled(deletion, "Deletion: lower is better", "share at the mean colour")
-    _titled(insertion, "Insertion: higher is better", "share that is sharp")
-    _titled(road, "ROAD: least minus most, higher is better", "share filled in")
-    deletion.set_ylabel(f"probability of {'the category' if category is None else printable(category, 40)}", fontsize=8)
-    road.set_ylabel("difference of probabilities", fontsize=8)
+    _titled(deletion, say("Deletion: lower is better"), say("share at the mean colour"))
+    _titled(insertion, say("Insertion: higher is better"), say("share that is sharp"))
+    _titled(road, say("ROAD: least minus most, higher is better"), say("share filled in"))
+    what = say("probability") if category is None else say(f"probability of {category}")
+    deletion.set_ylabel(what, fontsize=8)
+    road.set_ylabel(say("difference of probabilities"), fontsize=8)
     road.axhline(0, color="black", linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     return figure
 
 
-@figure_settings()
-def effects_figure(effects: Sequence[Effect]) -> Figure:
-    """How probable the first category is before and after each intervention, or how many pixels kept their class."""
+def _effects(effects: Sequence[Effect], say: Say) -> Figure:
+    untouched, changed = say("untouched"), say("changed")
     figure = Figure(figsize=(6.8, 0.9 + 0.34 * max(1, len(effects))), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     for place, effect in enumerate(reversed(effects)):
         before, after = (effect.top[0].before, effect.top[0].after) if effect.top else (1.0, 1.0 - effect.moved)
-        axes.barh(place + 0.18, before, 0.32, color=_COLORS["baseline"], label="untouched" if place == 0 else None)
-        axes.barh(place - 0.18, after, 0.32, color=_COLORS["attention"], label="without" if place == 0 else None)
-    axes.set_yticks(
-        range(len(effects)), [printable(effect.title, _LONGEST) for effect in reversed(effects)], fontsize=7
-    )
+        axes.barh(place + 0.18, before, 0.32, color=_COLORS["baseline"], label=untouched if place == 0 else None)
+        axes.barh(place - 0.18, after, 0.32, color=_COLORS["attention"], label=changed if place == 0 else None)
+    axes.set_yticks(range(len(effects)), [say(effect.title) for effect in reversed(effects)], fontsize=7)
     axes.set_xlim(0, 1)
     category = effects[0].top[0].category if effects and effects[0].top else None
-    what = "share of pixels with their class" if category is None else f"probability of {printable(category, _LONGEST)}"
+    what = say("share of pixels with their class")
+    if category is not None:
+        what = say(f"probability of {category}")
     axes.set_xlabel(what)
     if effects:
         figure.legend(loc="outside upper right", ncols=2, fontsize=7, frameon=False)
@@ -109,9 +131,8 @@ def effects_figure(effects: Sequence[Effect]) -> Figure:
 
 
 def _label(title: str) -> str:
-    """A title as a legend prints it: matplotlib leaves those out that begin with an underscore."""
-    text = printable(title, _LONGEST)
-    return f" {text}" if text.startswith("_") else text
+    """A title in a legend: matplotlib leaves those out that begin with an underscore."""
+    return f" {title}" if title.startswith("_") else title
 
 
 def _difference(entry: MapFaithfulness) -> list[float]:
@@ -122,3 +143,4 @@ def _titled(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(label, fontsize=8)
     axes.grid(linewidth=0.4)
+    axes.tick_params(labelsize=7)

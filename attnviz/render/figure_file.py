@@ -15,17 +15,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from attnviz.extras import needs
 from attnviz.render.plan import fonts
-from attnviz.render.typesetting import families
+from attnviz.render.typesetting import FONT, families
 
 with needs("matplotlib", extra="figures"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "font.family": ["sans-serif"],
+    "font.sans-serif": [FONT],
     "text.usetex": False,
     "text.hinting": "no_hinting",
     "text.antialiased": True,
@@ -64,9 +64,10 @@ def figure_settings(text: str = "") -> Iterator[None]:
     """Within it figures are made and written with our settings, by one thread at a time.
 
     Args:
-        text: What will be printed in the settings' font; one that helps it is added where it lacks letters.
+        text: What will be printed without a font of its own; one that helps ours is added where it lacks letters.
     """
-    settings: dict[str, Any] = {**_SETTINGS, "font.sans-serif": families(text)}
+    names = families(text)
+    settings = {**_SETTINGS, "font.family": names} if len(names) > 1 else _SETTINGS
     with fonts, mpl.rc_context(settings):  # type: ignore[arg-type]
         yield
 
@@ -75,11 +76,10 @@ def figure_file(figure: Figure, file_format: FigureFormat) -> bytes:
     """Any figure that was made within `figure_settings`, as a file.
 
     Args:
-        figure: Its text is printable.
+        figure: Its text is printable, and has its font since it was made.
         file_format: ``"png"``; ``"pdf"`` with embedded TrueType fonts; ``"svg"`` with text as text.
     """
-    text = "".join(part.get_text() for part in figure.findobj(Text) if isinstance(part, Text))
-    with figure_settings(text):
+    with figure_settings():
         return encoded(figure, file_format)
 
 

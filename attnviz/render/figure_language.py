@@ -5,7 +5,7 @@ from functools import cache
 from attnviz.language import DEFAULT_LANGUAGE, Say, catalogue, speaker
 from attnviz.render.fallback_font import fallback_font
 
-_PRINTED = ("results", "figures")  # sections of the catalogue
+_PRINTED = ("results", "figures", "evidence")  # sections of the catalogue
 _FIRST_OTHER = "\u2e80"  # of the letters that the figures' own font lacks: radicals, kana, hangul, Chinese characters
 
 

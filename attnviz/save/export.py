@@ -94,7 +94,7 @@ def build_files(
     Raises:
         OptionError: There is nothing to animate.
     """
-    measured = {} if evidence is None else evidence_files(evidence, formats)
+    measured = {} if evidence is None else evidence_files(evidence, formats, language=plan.options.language)
     files = {FILES[name]: _html(plan, evidence) if name == "html" else _BUILDERS[name](plan) for name in formats}
     files |= measured
     files[MANIFEST] = manifest(plan, list(files), source=source or PhotoSource(), folder=folder, evidence=evidence)

@@ -1,6 +1,7 @@
 """``attnviz models``, also known as ``attnviz weights list``: what there is to choose from."""
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ _GROUPS = {
     "available": "Published elsewhere: fetch with `attnviz weights pull NAME`",
 }
 _METRICS_SHOWN = 3
+_WIDTH = 120  # characters of a line of the evidence
 
 
 def print_models(
@@ -63,4 +65,6 @@ def _described(card: "ModelCard") -> list[str]:
     licence = card.licence or "NO LICENCE STATED"
     about = f"{card.title}; {card.task}, input {card.preprocessing.size} px; licence: {licence}"
     scores = [f"{name}: {value:g}" for name, value in list(card.metrics.items())[:_METRICS_SHOWN]]
-    return [f"{one_line(card.name)}{default}", *(f"    {one_line(line)}" for line in (about, *scores))]
+    evidence = "evidence: " + (" ".join(card.evidence) or "not measured")
+    lines = (about, *scores, *textwrap.wrap(one_line(evidence), _WIDTH, break_on_hyphens=False))
+    return [f"{one_line(card.name)}{default}", *(f"    {one_line(line)}" for line in lines)]

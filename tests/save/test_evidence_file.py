@@ -10,8 +10,10 @@ from PIL import Image
 
 import attnviz
 from attnviz.errors import OptionError
+from attnviz.language import DEFAULT_LANGUAGE, LANGUAGES, speaker
 from attnviz.measure.definitions import DEFINITIONS, definitions_json
 from attnviz.measure.query_dependence import QueryDependence
+from attnviz.render import figure_language
 from attnviz.render.viewer.page import standalone_html
 from attnviz.render.viewer.payload import payload
 from attnviz.save.evidence_file import evidence_document, evidence_files
@@ -72,6 +74,26 @@ def test_its_figures_are_drawn_in_the_formats_of_the_figure(found, formats, name
     files = evidence_files(found, formats)
     assert list(files) == [*names, "evidence.json"]
     assert evidence_files(found, formats) == files
+
+
+def test_figures_and_viewer_speak_the_language_of_the_figure(photo_path, found, tmp_path, monkeypatch):
+    monkeypatch.setattr(figure_language, "figure_speaker", lambda language: {"en": str, "zh": str.upper}[language])
+    explanation = attnviz.explain(photo_path, **MODEL)
+    explanation.save(tmp_path, ["npz", "html"], evidence=found, language="zh")
+    assert "Shannon 熵" in (tmp_path / "viewer.html").read_text("utf-8")
+    assert "Shannon entropy" in (tmp_path / "evidence.json").read_text("ascii")
+    drawn = evidence_files(found, ["svg"], language="zh")
+    assert b">DELETION: LOWER IS BETTER<" in drawn["curves.svg"]
+    assert b">UNTOUCHED<" in drawn["interventions.svg"]
+    assert evidence_files(found, ["svg"])["curves.svg"].count(b">Deletion: lower is better<") == 1
+
+
+@pytest.mark.parametrize("language", [code for code in LANGUAGES if code != DEFAULT_LANGUAGE])
+def test_every_definition_is_translated(language):
+    say = speaker(language)
+    for measure in DEFINITIONS.values():
+        for text in (measure.title, measure.definition, measure.compare):
+            assert text == "γ" or say(text) != text
 
 
 def test_the_viewer_holds_it_and_its_definitions(photo_path, found):

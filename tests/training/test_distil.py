@@ -363,3 +363,16 @@ def test_copies_of_photos_to_measure_on_are_never_drawn(raw, photos, tmp_path):
     assert again.copied[drawn]
     assert drawn not in {view.photo for view in views(again, 0, 0.25)}
     assert not (again.copied & again.held_out).any()
+
+
+def test_a_module_within_has_the_rate_of_its_name_before_that_of_its_stage():
+    net = build_model(small_spec("sge"))
+    groups = distil.rate_groups(net, {"layer": 1e-5, "layer4": 1e-4, "sge": 1e-3}, decay=0.02)
+    rate_of = {id(parameter): (group["lr"], group["weight_decay"]) for group in groups for parameter in group["params"]}
+    named = dict(net.named_parameters())
+    assert rate_of[id(named["layer1.0.conv1.weight"])] == (1e-5, 0.02)
+    assert rate_of[id(named["layer4.0.conv1.weight"])] == (1e-4, 0.02)
+    gates = [name for name in named if ".sge." in name]
+    assert gates
+    assert {rate_of[id(named[name])] for name in gates} == {(1e-3, 0.0)}
+    assert not named["fc.weight"].requires_grad

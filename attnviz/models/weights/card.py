@@ -16,10 +16,11 @@ from attnviz.models.sites import View
 Task = Literal["classification", "segmentation"]
 Status = Literal["shipped", "cached", "available", "own"]
 
-_IN_FILE = (  # what every card says, in the order in which it is written; `notes` may be left out
+_MAY_LACK = ("notes", "evidence")
+_IN_FILE = (  # what every card says, in the order in which it is written, but for those that it may lack
     *("name", "title", "file", "sha256", "bytes", "architecture", "config", "task", "preprocessing", "min_size"),
     "views",
-    *("categories", "metrics", "source", "licence", "paper", "notes", "parameters"),
+    *("categories", "metrics", "source", "licence", "paper", "notes", "parameters", "evidence"),
 )
 
 
@@ -44,6 +45,8 @@ class ModelCard:
         licence: Of the weights; None: the publisher states none.
         paper: Addresses of the papers.
         notes: What a user should know, a sentence each.
+        evidence: The short of docs/evidence.md: whether its attention focuses and matters, a sentence each, with
+            intervals and baselines; empty where nobody measured it.
         status: Shipped with the program, cached on this machine, available elsewhere, or the user's own network.
         path: The file; None while it is only available.
         sha256: Of the file.
@@ -64,6 +67,7 @@ class ModelCard:
     licence: str | None = None
     paper: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
     one_size: bool = False
     status: Status = "shipped"
@@ -84,7 +88,7 @@ def read_card(path: Path, status: Status = "shipped") -> ModelCard:
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        missing = [name for name in _IN_FILE if name not in fields and name != "notes"]
+        missing = [name for name in _IN_FILE if name not in fields and name not in _MAY_LACK]
         if missing:
             raise ValueError(f"no {missing[0]}")
         return _adapter().validate_python({**fields, "path": path.with_name(fields["file"]), "status": status})

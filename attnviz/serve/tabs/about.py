@@ -73,7 +73,16 @@ def _item(entry: ModelCard) -> str:
         command = html.escape(command_to_get(entry))
         to_get = f"To get it, run <code>{command}</code> and reload this page."
         sentences.append(f"<span>{to_get}</span>")
-    return f"<li><strong>{html.escape(entry.title)}</strong>: {' '.join(sentences)}{_numbers(entry)}</li>"
+    said = f"<strong>{html.escape(entry.title)}</strong>: {' '.join(sentences)}"
+    return f"<li>{said}{_evidence(entry)}{_numbers(entry)}</li>"
+
+
+def _evidence(entry: ModelCard) -> str:
+    """Whether its attention focuses and matters: the short of docs/evidence.md, which is English."""
+    if not entry.evidence:
+        return "<p>Evidence: not measured.</p>"
+    sentences = "".join(f'<li lang="en">{html.escape(sentence)}</li>' for sentence in entry.evidence)
+    return f"<p>Evidence, with 95 % intervals:</p><ul>{sentences}</ul>"
 
 
 def _numbers(entry: ModelCard) -> str:

@@ -15,7 +15,7 @@ from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
 from attnviz.serve.tabs import evidence as tab
 
-ANNA = SimpleNamespace(session_hash="anna")
+ANNA = SimpleNamespace(session_hash="anna", headers={})
 
 
 @pytest.fixture
