@@ -13,6 +13,7 @@ and translates the values in it that are sentences of their own. What the catalo
 import json
 import re
 from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ SCRIPT_SECTIONS = ("viewer", "page scripts", "units")  # those that a browser lo
 
 _FOLDER = Path(__file__).parent / "languages"
 _VALUE = re.compile(r"\{(\w*)\}")
-_LONGEST = 2000  # characters that are looked up; nobody writes a longer sentence
+_NUMBER = re.compile(r"[-\u2212+.,\d\s%×]+(?:e[-\u2212]?\d+)?")
+_DEEPEST = 8  # sentences within one another; a verdict has four
+_LONGEST = 10_000  # characters that are looked up: a caption lists up to 64 panels
 
 Say = Callable[[str], str]
 
@@ -54,7 +57,6 @@ def catalogue(language: str) -> Mapping[str, Mapping[str, str]]:
     return sections
 
 
-@lru_cache(maxsize=4096)
 def translated(text: str, language: str) -> str:
     """A finished English sentence in another language; itself where the catalogue does not know it.
 
@@ -65,18 +67,25 @@ def translated(text: str, language: str) -> str:
     Raises:
         OptionError: The language is not one of `LANGUAGES`.
     """
-    if checked_language(language) == DEFAULT_LANGUAGE or not text or len(text) > _LONGEST:
-        return text
+    known = checked_language(language) != DEFAULT_LANGUAGE and 0 < len(text) <= _LONGEST
+    return _translated(text, language, _DEEPEST) if known else text
+
+
+@lru_cache(maxsize=4096)
+def _translated(text: str, language: str, depth: int) -> str:
+    """`translated`, for sentences within sentences down to a depth."""
     exact, templates = _lookup(language)
     if text in exact:
         return exact[text]
-    for pattern, words, definite in templates:
-        if found := pattern.fullmatch(text):
-            values = {name: translated(value, language) for name, value in found.groupdict().items()}
-            if definite or (values != found.groupdict() and ". " not in text):
-                return words.format_map(values)
+    for template in templates if depth else ():
+        found = template.values_in(text)
+        if found is not None:
+            values = {name: value and _translated(value, language, depth - 1) for name, value in found.items()}
+            if template.definite or (values != found and ". " not in text):
+                return template.words.format_map(values)
     capital = f"{text[0].upper()}{text[1:]}"  # within another sentence it begins small
-    return text if capital == text or (said := translated(capital, language)) == capital else said
+    said = capital if capital == text else _translated(capital, language, depth)
+    return text if said == capital else said
 
 
 def speaker(language: str) -> Say:
@@ -140,33 +149,51 @@ def _numbered(english: str, words: str) -> str:
     return _VALUE.sub(lambda found: f"{{{names.index(found[1])}}}", words)
 
 
+@dataclass(frozen=True)
+class _Template:
+    """A sentence of the catalogue with values in it.
+
+    Attributes:
+        parts: Text, name of a value, text, name, ..., text.
+        words: The translation.
+        definite: Whether it has words of its own. ``"{name}: {words}"`` has none: it is for titles with known values.
+    """
+
+    parts: tuple[str, ...]
+    words: str
+    definite: bool
+
+    def values_in(self, text: str) -> dict[str, str] | None:
+        """The values in a sentence that was made from it, each as short as may be; None where it was not made from it.
+
+        Each text is looked for once, from left to right: what people send cannot make this slow, as it could a pattern.
+        """
+        first, *rest = self.parts
+        if not text.startswith(first):
+            return None
+        at = len(first)
+        found: dict[str, str] = {}
+        for name, following in zip(rest[::2], rest[1::2], strict=True):
+            last = len(found) == len(rest) // 2 - 1
+            end = (len(text) - len(following) if text.endswith(following) else -1) if last else text.find(following, at)
+            if end < at or (name.endswith("_number") and not _NUMBER.fullmatch(text, at, end)):
+                return None
+            found[name] = text[at:end]
+            at = end + len(following)
+        return found
+
+
 @cache
-def _lookup(language: str) -> tuple[Mapping[str, str], tuple[tuple[re.Pattern[str], str, bool], ...]]:
-    """Whole sentences, and patterns of those with values, the longest first, and whether there are letters in them."""
+def _lookup(language: str) -> tuple[Mapping[str, str], tuple[_Template, ...]]:
+    """Whole sentences, and those with values in them, the longest first."""
     sections = catalogue(language)
     exact = {english: words for entries in sections.values() for english, words in entries.items()}
-    with_values = {
-        english: words
-        for section, entries in sections.items()
-        if section
-        not in SCRIPT_SECTIONS  # which know their values: a pattern such as "{low} to {high}" is theirs alone
+    # Scripts know their values: a sentence of theirs such as "{low} to {high}" would fit too many others.
+    told_here = (entries for section, entries in sections.items() if section not in SCRIPT_SECTIONS)
+    templates = {
+        english: _Template(tuple(_VALUE.split(english)), words, any(map(str.isalpha, skeleton(english))))
+        for entries in told_here
         for english, words in entries.items()
         if _VALUE.search(english)
     }
-    longest_first = sorted(with_values, key=lambda english: -len(skeleton(english)))
-    return exact, tuple((_pattern(english), with_values[english], _has_letters(english)) for english in longest_first)
-
-
-def _pattern(english: str) -> re.Pattern[str]:
-    parts = _VALUE.split(english)  # text, name, text, name, ..., text
-    found = [re.escape(part) if i % 2 == 0 else f"(?P<{part}>{_matched(part)})" for i, part in enumerate(parts)]
-    return re.compile("".join(found), re.DOTALL)
-
-
-def _has_letters(english: str) -> bool:
-    """Whether a pattern tells its sentence; ``"{name}: {words}"`` does not: it is for titles, with values it knows."""
-    return any(letter.isalpha() for letter in skeleton(english))
-
-
-def _matched(name: str) -> str:
-    return r"[-\u2212+.,\d\s%×]+?(?:e[-\u2212]?\d+)?" if name.endswith("_number") else ".*?"
+    return exact, tuple(templates[english] for english in sorted(templates, key=lambda one: -len(skeleton(one))))

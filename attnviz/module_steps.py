@@ -1,6 +1,6 @@
 """What happens inside one attention module, step by step: every tensor with its formula, as plain NumPy data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,7 +90,7 @@ class ModuleSteps(Sequence[Step]):
         >>> import attnviz
         >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", inside=True)
         >>> [step.symbol for step in explanation.inside("stage3")]
-        ['F', 'p', 'h', 'c', 'R', 'D₁', 'D₂', 's', 'z', 'M', 'F'']
+        ['F', 'p', 'h', 'c', 'R', 'D₁', 'D₂', 's', 'z', 'M', "F'"]
     """
 
     label: str
@@ -196,6 +196,16 @@ def row_steps(position: PositionAttention, row: int, column: int) -> tuple[Step,
     return step(ROW_STEPS[0], energy), step(ROW_STEPS[1], share)
 
 
+def of_found(
+    positions: Mapping[str, PositionAttention],
+    gates: Iterable[AttentionMap | ChannelGate],
+    fields: Mapping[str, ReceptiveField],
+) -> dict[str, ModuleSteps]:
+    """The modules of somebody else's network, known in part: of each attention and each gate what was found of it."""
+    found = {label: of_attention(label, position) for label, position in positions.items()}
+    return found | {gate.label: of_gate(gate, fields.get(gate.label)) for gate in gates}
+
+
 def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
     """What is known of somebody else's position attention: query and key, from which its rows are made."""
     shapes = (position.query, position.key)
@@ -206,13 +216,13 @@ def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
     return ModuleSteps(label, "attention", steps, position.stride, position.gamma)
 
 
-def of_gate(found: AttentionMap | ChannelGate) -> ModuleSteps:
+def of_gate(found: AttentionMap | ChannelGate, field: ReceptiveField | None = None) -> ModuleSteps:
     """What is known of somebody else's gate: the gate."""
     values = found.values
     kind: StepKind = "vector" if values.ndim == 1 else "maps"
     extent = (float(values.min()), float(values.max()))
     pictures = values if kind == "vector" else values[None]
-    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures)
+    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures, field=field)
     return ModuleSteps(found.label, "gate", (step,), found.stride)
 
 

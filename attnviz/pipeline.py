@@ -13,14 +13,16 @@ from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
 from attnviz.models.own.load import given_network, names_network, shared_network
+from attnviz.models.sites import names_sites
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
+from attnviz.module_steps import ModuleSteps, of_found
 from attnviz.observe import collect
 from attnviz.observe.cost import Cost, Throughput, check_fits, estimate, free_memory
 from attnviz.observe.receptive_fields import fields_of_maps
 from attnviz.observe.recorder import Recording, lock_of
 from attnviz.observe.select_sites import Selected, Sites, record_selected
-from attnviz.observe.step_watch import watching_steps
+from attnviz.observe.step_watch import StepWatch, watching_steps
 from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
@@ -165,9 +167,16 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
     if cams:
         found = replace(found, other_maps=(*found.other_maps, *cams))
     if steps is not None:
-        groups = [site.group for site in selected.recording.watched]
-        found = replace(found, modules=steps.collected(groups, geometry.network_size))
+        found = replace(found, modules=_modules(found, loaded.net, selected.recording, steps))
     return found
+
+
+def _modules(found: Explanation, net: nn.Module, recording: Recording, steps: StepWatch) -> dict[str, ModuleSteps]:
+    """What happened inside attention modules; of those found in somebody's own network what is known of them."""
+    if names_sites(net):
+        return steps.collected([site.group for site in recording.watched], found.geometry.network_size)
+    maps = [found_map for found_map in found.other_maps if found_map.unit == "gate"]
+    return of_found(found.positions, (*maps, *found.channel_gates.values()), found.receptive_fields)
 
 
 def collected(

@@ -25,7 +25,7 @@ from attnviz.errors import OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, reduced_size
 from attnviz.inputs.receptive_field import ReceptiveField
-from attnviz.module_steps import ModuleSteps, follow, of_attention, of_gate
+from attnviz.module_steps import ModuleSteps, follow
 from attnviz.position_attention import PositionAttention, attention_named, attention_title
 
 if TYPE_CHECKING:
@@ -205,20 +205,14 @@ class Explanation:
             >>> import attnviz
             >>> explanation = attnviz.explain("assets/coffee.jpg", "bam_resnet18_w32", device="cpu", inside=True)
             >>> [step.symbol for step in explanation.inside("stage3", at=(4, 6))][-3:]
-            ['z', 'M', 'F'']
+            ['z', 'M', "F'"]
         """
         label = next((name for name in (site, site.rpartition(".")[0]) if name in self.modules), None)
-        position = self.positions.get(site if label is None else label)
-        if label is not None:
-            return follow(self.modules[label], position, at)
-        gate = self.channel_gates.get(site) or next((m for m in self.other_maps if m.label == site), None)
-        if position is not None:
-            return follow(of_attention(site, position), position, at)
-        if gate is not None:
-            return follow(of_gate(gate), None, at)
-        known = [*self.modules, *self.positions, *self.channel_gates, *(m.label for m in self.other_maps)]
-        hint = "" if self.modules else "; explain(..., inside=True) keeps what happens inside modules"
-        raise OptionError(f"expected an attention module of {', '.join(known) or 'none'}, got {quoted(site)}{hint}")
+        if label is None:
+            hint = "" if self.modules else "; explain(..., inside=True) keeps what happens inside modules"
+            known = ", ".join(self.modules) or "none"
+            raise OptionError(f"expected an attention module of {known}, got {quoted(site)}{hint}")
+        return follow(self.modules[label], self.positions.get(label), at)
 
     @property
     def detail_size(self) -> tuple[int, int]:

@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every shipped model."""
     parser = argparse.ArgumentParser(prog="benchmarks.page_latency", description="upload to overlay, in a browser")
     parser.add_argument("--repeats", type=int, default=10, help="rounds that count (default: %(default)s)")
+    parser.add_argument("--model", action="append", help="only this one; may be repeated")
     options = parser.parse_args(arguments)
     chromium = find_chromium()
     if chromium is None:
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shipped = {name: entry for name, entry in list_models().items() if entry.status == "shipped"}
     with tempfile.TemporaryDirectory() as folder, opened_page(chromium) as (page, address):
         photos = photos_in(Path(folder))
-        for name, entry in shipped.items():
+        for name in options.model or shipped:
+            entry = shipped[name]
             view = VIEWS[entry.task]
             open_model(page, address, name, view)
             bare: tuple[str, Callable[[], object]] = cases(load_model(name))[0]

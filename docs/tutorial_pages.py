@@ -41,6 +41,8 @@ def as_page(path: Path) -> tuple[str, dict[str, bytes]]:
                 picture = f"{path.stem}-{number}.png"
                 pictures[picture] = base64.b64decode(data["image/png"])
                 parts.append(f"![What the cell above shows]({picture})")
+            elif output.get("name") == "stderr":
+                continue  # what a library warns of on the machine that builds the site
             elif text := str(output.get("text") or data.get("text/plain") or "").rstrip():
                 parts.append(f"```text\n{text}\n```")
     return "\n\n".join(parts) + "\n", pictures

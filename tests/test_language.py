@@ -168,13 +168,28 @@ def test_values_are_put_in_as_they_are(monkeypatch):
     entries = {"words": {"{a} saw {b}": "{b} 被 {a} 看到", "a cat": "一只猫"}}
     monkeypatch.setattr(module, "catalogue", lambda code: entries)
     module._lookup.cache_clear()
-    translated.cache_clear()
+    module._translated.cache_clear()
     try:
         assert translated("{b} saw a cat", "zh") == "一只猫 被 {b} 看到"
         assert translated("two\nlines saw {0.__class__}", "zh") == "{0.__class__} 被 two\nlines 看到"
     finally:
         module._lookup.cache_clear()
-        translated.cache_clear()
+        module._translated.cache_clear()
+
+
+def test_what_people_send_cannot_make_it_slow():
+    for text in (
+        "expected a point within x " + " to and y , what" * 600,
+        "expected " + "one of , got " * 700 + "{",
+        ": " * 4000,
+    ):
+        assert isinstance(translated(text, "zh"), str)  # a pattern with six values would take years
+
+
+def test_a_value_that_is_a_number_is_nothing_else():
+    assert translated("1.00 to 2.00 ×", "zh") == "1.00 至 2.00 ×"
+    assert translated("\u22121.2e\u22125 to 3", "zh") == "\u22121.2e\u22125 至 3"
+    assert translated("nothing to see", "zh") == "nothing to see"
 
 
 def test_the_words_for_scripts_cannot_end_their_element(language):

@@ -17,6 +17,7 @@ ORDER = (
         "inputs",
         "position_attention",
         "attention_results",
+        "module_steps",
         "results",
         "models",
         "observe",

@@ -80,7 +80,7 @@ class _Editor(CallWatcher):
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
         self._places.note(func, name, args, kwargs, outs)
-        self._gates.note(number, name, args, outs)
+        self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
 
     def _next(self) -> FoundEdit | None:

@@ -27,11 +27,12 @@ SiteKind = Literal[
     "channel_gate",  # (B, C, 1, 1) in (0, 1)
     "gamma",  # (1,), unbounded: a parameter, the weight of an attention's output in its residual sum
 ]
-View = Literal["stages", "position", "channel"]
+View = Literal["stages", "position", "cross", "channel"]
 VIEWS: tuple[View, ...] = get_args(View)
 _SHOWN_IN: dict[View, frozenset[SiteKind]] = {
     "stages": frozenset({"effective_gain", "spatial_gate", "group_gate"}),
     "position": frozenset({"query"}),
+    "cross": frozenset({"cross_query"}),
     "channel": frozenset({"channel_matrix", "channel_gate"}),
 }
 

@@ -14,14 +14,16 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from attnviz.observe.energies import Kept, Step, kept, kept_in_order
-from attnviz.observe.layouts import Layout, layout_of
+from attnviz.observe.energies import Kept, KeptName, Step, kept
+from attnviz.observe.layouts import APART, Layout, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
 from attnviz.observe.shape_calls import permutation, tensors_in
 
+_SEPARATED = APART / 2  # energies below it are of places that are kept apart
 _ROWS_CHECKED = 32  # of each head's softmax, against what is kept
 _KEEPS_PLACES = {"contiguous", "clone", "to", "type_as", "float", "dropout", "view", "reshape", "unsqueeze", "squeeze"}
 _SCALES = {"mul", "multiply", "div", "true_divide", "divide"}
+_Pair = tuple[Numbers | None, Numbers | None]
 _ADDS = {"add", "sub", "subtract"}
 
 
@@ -79,6 +81,11 @@ class Attention:
     calls: frozenset[int] = field(default=frozenset())
     numel: int = 0
 
+    @property
+    def names(self) -> tuple[KeptName, ...]:
+        """Of the tensors that are kept; none where it is not shown."""
+        return () if self.kept is None else self.kept.names
+
 
 class AttentionWatch:
     """Follows products of two tensors through one forward pass.
@@ -101,16 +108,6 @@ class AttentionWatch:
         if name in PRODUCTS:
             return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
         return None
-
-    @staticmethod
-    def read(args: Sequence[Any], kwargs: dict[str, Any], layout: Layout) -> Attention | None:
-        """The attention of a call that makes all of it at once, its layout being known; None where it is not plain."""
-        mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-        if layout.prefix is None or len(args) < 3 or len(args) > 4 or mask is not None or kwargs.get("is_causal"):
-            return None
-        scale = kwargs.get("scale")
-        found = kept_in_order(args[0], args[1], args[0].shape[-1] ** -0.5 if scale is None else scale, layout)
-        return None if found is None else Attention(layout, found)
 
     def is_softmax(self, tensor: Tensor) -> bool:
         """Whether a tensor is the softmax of a position attention that is followed."""
@@ -140,10 +137,11 @@ class AttentionWatch:
             changed = _changed(product, name, args, kwargs, source, out)
             if changed is not None:
                 self._products[out] = replace(changed, calls=product.calls | {number})
-        elif source in self._softmaxes:
-            found = self._softmaxes[source]
-            for each in outs:
-                self._softmaxes[each] = replace(found, calls=found.calls | {number})
+        else:
+            followed: Attention | None = next((self._softmaxes[t] for t in tensors if t in self._softmaxes), None)
+            if followed is not None:
+                for each in outs:
+                    self._softmaxes[each] = replace(followed, calls=followed.calls | {number})
 
     def _places_of(self, tensor: Tensor) -> Numbers | None:
         return None if self._places is None else self._places.of(tensor)
@@ -160,13 +158,8 @@ class AttentionWatch:
         key_places = self._places_of(right)
         if key_places is not None:
             key_places = replace(key_places, of=key_places.of.transpose(-1, -2))
-        made = Product(
-            left,
-            right.transpose(-1, -2),
-            number,
-            (self._places_of(left), key_places),
-            calls=frozenset({number}),
-        )
+        query, key, places = _spread(left, right.transpose(-1, -2), (self._places_of(left), key_places))
+        made = Product(query, key, number, places, calls=frozenset({number}))
         if name == "baddbmm":
             alpha, beta = kwargs.get("alpha", 1), kwargs.get("beta", 1)
             shape = torch.Size((*left.shape[:-1], right.shape[-1]))
@@ -225,6 +218,7 @@ class AttentionWatch:
             times = query.shape[1] // key.shape[1]
             key = key.repeat_interleave(times, dim=1)
             places = places[0], places[1] and replace(places[1], of=places[1].of.repeat_interleave(times, dim=1))
+        query, key, places = _spread(query, key, places)
         shape = torch.Size((*query.shape[:-1], key.shape[-2]))
         steps = [Step("mul", 1 / math.sqrt(query.shape[-1]) if scale is None else scale, shape)]
         if given.get("is_causal"):
@@ -247,6 +241,16 @@ class AttentionWatch:
         if isinstance(found, str):
             return Attention(layout, reason=found, calls=product.calls)
         return Attention(layout, found, calls=product.calls)
+
+
+def _spread(query: Tensor, key: Tensor, places: _Pair) -> tuple[Tensor, Tensor, _Pair]:
+    """Query and key with as many heads each: keys that all heads share stand for each of them."""
+    if query.shape[:-2] == key.shape[:-2] or query.ndim != key.ndim:
+        return query, key, places
+    lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    query, key = (t.expand(*lead, *t.shape[-2:]) for t in (query, key))
+    of_query, of_key = (n and replace(n, of=n.of.expand(*lead, *n.of.shape[-2:])) for n in places)
+    return query, key, (of_query, of_key)
 
 
 def _numel(product: Product) -> int:
@@ -289,7 +293,10 @@ def _changed(
 
 
 def _worst(found: Attention, out: Tensor, every: bool) -> float:
-    """Largest difference of the network's softmax from what is kept, among the picture's places.
+    """Largest difference of the network's softmax from what is kept, among the picture's places, beyond rounding.
+
+    Energies are rounded to a part in 2**23 of their size, by the network as well: energies of a thousand make softmaxes
+    that are only known to some 1e-4.
 
     Args:
         found: What is kept.
@@ -308,11 +315,13 @@ def _worst(found: Attention, out: Tensor, every: bool) -> float:
     own_rows, columns = layout.query_rows.flatten(0, 1), layout.key_rows.flatten(0, 1) % out.shape[-1]
     worst = 0.0
     for part in rows.to(out.device).split(256):
-        ours = (query[:, part] @ keys.transpose(-1, -2)).softmax(-1)[..., others:]
+        energy = query[:, part] @ keys.transpose(-1, -2)
+        ours = energy.softmax(-1)[..., others:]
         theirs = flat[own_rows[:, part]].float()  # (B * heads, rows, M), of the window that each row is in
         shares = theirs.gather(-1, columns.unsqueeze(1).expand(-1, len(part), -1))
         if layout.windows is not None:
             apart = layout.windows[0][part].unsqueeze(-1) != layout.windows[1]
             shares = shares.masked_fill(apart, 0.0)
-        worst = max(worst, float((ours - shares).abs().max()))
+        rounding = 2 * torch.finfo(torch.float32).eps * float(energy.masked_fill(energy < -_SEPARATED, 0).abs().max())
+        worst = max(worst, float((ours - shares).abs().max()) - rounding)
     return worst

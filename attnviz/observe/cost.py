@@ -212,7 +212,7 @@ class _Found(CallWatcher):
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
-        self._gates.note(number, name, args, outs)
+        self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
 
 

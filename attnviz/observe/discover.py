@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 from attnviz.errors import RecordError
 from attnviz.models.sites import Site, SiteKind
 from attnviz.observe.attention_products import Attention
+from attnviz.observe.energies import KeptName
 from attnviz.observe.gates import FoundGate
+from attnviz.observe.held import HeldAttention
 from attnviz.observe.recorder import Recording, evaluating, lock_of
-from attnviz.observe.watched_pass import FoundAttention, WatchedPass, closed
+from attnviz.observe.watched_pass import FoundAttention, Value, WatchedPass, closed
 
 _TITLES = ("label", "kind", "grid", "stride", "heads", "range used", "where")
 _SITE_KINDS: dict[str, SiteKind] = {
@@ -124,14 +127,35 @@ def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN40
         output: The network's.
         watched: The pass, at its end.
     """
-    sites: dict[Site, Tensor] = {}
+    sites: dict[Site, Callable[[], Tensor]] = {}
     for entry, value in watched.finds:
-        if isinstance(value, Attention):
-            sites.update(_sites_of_attention(entry, value))
+        if isinstance(value, FoundGate):
+            site = Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)
+            sites[site] = partial(getattr, value, "value")
         else:
-            sites[Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)] = value.value
+            sites.update(_sites_of_attention(entry, value))
     detached = output.detach() if isinstance(output, Tensor) else output
-    return Recording(detached, {site.label: t for site, t in sites.items()}, tuple(sites), watched.class_token)
+    tensors = _WhenAsked({site.label: make for site, make in sites.items()})
+    return Recording(detached, tensors, tuple(sites), watched.class_token)
+
+
+class _WhenAsked(Mapping[str, Tensor]):
+    """Tensors by label, each made when it is first asked for: copies of query and key take longer than watching."""
+
+    def __init__(self, make: dict[str, Callable[[], Tensor]]) -> None:
+        self._make = make
+        self._made: dict[str, Tensor] = {}
+
+    def __getitem__(self, label: str) -> Tensor:
+        if label not in self._made:
+            self._made[label] = self._make[label]()
+        return self._made[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
 
 
 def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, WatchedPass]:
@@ -151,27 +175,31 @@ def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, Wa
     return output, watched
 
 
-def _sites_of_attention(entry: FoundAttention, found: Attention) -> Iterator[tuple[Site, Tensor]]:
+def _sites_of_attention(
+    entry: FoundAttention, found: Attention | HeldAttention
+) -> Iterator[tuple[Site, Callable[[], Tensor]]]:
     """Query and key, with an axis of heads where there are several; nothing of an attention that is not shown."""
-    layout, kept = found.layout, found.kept
-    if kept is None or layout.grid is None or layout.key_grid is None:
+    if found.layout.grid is None or found.layout.key_grid is None:
         return
-    query = kept.query.transpose(-1, -2).unflatten(-1, layout.grid)
-    key = kept.key.transpose(-1, -2).unflatten(-1, layout.key_grid)
-    tensors: list[tuple[str, SiteKind, Tensor]] = [
-        ("query", "cross_query" if entry.kind == "cross" else "query", query),
-        ("key", "key", key),
-    ]
-    if kept.other_query is not None and entry.kind != "cross":
-        tensors.append(("other_query", "other_query", kept.other_query.transpose(-1, -2)))
-    if kept.other_key is not None:
-        tensors.append(("other_key", "other_key", kept.other_key.transpose(-1, -2)))
-    for name, kind, tensor in tensors:
-        own = tensor[:, 0] if layout.heads == 1 else tensor
-        yield Site(f"{entry.label}.{name}", entry.path, kind, None, entry.stride or 1), own
+    for name in found.names:
+        if name == "other_query" and entry.kind == "cross":
+            continue
+        kind: SiteKind = "cross_query" if name == "query" and entry.kind == "cross" else name
+        site = Site(f"{entry.label}.{name}", entry.path, kind, None, entry.stride or 1)
+        yield site, partial(_laid_out, found, name)
 
 
-def _range_used(value: FoundGate | Attention) -> float | None:
+def _laid_out(found: Attention | HeldAttention, name: KeptName) -> Tensor:
+    """One tensor of an attention that is shown, (B, [heads,] c, h, w), or (B, [heads,] c, P) of other tokens."""
+    layout = found.layout
+    tensor: Tensor = getattr(found.kept, name).transpose(-1, -2)
+    if layout.heads == 1:
+        tensor = tensor[:, 0]
+    grids = {"query": layout.grid, "key": layout.key_grid}
+    return tensor.unflatten(-1, grids[name]) if name in grids else tensor
+
+
+def _range_used(value: Value) -> float | None:
     """Largest minus smallest value, as a share of the range: a gate's is (0, 1) or (-1, 1), that of weights (0, 1)."""
     if isinstance(value, FoundGate):
         low, high = float(value.value.min()), float(value.value.max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -45,6 +45,9 @@ class Step:
         return value.transpose(-1, -2) if self.turned else value
 
 
+KeptName = Literal["query", "key", "other_query", "other_key"]
+
+
 @dataclass(frozen=True)
 class Kept:
     """Query and key of which q.k is the network's own energy, in new memory.
@@ -60,6 +63,12 @@ class Kept:
     key: Tensor
     other_query: Tensor | None = None
     other_key: Tensor | None = None
+
+    @property
+    def names(self) -> tuple[KeptName, ...]:
+        """Of the tensors that there are."""
+        every: tuple[KeptName, ...] = ("query", "key", "other_query", "other_key")
+        return tuple(name for name in every if getattr(self, name) is not None)
 
 
 def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) -> Kept | str:

@@ -6,6 +6,7 @@ gate but an activation: SiLU, Mish, GELU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -53,6 +54,7 @@ _POINTWISE = {
     "log1p",
 }
 _MULTIPLIES = {"mul", "multiply"}
+_CLIPPING = {"relu6", "hardtanh"}
 GateKind = Literal["spatial_gate", "group_gate", "channel_gate", "gate", "row_gate", "column_gate"]
 
 
@@ -97,6 +99,7 @@ class GateWatch:
         self._batch, self._places, self._orders = batch, places, orders
         self._gates = WeakTensorKeyDictionary()
         self._roots = WeakTensorKeyDictionary()
+        self._clipped = WeakTensorKeyDictionary()  # to more than 1: only a share of it is a gate, relu6(x + 3) / 6
         self._unshifted: Tensor | None = None  # a gate that is about to be shifted, maybe in place
 
     def multiplied(self, number: int, name: str, args: Sequence[Any]) -> FoundGate | None:
@@ -119,26 +122,26 @@ class GateWatch:
         one, other = args[0], args[1]
         for gated, features in ((one, other), (other, one)):
             found: _Gate | None = self._gates.get(gated)
-            if found is None or features.ndim != 4 or gated.ndim != 4 or features in self._gates:
+            if found is None or features.ndim not in {4, 5} or gated.ndim != features.ndim or features in self._gates:
                 continue
             if found.root is self._root(features):
                 continue
-            value = _without_expanded(gated if found.value is None else found.value)
-            if value.ndim != 4 or max(features.shape[2:]) == 1:
+            value = without_expanded(gated if found.value is None else found.value)
+            if value.ndim != gated.ndim or max(features.shape[-2:]) == 1 or not self._placed(number, gated, features):
                 continue
-            gate_found = self._classified(value, features, found.calls)
+            grid = int(features.shape[-2]), int(features.shape[-1])
+            order = self._lies_otherwise(number, gated)
+            if order is not None:
+                return classified(_put_in_order(value, *order), order[0], self._batch, found.calls)
+            gate_found = classified(value.detach().clone(), grid, self._batch, found.calls)
             return gate_found if found.value is not None else replace(gate_found, at=0 if gated is one else 1)
         return None
-
-    def read(self, args: Sequence[Any], at: int) -> FoundGate:
-        """The gate that is known to be an argument of a multiplication."""
-        return self._classified(_without_expanded(args[at]), args[1 - at], frozenset())
 
     def is_gate(self, tensor: Tensor) -> bool:
         """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
         return tensor in self._gates
 
-    def note(self, number: int, name: str, args: Sequence[Any], outs: Sequence[Tensor]) -> None:
+    def note(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]) -> None:
         """Remember what a call made of gates and roots."""
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
@@ -146,7 +149,11 @@ class GateWatch:
         source = tensors[0]
         gate: _Gate | None = self._gates.get(source)
         for out in outs:
-            if name in SQUASHING or name == "softmax":
+            if name in _CLIPPING and _high(name, args, kwargs) > 1:
+                self._clipped[out] = self._root(source)
+            elif source in self._clipped and self._shifted(name, args, tensors):
+                self._gates[out] = _Gate(self._clipped[source], None, frozenset({number}))
+            elif name in SQUASHING or name == "softmax":
                 self._gates[out] = _Gate(self._root(source), None, frozenset({number}))
             elif gate is not None and (name in VIEWS or self._shifted(name, args, tensors)):
                 same = name in VIEWS
@@ -193,6 +200,30 @@ class GateWatch:
                 return FoundGate("spatial_gate", value, grid, gate.calls)
         return None
 
+    def _placed(self, number: int, gate: Tensor, features: Tensor) -> bool:
+        """Whether a gate's places are the picture's: by their numbers, or by the proportions of its grid.
+
+        Deformable attention multiplies what it sampled by its weights, a query by a sample: no place among them.
+        """
+        if self._places is not None and gate.shape[-2:] != (1, 1) and features.ndim == 4:
+            known = self._places.of(features) is not None or self._places.of(gate) is not None
+            if not known and not self._places.has_proportions(int(features.shape[2]), int(features.shape[3])):
+                self._orders[number] = None
+        return self._orders.get(number, ()) is not None
+
+    def _lies_otherwise(self, number: int, gate: Tensor) -> tuple[tuple[int, int], Tensor] | None:
+        """Grid and order of a gate whose places do not lie as in the picture: in patches, in windows, in a row."""
+        if self._places is not None and gate.ndim == 4:
+            numbers = self._places.of(gate)
+            first = None if numbers is None else numbers.along(1)
+            if numbers is not None and first is not None and first.numel() == self._batch * math.prod(numbers.grid):
+                ordered, order = first.flatten().sort()
+                at = torch.arange(len(order), device=order.device)
+                lies_so = torch.equal(order, at) and numbers.grid == tuple(gate.shape[2:])
+                if torch.equal(ordered, (at + 1).to(ordered.dtype)) and not lies_so:
+                    self._orders[number] = numbers.grid, order
+        return self._orders.get(number)
+
     def _order(self, tensor: Tensor) -> tuple[tuple[int, int], Tensor] | None:
         numbers = None if self._places is None else self._places.of(tensor)
         if numbers is None or tensor.numel() != self._batch * numbers.grid[0] * numbers.grid[1]:
@@ -201,24 +232,43 @@ class GateWatch:
         whole = torch.arange(1, tensor.numel() + 1, device=ordered.device, dtype=ordered.dtype)
         return (numbers.grid, order) if tensor.numel() > self._batch and torch.equal(ordered, whole) else None
 
-    def _classified(self, value: Tensor, features: Tensor, calls: frozenset[int]) -> FoundGate:
-        count, channels, height, width = (int(n) for n in value.shape)
-        grid = int(features.shape[2]), int(features.shape[3])
-        kept = value.detach().clone()
-        kind: GateKind = "spatial_gate" if channels == 1 else "gate"
-        if height == width == 1:
-            kind = "channel_gate"
-        elif height == 1 or width == 1:
-            kind = "column_gate" if height == 1 and grid[0] > 1 else "row_gate" if grid[1] > 1 else kind
-            kept = kept.expand(-1, -1, *grid)
-        elif channels == 1 and count > self._batch and count % self._batch == 0:
-            kind, kept = "group_gate", kept.reshape(self._batch, count // self._batch, height, width)
-        return FoundGate(
-            kind, kept, grid if kind == "channel_gate" else (int(kept.shape[2]), int(kept.shape[3])), calls
-        )
+
+def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozenset[int]) -> FoundGate:
+    """A gate, by its shape.
+
+    Args:
+        value: Its numbers, of 4 dimensions, without those along which it only repeats itself; of 5 where it weighs
+            branches of features side by side (selective kernels, split attention).
+        grid: (h, w) of the features that it multiplies.
+        batch: How many pictures.
+        calls: Numbers of the calls that made it.
+    """
+    value = value.flatten(1, 2) if value.ndim == 5 else value
+    count, channels, height, width = (int(n) for n in value.shape)
+    kind: GateKind = "spatial_gate" if channels == 1 else "gate"
+    if height == width == 1:
+        return FoundGate("channel_gate", value, grid, calls)
+    if height == 1 or width == 1:
+        kind = "column_gate" if height == 1 and grid[0] > 1 else "row_gate" if grid[1] > 1 else kind
+        value = value.expand(-1, -1, *grid)
+    elif channels == 1 and count > batch and count % batch == 0:
+        kind, value = "group_gate", value.reshape(batch, count // batch, height, width)
+    return FoundGate(kind, value, (int(value.shape[2]), int(value.shape[3])), calls)
 
 
-def _without_expanded(gate: Tensor) -> Tensor:
+def _high(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> float:
+    """What a call clips at from above."""
+    return 6.0 if name == "relu6" else float(args[2] if len(args) > 2 else kwargs.get("max_val", 1.0))
+
+
+def _put_in_order(value: Tensor, grid: tuple[int, int], order: Tensor) -> Tensor:
+    """A gate (n, C, h', w') whose places lie otherwise, as (B, C, h, w)."""
+    channels = int(value.shape[1])
+    placed = value.detach().movedim(1, -1).reshape(-1, channels)[order]
+    return placed.view(-1, *grid, channels).movedim(-1, 1)
+
+
+def without_expanded(gate: Tensor) -> Tensor:
     """A gate without the dimensions along which it only repeats itself."""
     for dim in range(1, gate.ndim):
         if gate.stride(dim) == 0 and gate.shape[dim] > 1:

@@ -18,7 +18,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 FRESH = {  # what computes a new (B, C, h, w) from another
     *("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
-    *("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "grid_sample", "boolean_dispatch"),
+    *("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "boolean_dispatch"),
 }
 MOVES = {  # what moves numbers about and computes none
     *(
@@ -76,10 +76,15 @@ class Places:
     """Follows the places of the picture through one forward pass."""
 
     def __init__(self, x: Tensor) -> None:
-        self._batch = int(x.shape[0])
+        self._batch, self._size = int(x.shape[0]), (int(x.shape[2]), int(x.shape[3]))
         self._of = WeakTensorKeyDictionary()
         self._fresh: dict[tuple[int, int], Tensor] = {}
         self._of[x] = self._new(x)
+
+    def has_proportions(self, height: int, width: int) -> bool:
+        """Whether a grid covers the picture with cells as wide as high, give or take what padding adds."""
+        strides = self._size[0] / height, self._size[1] / width
+        return max(strides) <= 1.5 * min(strides)
 
     def of(self, tensor: Tensor) -> Numbers | None:
         """The places of a tensor; None where they are not known."""
@@ -108,6 +113,9 @@ class Places:
             return
         if name in FRESH and outs[0].ndim == 4:
             self._keep(outs[0], self._computed(tensors[0], outs[0]))
+        elif name == "grid_sample":  # as large as the features: warped; else samples, which lie anywhere
+            warped = tensors[0].shape[2:] == outs[0].shape[2:]
+            self._keep(outs[0], self._computed(tensors[0], outs[0]) if warped else None)
         elif name in JOINS:
             self._keep(outs[0], self._joined(func, tensors, args, kwargs, outs[0]))
         elif name in MOVES:
@@ -150,6 +158,7 @@ class Places:
         out: Tensor,
     ) -> Numbers | None:
         known = [self.of(part) for part in parts]
+        known = [n if n is not None and bool(n.of.any()) else None for n in known]  # a class token is of no grid
         grids = {numbers.grid for numbers in known if numbers is not None}
         if len(grids) != 1:
             return None

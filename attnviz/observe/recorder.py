@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Recording:
     """
 
     output: Tensor
-    sites: dict[str, Tensor]
+    sites: Mapping[str, Tensor]
     watched: tuple[Site, ...]
     class_token: bool = False
 

@@ -61,7 +61,7 @@ def record_selected(net: nn.Module, x: Tensor, sites: Sites | None) -> Selected:
     norms, layers = _of_modules(net, others, whole)
     tensors = record(net, x, norms).sites if norms else {}
     norms = [replace(site, stride=max(1, round(x.shape[2] / tensors[site.label].shape[2]))) for site in norms]
-    tensors |= {site.label: whole.sites[site.label] for site in kept}
+    tensors = {**tensors, **{site.label: whole.sites[site.label] for site in kept}}
     return Selected(Recording(whole.output, tensors, (*kept, *norms), whole.class_token), tuple(layers))
 
 

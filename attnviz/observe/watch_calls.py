@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +43,10 @@ _READ = (  # calls whose plain arguments decide where numbers go
 
 class CallWatcher(ABC):
     """What is told of each call."""
+
+    def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether a call about to be made tells all that there is in its arguments alone, and they were taken."""
+        return False
 
     @abstractmethod
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -171,15 +175,12 @@ class KnownPass:
     """The calls of an earlier pass.
 
     Attributes:
-        made: All of them, in order.
-        read: Number of a call -> those of its arguments that decide where numbers go.
-        mattered: Numbers of those that are told.
-        spans: Runs of the modules in which those are made, in order; none is within another.
+        steps: Of all of them, in order: the call; those of its arguments that decide where numbers go, None where none
+            do; whether it is told.
+        spans: Runs of the modules in which those that are told are made, in order; none is within another.
     """
 
-    made: Sequence[Call]
-    read: Mapping[int, tuple[object, ...]]
-    mattered: Collection[int]
+    steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]]
     spans: Sequence[Span]
 
 
@@ -191,7 +192,7 @@ class KnownCalls(TorchFunctionMode):
 
     def __init__(self, watcher: CallWatcher, known: KnownPass) -> None:
         super().__init__()
-        self._watcher, self._known = watcher, known
+        self._watcher, self._known, self._steps = watcher, known, known.steps
         self._left = iter(known.spans)  # runs of modules that are still to come
         self._number = self._end = 0
         self._strayed = False
@@ -236,14 +237,14 @@ class KnownCalls(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 - whatever the call gives
         number = self._number
         self._number = number + 1
-        if not self._strayed:
-            known = self._known
-            if number >= self._end or (func is not known.made[number] and func != known.made[number]):
+        if number < self._end and not self._strayed:
+            made, read, mattered = self._steps[number]
+            if (func is not made and func != made) or (read is not None and read != _read(args, kwargs or {})):
                 self._strayed = True
-            elif number in known.read and known.read[number] != _read(args, kwargs or {}):
-                self._strayed = True
-            elif number in known.mattered:
+            elif mattered and not self._watcher.take(number, args, kwargs or {}):
                 return _told(self._watcher, number, func, _name(func) or "", args, kwargs or {})
+        else:
+            self._strayed = True
         if func in _OPENED:
             with self:
                 return _without_check(func)(*args, **(kwargs or {}))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import FoundGate, GateWatch
+from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
 from attnviz.observe.watch_calls import (
@@ -65,7 +66,8 @@ class FoundAttention:
     range_used: float | None = None
 
 
-Find = tuple[FoundAttention, FoundGate | Attention]
+Value = FoundGate | Attention | HeldAttention
+Find = tuple[FoundAttention, Value]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class _Plan:
     closed: tuple[str, ...]
     class_token: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
+    spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
@@ -166,12 +169,15 @@ class WatchedPass:
         return {path: module for path, module in every if path and not _within(path, self._closed)}
 
     def _learn(self, watch: _Whole, mode: Calls) -> None:
+        mattered = frozenset().union(*watch.calls)
+        steps = [(call, mode.read.get(number), number in mattered) for number, call in enumerate(mode.made)]
         plan = _Plan(
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
             direct=watch.direct,
-            known=KnownPass(tuple(mode.made), mode.read, frozenset().union(*watch.calls), watch.spans(len(mode.made))),
+            spare={} if watch.numel <= MOST_SPARE else None,
+            known=KnownPass(steps, watch.spans(len(mode.made))),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -188,21 +194,25 @@ class _Known(CallWatcher):
 
     def __init__(self, batch: int, plan: _Plan) -> None:
         self.entries = plan.entries
-        self.values: list[FoundGate | Attention] = []
-        self._direct = plan.direct
+        self.values: list[Value] = []
+        self._batch, self._direct, self._spare = batch, plan.direct, plan.spare
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
+    def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        direct = self._direct.get(number)
+        if direct is None:
+            return False
+        if isinstance(direct, int):
+            self.values.append(hold_gate(args, direct, self._batch))
+            return True
+        held = hold_attention(number, args, kwargs, direct, self._spare)
+        if held is not None:
+            self.values.append(held)
+        return held is not None
+
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        direct = self._direct.get(number)
-        if isinstance(direct, int):
-            self.values.append(self._gates.read(args, direct))
-            return
-        read = None if direct is None else self._products.read(args, kwargs, direct)
-        if read is not None:
-            self.values.append(read)
-            return
         gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
         self.values += [found for found in (gate, attention) if found is not None]
@@ -212,7 +222,7 @@ class _Known(CallWatcher):
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
         if number not in self._direct:
-            self._gates.note(number, name, args, outs)
+            self._gates.note(number, name, args, kwargs, outs)
             self._products.note(number, name, args, kwargs, outs)
 
 
@@ -224,6 +234,7 @@ class _Whole(CallWatcher):
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
         self.direct: dict[int, int | Layout] = {}
+        self.numel = 0  # of query and key of those of them that are attentions
         self.layouts: dict[tuple[int, bool], Layout] = {}
         self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
@@ -249,7 +260,7 @@ class _Whole(CallWatcher):
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
         self._places.note(func, name, args, kwargs, outs)
-        self._gates.note(number, name, args, outs)
+        self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
 
     def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention) -> None:
@@ -258,6 +269,7 @@ class _Whole(CallWatcher):
             self.direct[number] = value.at
         elif isinstance(value, Attention) and value.calls == {number} and value.kept is not None:
             self.direct[number] = value.layout
+            self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
 
     def spans(self, count: int) -> tuple[Span, ...]:
@@ -327,7 +339,7 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
                 on()
 
 
-def _again(entry: FoundAttention, value: FoundGate | Attention) -> Find:
+def _again(entry: FoundAttention, value: Value) -> Find:
     """What was known of a find, with today's reason."""
-    reason = value.reason if isinstance(value, Attention) else ""
+    reason = "" if isinstance(value, FoundGate) else value.reason
     return replace(entry, reason=reason), value

@@ -55,10 +55,10 @@ def caption(
     """
     sentences = [_subject(explanation, photo_name), _panels(panels, say)]
     kinds = dict.fromkeys(panel.kind for panel in panels)
-    sentences += [_meaning(kind, panels, explanation) for kind in kinds if kind in _MEANINGS]
+    sentences += [_meaning(kind, panels, explanation, say) for kind in kinds if kind in _MEANINGS]
     scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
     sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
-    sentences += [_result(explanation), _weights(explanation)]
+    sentences += [_result(explanation, say), _weights(explanation)]
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 
@@ -82,16 +82,16 @@ def _panels(panels: Sequence[Panel], say: Say) -> str:
     return f"Panels: {say('; ').join(parts)}."
 
 
-def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation) -> str:
+def _meaning(kind: str, panels: Sequence[Panel], explanation: Explanation, say: Say) -> str:
     others = max((position.others for position in explanation.positions.values()), default=0)
     danet = "position" in explanation.positions  # which names its attention itself
     sentence = _MEANINGS["attention_row" if kind == "position_row" and not danet else kind]
     sizes = dict.fromkeys(panel.values.size for panel in panels if panel.kind == kind and panel.values is not None)
     return sentence.format(
         others=f" and {others} other token{'s' if others > 1 else ''}" if others else "",
-        n=" or ".join(f"{n}" for n in sizes),
-        matrix=" or ".join(f"{n} × {n}" for n in sizes),
-        even=" or ".join(f"{1 / n:.2g}" for n in sizes),
+        n=say(" or ").join(f"{n}" for n in sizes),
+        matrix=say(" or ").join(f"{n} × {n}" for n in sizes),
+        even=say(" or ").join(f"{1 / n:.2g}" for n in sizes),
     )
 
 
@@ -105,7 +105,7 @@ def _drawing(panels: Sequence[Panel], scales: Sequence[Scale], options: FigureOp
     else:
         ends = [say(" to ".join(format_ends(scale.low, scale.high))) for scale in shared]
         parts = [f"{say(quantity(scale.kind))} {range_}" for scale, range_ in zip(shared, ends, strict=True)]
-        ranges = f"maps of one quantity share one scale ({'; '.join(parts)})"
+        ranges = f"maps of one quantity share one scale ({say('; ').join(parts)})"
     faded = {name for scale in scales if scale.opacity_by == "value" for name in scale.panels}
     placed = any(
         not panel.bare and panel.name not in faded and (panel.values is not None or panel.classes is not None)
@@ -140,13 +140,11 @@ def _places(panels: Sequence[Panel], options: FigureOptions) -> str:
     return "Each cell is drawn around the middle of what it sees." if moved else ""
 
 
-def _result(explanation: Explanation) -> str:
-    found = findings(explanation, synonyms=True)
+def _result(explanation: Explanation, say: Say) -> str:
+    found = say("; ").join(findings(explanation, synonyms=True))
     if not found:
         return ""
-    return (
-        f"Predicted: {'; '.join(found)}." if explanation.predictions else f"Share of the picture: {'; '.join(found)}."
-    )
+    return f"Predicted: {found}." if explanation.predictions else f"Share of the picture: {found}."
 
 
 def _weights(explanation: Explanation) -> str:

@@ -48,7 +48,7 @@ def means_figure(rows: Sequence[Row], measure: str) -> Figure:
         rows: Of one table.
         measure: Name of the measure, as in the rows.
     """
-    with figure_settings("".join(row.subject for row in rows)):
+    with figure_settings():
         return _means(rows, measure)
 
 
@@ -60,14 +60,13 @@ def curves_figure(found: Faithfulness, category: str | None = None, say: Say = s
         category: Name of the category whose probability they are of; None: it has none.
         say: As for `evidence_figures`.
     """
-    with figure_settings("".join([say("probability"), category or "", *(entry.title for entry in found.maps)])):
+    with figure_settings():
         return _curves(found, category, lambda text: printable(say(text), _LONGEST))
 
 
 def effects_figure(effects: Sequence[Effect], say: Say = str) -> Figure:
     """How probable the first category is before and after each intervention, or how many pixels kept their class."""
-    names = [top.category for effect in effects for top in effect.top[:1]]
-    with figure_settings("".join([say("probability"), *names, *(effect.title for effect in effects)])):
+    with figure_settings():
         return _effects(effects, lambda text: printable(say(text), _LONGEST))
 
 

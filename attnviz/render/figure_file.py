@@ -1,29 +1,30 @@
 """A figure as the bytes of a file: fonts and settings of its own, and the same bytes every time.
 
-Some of matplotlib's settings exist only globally (which fonts go into a PDF, whether SVG text stays text), so that a
-lock keeps two figures from being drawn at once.
+Some of matplotlib's settings exist only globally (which fonts go into a PDF, whether SVG text stays text). They are the
+same for all figures: several threads draw at once, the first sets them and the last puts back what was there.
 """
 
 import io
+import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from contextlib import ExitStack, contextmanager
+from typing import Literal
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from attnviz.extras import needs
-from attnviz.render.plan import fonts
 from attnviz.render.typesetting import FONT, families
 
 with needs("matplotlib", extra="figures"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 FigureFormat = Literal["png", "pdf", "svg"]
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS = {
     "font.family": ["sans-serif"],
     "font.sans-serif": [FONT],
     "text.usetex": False,
@@ -59,27 +60,42 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
-@contextmanager
-def figure_settings(text: str = "") -> Iterator[None]:
-    """Within it figures are made and written with our settings, by one thread at a time.
+class _SharedSettings:
+    """`_SETTINGS` for as long as any thread draws."""
 
-    Args:
-        text: What will be printed without a font of its own; one that helps ours is added where it lacks letters.
-    """
-    names = families(text)
-    settings = {**_SETTINGS, "font.family": names} if len(names) > 1 else _SETTINGS
-    with fonts, mpl.rc_context(settings):  # type: ignore[arg-type]
-        yield
+    def __init__(self) -> None:
+        self._lock, self._drawing, self._before = threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Within it figures are made and written with our settings."""
+        with self._lock:
+            if not self._drawing:
+                self._before.enter_context(mpl.rc_context(_SETTINGS))  # type: ignore[arg-type]
+            self._drawing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._drawing -= 1
+                if not self._drawing:
+                    self._before.close()
+
+
+figure_settings = _SharedSettings()
 
 
 def figure_file(figure: Figure, file_format: FigureFormat) -> bytes:
     """Any figure that was made within `figure_settings`, as a file.
 
     Args:
-        figure: Its text is printable, and has its font since it was made.
+        figure: Its text is printable.
         file_format: ``"png"``; ``"pdf"`` with embedded TrueType fonts; ``"svg"`` with text as text.
     """
     with figure_settings():
+        for part in figure.findobj(Text):
+            if isinstance(part, Text) and len(fonts := families(part.get_text())) > 1:
+                part.set_fontfamily(fonts)
         return encoded(figure, file_format)
 
 

@@ -1,6 +1,5 @@
 """All that is decided about a figure before it is drawn: what it shows, and where on the page that goes."""
 
-import threading
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,8 +12,6 @@ from attnviz.render.panels import Panel, Pins, default_pins, resolve
 from attnviz.render.scales import Scale, find_scales
 from attnviz.render.typesetting import printable
 from attnviz.results import Explanation
-
-fonts = threading.RLock()  # matplotlib's fonts and settings are one for all threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +46,14 @@ class FigurePlan:
         """
         explanation, options = self.explanation, self.options
         height, width = explanation.photo.shape[:2]
-        with fonts:
-            return lay_out(
-                self.panels,
-                self.scales,
-                options,
-                aspect=height / width,
-                words=_words(self),
-                legend={
-                    number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()
-                },
-            )
+        return lay_out(
+            self.panels,
+            self.scales,
+            options,
+            aspect=height / width,
+            words=_words(self),
+            legend={number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()},
+        )
 
     @property
     def size(self) -> tuple[int, int]:

@@ -233,7 +233,8 @@ def _explain(recipe: Recipe, photo: Path, choice: _Choice, notes: list[str]) -> 
     if not given and recipe.model.sha256 is not None and loaded.card.sha256 != recipe.model.sha256:
         got = loaded.card.sha256 or "none"
         raise CheckpointError(f"expected weights with SHA-256 {recipe.model.sha256}, got {got}: they are others now")
-    return explain(photo, loaded, preprocessing=recipe.preprocessing, top=max(1, len(recipe.predictions)))
+    top = max(1, len(recipe.predictions))
+    return explain(photo, loaded, preprocessing=recipe.preprocessing, top=top, inside=FILES["html"] in recipe.files)
 
 
 def _check_photo(recipe: Recipe, photo: Path, explanation: Explanation, notes: list[str]) -> None:

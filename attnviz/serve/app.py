@@ -1,12 +1,13 @@
 """The page, put together: controls on the left, pictures on the right."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import gradio as gr
 
 from attnviz.models.sites import VIEWS
 from attnviz.models.weights.registry import LoadedModel
 from attnviz.serve import requests
+from attnviz.serve.file_cache import VisitorFiles
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -16,6 +17,7 @@ from attnviz.serve.launch import (
 )
 from attnviz.serve.page.components import View, masthead, tab_panel, tabs_part, view_part
 from attnviz.serve.refusals import explain_refusals
+from attnviz.serve.session_state import forget_visitor, keep_no_values, note_files
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
 from attnviz.serve.tabs import about as about_tab
@@ -43,7 +45,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         OptionError: Two networks, or a network and known weights, have the same name.
     """
     requests.offer(networks)
-    sessions, batches, measurements = SessionStore(), Stops(), Stops()
+    sessions, files, batches, measurements = SessionStore(), VisitorFiles(), Stops(), Stops()
     demo: gr.Blocks = gr.Blocks(
         title="attnviz",
         analytics_enabled=False,
@@ -78,17 +80,26 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         evidence_tab.wire(evidence, area, sessions, measurements)
         batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
-        demo.unload(_forget(sessions, batches, measurements))
+        demo.unload(_forget(demo, sessions, files, batches, measurements))
     demo.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     explain_refusals(demo)
+    keep_no_values(demo)
+    note_files(demo, files.uploaded)
     return demo
 
 
-def _forget(sessions: SessionStore, *works: Stops) -> Callable[..., None]:
-    def forget(request: gr.Request) -> None:
-        if request.session_hash:
-            sessions.forget(request.session_hash)
+def _forget(
+    demo: gr.Blocks, sessions: SessionStore, files: VisitorFiles, *works: Stops
+) -> Callable[..., Awaitable[None]]:
+    """What happens when a page is closed: its work ends, and all that was its visitor's goes."""
+
+    async def forget(request: gr.Request) -> None:
+        if session := request.session_hash:
             for stops in works:
-                stops.stop(request.session_hash)
+                stops.stop(session)
+            sessions.forget(session)
+            await forget_visitor(demo, session)  # after what runs for it now has come to its next step
+            sessions.forget(session)
+            files.forget(session)
 
     return forget

@@ -2,8 +2,8 @@
 
 Gradio's queue runs events of one concurrency id in the order in which they came: whoever explains a photo and compares
 it then sees both in that order. It does not keep the networks apart, for a batch is one long event between whose photos
-others have their turn: `attnviz.serve.requests.run` does that. Nor does it keep figures apart, which a batch draws too:
-`attnviz.render.figure` does that.
+others have their turn: `attnviz.serve.requests.run` does that. Figures are drawn beside each other, and beside the
+networks: nobody waits for what somebody else draws.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,9 @@ from attnviz.serve.sessions import SessionStore
 QUEUED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 AT_ONCE: dict[str, Any] = {**QUEUED, "queue": False}  # answers without waiting for the network
 IN_ORDER: dict[str, Any] = {**QUEUED, "concurrency_id": "photo", "concurrency_limit": 1}
-LONG: dict[str, Any] = {
-    **QUEUED,
-    "concurrency_limit": 2,
-}  # minutes: a second visitor's batch runs beside it
+# Half of the server's threads (`attnviz.serve.launch.THREADS`): figures leave some for all else.
+FIGURES: dict[str, Any] = {**QUEUED, "concurrency_id": "figure", "concurrency_limit": 8}
+LONG: dict[str, Any] = {**QUEUED, "concurrency_limit": 2}  # minutes: a second visitor's batch runs beside it
 UNKNOWN = "the server could not take this now: it may be busy; try again in a moment"
 
 

@@ -104,7 +104,13 @@ def described(value: Any, say: Say, kind: str = "") -> Any:  # noqa: ANN401 - an
 
 def _markup(text: str, say: Say) -> str:
     """HTML with each heading, paragraph and item in another language."""
-    return _BLOCK.sub(lambda found: f"<{found[1]}>{say(' '.join(found[2].split()))}</{found[1]}>", text)
+
+    def told(found: re.Match[str]) -> str:
+        english = " ".join(found[2].split())
+        words = say(english)
+        return found[0] if words == english else f"<{found[1]}>{words}</{found[1]}>"
+
+    return _BLOCK.sub(told, text)
 
 
 class PageLanguage:

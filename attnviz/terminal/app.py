@@ -86,6 +86,7 @@ def explain_photos(
     font_size: options.FontSize = 7.0,
     title: options.Title = True,
     caption: options.Caption = False,
+    language: options.Language = "en",
 ) -> None:
     """Show where a model looks: figure, raw maps and recipe of each photo, in a folder of its own."""
     from attnviz.terminal.explain import ExplainRequest, run_explain
@@ -97,6 +98,7 @@ def explain_photos(
         **{"columns": columns, "colormap": colormap, "scaling": scaling, "spread": spread},
         **{"map_opacity": opacity, "opacity_by": opacity_by, "cells": cells},
         **{"width_mm": width, "dpi": dpi, "font_size": font_size, "title": title, "caption": caption},
+        "language": language,
     }
     chosen = [name.lower() for name in _split(formats)] + ["html"] * html
     asked = network.NetworkRequest(

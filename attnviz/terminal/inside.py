@@ -45,7 +45,7 @@ def print_inside(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
     )
     explanation = explain(photo, requested_network(request), size=size, inside=True)
-    labels = [*(explanation.modules or explanation.positions), *explanation.channel_gates]
+    labels = list(explanation.modules)
     if site is None and not labels:
         raise OptionError(f"expected a network with attention, got {explanation.model.name}, in which none was found")
     steps = explanation.inside(labels[-1] if site is None else site)

@@ -23,10 +23,9 @@ def _no_fallback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     typesetting.text_width.cache_clear()
 
 
-@pytest.fixture(scope="session")
-def font_of_two_letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def font_of(letters: str, family: str, file: Path) -> Path:
     """A TrueType font whose every glyph is a square one em wide."""
-    names = [".notdef", *(f"u{ord(letter):04X}" for letter in LETTERS)]
+    names = [".notdef", *(f"u{ord(letter):04X}" for letter in letters)]
     pen = TTGlyphPen(None)
     pen.moveTo((100, 0))
     for corner in ((900, 0), (900, 800), (100, 800)):
@@ -35,16 +34,20 @@ def font_of_two_letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     square = pen.glyph()
     font = FontBuilder(EM, isTTF=True)
     font.setupGlyphOrder(names)
-    font.setupCharacterMap(dict(zip(map(ord, LETTERS), names[1:], strict=True)))
+    font.setupCharacterMap(dict(zip(map(ord, letters), names[1:], strict=True)))
     font.setupGlyf(dict.fromkeys(names, square))
     font.setupHorizontalMetrics(dict.fromkeys(names, (EM, 100)))
     font.setupHorizontalHeader(ascent=800, descent=-200)
-    font.setupNameTable({"familyName": "Two Letters", "styleName": "Regular"})
+    font.setupNameTable({"familyName": family, "styleName": "Regular"})
     font.setupOS2()
     font.setupPost()
-    file = tmp_path_factory.mktemp("font") / "two-letters.ttf"
     font.save(file)
     return file
+
+
+@pytest.fixture(scope="session")
+def font_of_two_letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return font_of(LETTERS, "Two Letters", tmp_path_factory.mktemp("font") / "two-letters.ttf")
 
 
 @pytest.fixture

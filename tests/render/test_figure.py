@@ -12,6 +12,7 @@ from PIL import Image
 
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
+from attnviz.render import figure
 from attnviz.render.class_colors import class_colors
 from attnviz.render.figure import build_figure, plan_figure, render_figure
 from attnviz.render.figure_options import FigureOptions
@@ -20,6 +21,7 @@ from attnviz.render.pictures import bar_pixels, panel_pixels, photo_at
 from attnviz.results import Prediction
 from tests.explanations import SECOND, bam, danet, gated, many_classes, two_attentions, untrained
 
+FORMATS = ("png", "pdf", "svg")
 SMALL = FigureOptions(width_mm=85, dpi=100)
 NAME = "odd_$x^2$_{name}\\frac%.jpg"
 
@@ -203,11 +205,11 @@ def test_someone_elses_settings_change_nothing_and_stay():
 
 def test_threads_draw_the_same_figures_as_one_alone():
     plans = [plan_figure(make(), SMALL) for make in (bam, danet)] * 2
-    expected = [render_figure(plan, "svg") for plan in plans]
-    found = [b""] * len(plans)
+    expected = [[render_figure(plan, file_format) for file_format in FORMATS] for plan in plans]
+    found: list[list[bytes]] = [[]] * len(plans)
 
     def draw(index):
-        found[index] = render_figure(plans[index], "svg")
+        found[index] = [render_figure(plans[index], file_format) for file_format in FORMATS]
 
     threads = [threading.Thread(target=draw, args=(index,)) for index in range(len(plans))]
     for thread in threads:
@@ -215,6 +217,31 @@ def test_threads_draw_the_same_figures_as_one_alone():
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+def test_nobody_waits_for_a_figure_that_somebody_else_draws(monkeypatch):
+    begun, go_on, before = threading.Event(), threading.Event(), dict(mpl.rcParams)
+    quick, expected, real = plan_figure(bam(), SMALL), render_figure(plan_figure(bam(), SMALL), "svg"), figure._draw
+
+    def draw(plan):
+        if plan is not quick:
+            begun.set()
+            assert go_on.wait(60)
+        return real(plan)
+
+    monkeypatch.setattr(figure, "_draw", draw)
+    slow = threading.Thread(target=render_figure, args=(plan_figure(danet(), SMALL), "pdf"))
+    slow.start()
+    assert begun.wait(60)
+    ours: list[bytes] = []
+    other = threading.Thread(target=lambda: ours.append(render_figure(quick, "svg")), daemon=True)
+    other.start()
+    other.join(60)
+    assert ours == [expected]
+    assert mpl.rcParams["svg.fonttype"] == "none"  # still that of the figure that is being drawn
+    go_on.set()
+    slow.join()
+    assert dict(mpl.rcParams) == before
 
 
 def test_a_figure_object_for_people_who_want_to_go_on_drawing():

@@ -9,6 +9,7 @@ import gradio.queueing
 import gradio.utils
 import pytest
 from gradio.data_classes import FileData, ImageData
+from gradio.state_holder import SessionState
 
 from attnviz.serve import middleware
 from attnviz.serve.app import build_ui
@@ -17,6 +18,12 @@ from attnviz.serve.environment import _OFFLINE
 HOOKS = {
     # serve/refusals.py: wrapped, so that what Gradio itself refuses is said in words
     gr.Blocks.preprocess_data: ["self", "block_fn", "inputs"],
+    # serve/session_state.py: wrapped, so that no session keeps what its page showed
+    gr.Blocks.postprocess_data: ["self", "block_fn", "predictions", "state"],
+    # serve/session_state.py: wrapped, to know whose an uploaded file is
+    gradio.queueing.Queue.push: ["self", "body"],
+    # serve/session_state.py: ends what waits for a visitor who left
+    gradio.queueing.Queue.clean_events: ["self", "session_hash"],
     # serve/tabs/explain.py: replaced, so that our own decoder gets the file untouched
     gr.Image.preprocess: ["self", "payload"],
     # serve/tabs/explain.py: what a script sent with an event
@@ -37,6 +44,15 @@ def test_the_hooks_are_called_by_gradio():
     assert "self.preprocess_data(" in inspect.getsource(gr.Blocks.process_api)
     assert "block.preprocess" in inspect.getsource(gr.Blocks.preprocess_data)
     assert inspect.iscoroutinefunction(gr.Blocks.preprocess_data)
+
+
+def test_what_is_dropped_of_a_visitor_is_where_gradio_keeps_it():
+    demo = build_ui()
+    gr.routes.App.create_app(demo)
+    assert set(vars(SessionState(demo))) >= {"blocks_config", "config_values"}
+    assert set(vars(demo.state_holder)) >= {"session_data", "time_last_used"}
+    assert set(vars(demo._queue)) >= {"pending_messages_per_session", "pending_event_ids_session", "active_jobs"}
+    assert "self.postprocess_data(" in inspect.getsource(gr.Blocks.process_api)
 
 
 def test_the_values_that_are_handed_on_have_their_fields():

@@ -1,4 +1,4 @@
-"""Position attention for the viewer: which layers travel with a payload, in which precision, and what is said of it.
+"""Position and cross attention for the viewer: which layers travel with a payload, in which precision, what is said.
 
 A page that can ask for more is sent the first layer that it shows, and a little more where that is small; a file holds
 all layers, in half precision where single would make it too large, or else as many as fit.
@@ -22,6 +22,7 @@ FloatType = Literal["float32", "float16"]
 
 PAGE_BYTES = 3_000_000  # of queries and keys that are sent before anybody asks
 FILE_BYTES = 20_000_000  # of those in a file, which nobody can ask for more; base64 makes a third more of them
+CROSS_FILE_BYTES = 10_000_000  # of those of cross attentions in a file, beside the others
 _HALF_AT_MOST = 60_000.0  # float16 ends at 65504
 
 
@@ -45,13 +46,57 @@ def position_parts(explanation: Explanation, *, on_demand: bool) -> tuple[list[J
     dtype: FloatType = "float32" if sum(map(_bytes_of, positions.values())) <= room else "float16"
     kept = list(positions) if dtype == "float32" else _spread(positions, room)
     parts = [position_part(explanation, label, dtype=dtype) for label in kept]
-    note = _note(len(kept), len(positions), dtype, without="" if rolled or not stack else " and without the rollout")
+    note = _note(len(kept), len(positions), dtype, lacks_rollout=bool(stack) and not rolled)
     return parts + rolled, first if first in kept else next(iter(kept), ""), note
 
 
+def cross_parts(explanation: Explanation, *, on_demand: bool) -> list[JSON]:
+    """The payload's ``cross``: all of them for a viewer that can ask for numbers, else those that fit in a file.
+
+    Args:
+        explanation: Of one photo by one network.
+        on_demand: Whether the viewer can ask for what is left out, by `position_part`.
+    """
+    attentions = explanation.cross_attentions
+    if on_demand:
+        carried = _within(attentions, list(attentions)[::-1])  # the last is shown first
+        return [cross_part(explanation, label, whole=label in carried) for label in attentions]
+    dtype: FloatType = "float32" if sum(map(_bytes_of, attentions.values())) <= CROSS_FILE_BYTES else "float16"
+    kept = list(attentions) if dtype == "float32" else _spread(attentions, CROSS_FILE_BYTES)
+    return [cross_part(explanation, label, dtype=dtype) for label in kept]
+
+
+def cross_part(explanation: Explanation, label: str, *, whole: bool = True, dtype: FloatType = "float32") -> JSON:
+    """One of the payload's ``cross``: a position attention whose queries are other places than its keys, or objects.
+
+    Args:
+        explanation: Of one photo by one network.
+        label: Of one of its cross attentions.
+        whole: Whether its numbers come along.
+        dtype: Of query and key.
+    """
+    position = explanation.cross_attentions[label]
+    rows, columns = position.grid
+    part = {
+        "label": label,
+        "title": attention_title(label),
+        "kind": "cross",
+        "grid": list(position.key_grid),
+        "queries": [rows, columns],
+        "objects": columns == 1 and position.key_grid[1] > 1,
+        "channels": int(position.query.shape[-3]),
+        "heads": position.heads,
+        "others": position.others,
+        "class_token": position.class_token,
+        "stride": position.stride,
+        "dtype": dtype,
+    }
+    return part | (_numbers(position, dtype) if whole else {"query": None})
+
+
 def carries_all(payload: JSON) -> bool:
-    """Whether a payload holds the numbers of all its position attentions."""
-    return all(part.get("query") or part.get("matrix") for part in payload["positions"])
+    """Whether a payload holds the numbers of all its position and cross attentions."""
+    return all(part.get("query") or part.get("matrix") for part in (*payload["positions"], *payload["cross"]))
 
 
 def position_part(explanation: Explanation, label: str, *, whole: bool = True, dtype: FloatType = "float32") -> JSON:
@@ -59,13 +104,15 @@ def position_part(explanation: Explanation, label: str, *, whole: bool = True, d
 
     Args:
         explanation: Of one photo by one network.
-        label: Of a position attention, or ``"rollout"``.
+        label: Of a position or cross attention, or ``"rollout"``.
         whole: Whether its numbers come along.
         dtype: Of query and key.
 
     Raises:
         OptionError: There is no such attention.
     """
+    if label in explanation.cross_attentions:
+        return cross_part(explanation, label, whole=whole, dtype=dtype)
     if label == ROLLOUT and (stack := layers_of(explanation.positions)):
         return _rollout(explanation, stack, whole=whole)
     if label not in explanation.positions:
@@ -144,13 +191,14 @@ def _spread(positions: Mapping[str, PositionAttention], room: int) -> list[str]:
     return [labels[index] for index in sorted({int(index) for index in chosen})]
 
 
-def _note(kept: int, total: int, dtype: FloatType, *, without: str) -> str:
-    if (kept == total and dtype == "float32") and not without:
+def _note(kept: int, total: int, dtype: FloatType, *, lacks_rollout: bool) -> str:
+    if (kept == total and dtype == "float32") and not lacks_rollout:
         return ""
     layers = f"all {total} layers" if kept == total else f"{kept} of {total} layers"
     precision = "in half precision" if dtype == "float16" else "in single precision"
+    how = f"{precision} and without the rollout" if lacks_rollout else precision
     return (
-        f"This file holds {layers} of position attention with all their heads, {precision}{without}, to stay within "
+        f"This file holds {layers} of position attention with all their heads, {how}, to stay within "
         f"{FILE_BYTES / 1e6:.0f} MB; the page and the NPZ file have everything in single precision."
     )
 

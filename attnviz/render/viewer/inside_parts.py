@@ -13,25 +13,26 @@ Titles and formulas are put into the language of the page, as those of maps.
 import numpy as np
 
 from attnviz.module_steps import ROW_STEPS, ModuleSteps, Step
+from attnviz.position_attention import PositionAttention
 from attnviz.render.viewer.attention_parts import JSON, base64_of
 from attnviz.render.viewer.field_part import sees
 from attnviz.results import Explanation
 
 _LARGEST_HALF = 65_504.0  # of float16
-_BEFORE_ROWS = "D"  # the last tensor of position attention that does not belong to two locations
+_BEFORE_ROWS = ("B", "C", "D")  # the tensors of position attention before those that belong to two locations
 
 
 def module_parts(explanation: Explanation) -> list[JSON]:
     """Every module of an explanation whose inside was kept, in order; a position attention with its rows."""
-    return [_module(steps, steps.label in explanation.positions) for steps in explanation.modules.values()]
+    return [_module(steps, explanation.positions.get(label)) for label, steps in explanation.modules.items()]
 
 
-def _module(module: ModuleSteps, with_rows: bool) -> JSON:
-    steps: list[JSON] = []
-    for step in module:
-        steps.append(_step(step))
-        if with_rows and step.symbol == _BEFORE_ROWS:
-            steps += [_row(module, *texts) for texts in ROW_STEPS]
+def _module(module: ModuleSteps, position: PositionAttention | None) -> JSON:
+    steps = [_step(step) for step in module]
+    if position is not None:
+        texts = ROW_STEPS if position.heads == 1 else ROW_STEPS[1:]  # of several heads, each has energies of its own
+        after = 1 + max(number for number, step in enumerate(module) if step.symbol in _BEFORE_ROWS)
+        steps[after:after] = [_row(module, *words) for words in texts]
     return {
         "label": module.label,
         "module": module.module,

@@ -32,8 +32,7 @@ _PAGE = Template("""<!doctype html>
 <body>
 <main id="viewer"></main>
 <script type="application/json" id="data">$data</script>
-<script>$words</script>
-<script>$script</script>
+$words<script>$script</script>
 <script>window.attnviz.mount(document.getElementById("viewer"),
   JSON.parse(document.getElementById("data").textContent), { view: "all", heading: true });</script>
 </body>
@@ -105,7 +104,7 @@ def page(data: JSON, *, title: str, language: str = DEFAULT_LANGUAGE) -> str:
         language=language,
         title=html.escape(title),
         data=_script_safe(data),
-        words=words_script(language),
+        words="" if language == DEFAULT_LANGUAGE else f"<script>{words_script(language)}</script>\n",
         script=viewer_script(),
     )
 

@@ -6,8 +6,8 @@ parsing. Query and key are whole: the browser computes rows and columns from the
 The dict, version 2 (`SCHEMA`); absent parts are None or empty:
 
     schema         2
-    views          ["stages", "position", "channel", "inside", "sites", "evidence"]: those that have something to show,
-                   in this order
+    views          ["stages", "position", "cross", "channel", "inside", "sites", "evidence"]: those that have something
+                   to show, in this order
     model          name, architecture, task, sha256, trained, device
     predictions    [{category, probability}]
     photo          {url, width, height}: the pixels the network saw, as a data URL
@@ -30,6 +30,9 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
                    before the others; query null: not carried. The attention rollout of a vision transformer is
                    the last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride,
                    layers, dtype, matrix}
+    cross          [{label, title, kind: "cross", grid: of the keys, queries: [rows, columns] of the queries, objects:
+                   whether those are objects and no places, channels, heads, others, class_token, stride, dtype,
+                   query, key, lse, received_by_head, other_query, other_key}], as for positions
     first_position label of the one to show first
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
@@ -57,7 +60,7 @@ from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, tabl
 from attnviz.render.figure_options import MAX_PINS
 from attnviz.render.overlay import DEFAULT_OPACITY
 from attnviz.render.scales import usual_opacity, usual_spread
-from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, position_parts
+from attnviz.render.viewer.attention_parts import JSON, FloatType, base64_of, cross_parts, position_parts
 from attnviz.render.viewer.data_url import data_url, encoded
 from attnviz.render.viewer.evidence_part import evidence_part
 from attnviz.render.viewer.field_part import sees
@@ -128,6 +131,7 @@ def payload(
         ],
         "stages": [_stage(s) for s in explanation.stages],
         "positions": positions,
+        "cross": cross_parts(explanation, on_demand=on_demand),
         "first_position": first,
         "note": note,
         "channel": None if channel is None else _channel(channel),
@@ -190,6 +194,7 @@ def _views(explanation: Explanation) -> list[str]:
     found = {
         "stages": bool(explanation.stages or explanation.other_maps),
         "position": bool(explanation.positions),
+        "cross": bool(explanation.cross_attentions),
         "channel": explanation.channel is not None or bool(explanation.channel_gates),
         "inside": bool(explanation.modules),
         "sites": len(explanation.maps) + len(explanation.channel_gates) > _FEW_SITES,
@@ -217,7 +222,7 @@ def _geometry(explanation: Explanation) -> JSON:
 def _photo(seen: NDArray[np.uint8]) -> JSON:
     """The photo as PNG where that is small, else as JPEG of quality 92 without chroma subsampling."""
     picture = Image.fromarray(np.ascontiguousarray(seen))
-    exact = encoded(picture, "png", optimize=True)
+    exact = encoded(picture, "png")
     if len(exact) <= _PNG_AT_MOST:
         url = data_url(exact, "png")
     else:
@@ -335,7 +340,7 @@ def _label_url(labels: LabelArray, colors: NDArray[np.uint8]) -> str:
         picture.putpalette(colors.tobytes())
     else:
         picture = Image.fromarray(colors[labels])
-    return data_url(encoded(picture, "png", optimize=True), "png")
+    return data_url(encoded(picture, "png"), "png")
 
 
 def _floats(values: NDArray[np.float32]) -> str:

@@ -87,14 +87,16 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
             requests.card_of(choice.model)
             stop = stops.begin(session)
             try:
-                yield from _batch([Path(photo) for photo in photos], choice, stop, say_to(request))
+                yield from _batch([Path(photo) for photo in photos], choice, stop, session=session, say=say_to(request))
             finally:
                 stop.set()
 
     return explain_all
 
 
-def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, say: Say) -> Iterator[Any]:
+def _batch(
+    photos: list[Path], choice: requests.Choice, stop: threading.Event, *, session: str, say: Say = str
+) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
     The sheet's value after a photo holds that photo's tile, which the page adds to those that it has; the value at the
@@ -120,7 +122,7 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, s
                 _OFF,
             )
             for item in items:
-                tiles.append(_tile(item, Path(folder), say))
+                tiles.append(_tile(item, Path(folder), session, say))
                 now = min(len(tiles) + 1, total)
                 yield (
                     status("working", say(f"{title} is looking at photo {now} of {total}"), []),
@@ -132,17 +134,17 @@ def _batch(photos: list[Path], choice: requests.Choice, stop: threading.Event, s
         words = [say(f"{len(tiles) - refused} of {total} photos explained")]
         words += [say(f", {refused} refused")] if refused else []
         words += [say(", then cancelled")] if len(tiles) < total else []
-        saved = gr.update(value=shown(archive), interactive=True) if tiles else _OFF
+        saved = gr.update(value=shown(archive, session), interactive=True) if tiles else _OFF
         yield status("done", "".join(words) + say("."), []), sheet(tiles), _OFF, saved
 
 
-def _tile(item: BatchItem, folder: Path, say: Say) -> dict[str, Any]:
+def _tile(item: BatchItem, folder: Path, session: str, say: Say) -> dict[str, Any]:
     pictures = {"photo": item.tile.photo, "map": item.tile.overlay}
     return {
         "index": item.index,
         "name": item.name,
         "pictures": [
-            _picture(pixels, folder / f"{item.index}-{what}.jpg")
+            _picture(pixels, folder / f"{item.index}-{what}.jpg", session)
             for what, pixels in pictures.items()
             if pixels is not None
         ],
@@ -151,9 +153,9 @@ def _tile(item: BatchItem, folder: Path, say: Say) -> dict[str, Any]:
     }
 
 
-def _picture(pixels: ByteArray, path: Path) -> dict[str, object]:
+def _picture(pixels: ByteArray, path: Path, session: str) -> dict[str, object]:
     Image.fromarray(pixels).save(path, quality=88)
-    return linked(path)
+    return linked(path, session)
 
 
 def _canceller(stops: Stops) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
 from attnviz.save.export import FILES, build_files, checked_formats
 from attnviz.save.manifest import PhotoSource
-from attnviz.serve.events import AT_ONCE, QUEUED, say_why, session_of
+from attnviz.serve.events import AT_ONCE, FIGURES, say_why, session_of
 from attnviz.serve.file_cache import linked, shown
 from attnviz.serve.page.components import figure_part, pins_part, segments, select, status, status_part
 from attnviz.serve.page_language import say_to, visitor_language
@@ -151,7 +151,7 @@ def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
     results = [tab.status, tab.figure, tab.download]
     area.bridge.change(_offered(sessions), None, [tab.pins, tab.panels, *results], **AT_ONCE)
     tab.pins.input(_pinned(sessions), tab.pins, tab.panels, **AT_ONCE)
-    built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **QUEUED)
+    built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **FIGURES)
     built.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
 
@@ -222,13 +222,20 @@ def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[A
                 gr.update(interactive=False),
             )
             photo, evidence = sessions.photo(session), sessions.evidence(session)
-            yield _exported(explanation, photo, evidence, [values[part] for part in tab.inputs], language)
+            given = [values[part] for part in tab.inputs]
+            yield _exported(explanation, photo, evidence, given, session=session, language=language)
 
     return build_export
 
 
 def _exported(
-    explanation: Explanation, photo: Path | None, evidence: "Evidence | None", given: Sequence[Any], language: str
+    explanation: Explanation,
+    photo: Path | None,
+    evidence: "Evidence | None",
+    given: Sequence[Any],
+    *,
+    session: str,
+    language: str,
 ) -> tuple[Any, ...]:
     say = speaker(language)
     *looks, pins, formats = given
@@ -241,14 +248,14 @@ def _exported(
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
         preview.write_bytes(files[FILES["png"]])
-        picture = linked(preview)
+        picture = linked(preview, session)
         if "png" not in wanted:
             files = build_files(plan, wanted, source=source, evidence=evidence)
         archive = _zipped(Path(folder, f"{_stem(explanation, source)}.zip"), files)
-        value = {"picture": picture, **_described(plan, say), "files": _links(Path(folder), files)}
+        value = {"picture": picture, **_described(plan, say), "files": _links(Path(folder), files, session)}
         size = in_words(archive.stat().st_size)
         done = status("done", say(f"{len(files)} files, {size} as one zip."), [])
-        return done, value, gr.update(value=shown(archive), interactive=True)
+        return done, value, gr.update(value=shown(archive, session), interactive=True)
 
 
 def _zipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -258,12 +265,12 @@ def _zipped(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def _links(folder: Path, files: dict[str, bytes]) -> list[dict[str, Any]]:
+def _links(folder: Path, files: dict[str, bytes], session: str) -> list[dict[str, Any]]:
     found = []
     for name, content in files.items():
         path = folder / name
         path.write_bytes(content)
-        found.append({"file": linked(path), "name": name, "words": in_words(len(content))})
+        found.append({"file": linked(path, session), "name": name, "words": in_words(len(content))})
     return found
 
 

@@ -133,3 +133,23 @@ def danet(height=96, width=128, seed=0, *, grid=None, channels=16, features=24, 
             categories=names, labels=dict.fromkeys(("fused", "position", "channel"), labels), cells=cells
         ),
     )
+
+
+def detr(height=96, width=128, seed=0, *, queries=7, heads=2, channels=5, layers=2, others=0):
+    """A detector: object queries that look at the photo, in some layers; and a layer whose queries are finer places."""
+    rng = np.random.default_rng(seed)
+    grid = (height // 32, width // 32)
+
+    def attention(*of_queries, stride=32):
+        return PositionAttention(
+            query=floats(rng, heads, channels, *of_queries),
+            key=floats(rng, heads, channels, *grid, scale=1.5),
+            gamma=1.0,
+            stride=stride,
+            other_key=floats(rng, heads, channels, others) if others else None,
+        )
+
+    objects = {f"decoder.{i}.attention": attention(queries, 1) for i in range(layers)}
+    places = {"reduced.attention": attention(2 * grid[0], 2 * grid[1])}
+    made = bam(height, width, seed)
+    return dataclasses.replace(made, stages=(), predictions=(), cross_attentions={**places, **objects})

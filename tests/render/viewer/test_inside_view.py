@@ -6,6 +6,7 @@ import torch
 from playwright.sync_api import expect
 
 import attnviz
+from tests.observe.own_networks import Vit, seeded
 from tests.render.viewer.viewer_steps import PHONE, colored, differing, pixels
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
@@ -146,6 +147,17 @@ def test_gates_inside_blocks(opened, kind):
     page.locator(".av-view--inside").get_by_label("Module", exact=True).select_option("stage2.block1")
     expect(page.locator(".av-step__symbol").first).to_have_text("F")
     expect(page.locator(".av-step__symbol").last).to_have_text("F'")
+
+
+def test_of_somebody_elses_network_what_is_known_is_shown(opened):
+    found = explained(seeded(Vit, "by hand"))
+    label = next(iter(found.positions))
+    page = shown(opened, found)
+    assert page.locator(".av-step__symbol").all_inner_texts() == ["B", "C", "S"]
+    grid = found.positions[label].grid
+    point(page, 1, 2, grid)
+    share = float(found.positions[label].row(1, 2)[1, 2])
+    expect(card(page, "S").locator(".av-step__here")).to_contain_text(f"here {share:.3g}")
 
 
 def test_it_fits_on_a_phone_and_follows_a_finger(opened, bam):

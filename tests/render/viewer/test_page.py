@@ -7,9 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from attnviz.errors import OptionError
+from attnviz.language import translated
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.page import notebook_html, page, standalone_html
 from attnviz.render.viewer.payload import compare_payload, payload
+from tests.explanations import bam
 from tests.render.viewer import made
 
 
@@ -91,3 +94,32 @@ def test_a_notebook_cell_is_one_isolated_frame():
 def test_a_notebook_shows_an_explanation_by_itself():
     explanation = made.bam()
     assert explanation._repr_html_() == notebook_html(explanation)
+
+
+def test_a_page_in_chinese_tells_its_scripts_before_they_run():
+    explanation = bam()
+    parts = Parts(standalone_html(explanation, language="zh"))
+    assert ("html", {"lang": "zh"}) in parts.tags
+    data, words, script, _ = parts.scripts
+    assert "attnvizWords" in words
+    assert script == viewer_script()
+    titles = [entry["title"] for entry in json.loads(data)["maps"]]
+    assert titles == [translated(entry["title"], "zh") for entry in payload(explanation)["maps"]]
+    assert all(re.search("[一-鿿]", title) for title in titles)
+    assert "lang=&quot;zh&quot;" in notebook_html(explanation, language="zh")
+
+
+def test_a_page_in_an_unknown_language_is_refused():
+    with pytest.raises(OptionError, match="expected a language"):
+        standalone_html(made.bam(), language="xx")
+
+
+def test_a_chinese_page_reads_chinese_in_a_browser(new_page, tmp_path):
+    file = tmp_path / "viewer.html"
+    file.write_text(standalone_html(made.danet(), language="zh"), encoding="utf-8")
+    page = new_page({"width": 1440, "height": 900})
+    page.goto(file.as_uri())
+    page.locator("#viewer[data-ready='1']").wait_for()
+    text = page.locator("#viewer").inner_text()
+    assert translated("Position attention", "zh") in text
+    assert not re.search(r"Map opacity|Where it looks|of its attention", text)

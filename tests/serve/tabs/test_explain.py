@@ -12,7 +12,7 @@ from attnviz.serve import requests
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs import explain as tab
 
-ANNA = SimpleNamespace(session_hash="anna")
+ANNA = SimpleNamespace(session_hash="anna", headers={})
 
 
 @pytest.fixture

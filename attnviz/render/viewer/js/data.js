@@ -29,6 +29,7 @@ function contents(payload) {
     maps,
     stages: payload.stages.map((stage) => readStage(stage, maps)),
     positions: payload.positions.map(readPosition),
+    cross: payload.cross.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
     modules: payload.modules.map(readModule),
     channelGates: payload.channel_gates.map(readChannelGate),

@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.js";
 import { number, percent } from "./format.js";
-import { t } from "./language.js";
+import { t, word } from "./language.js";
 
 const SHORT = { uniform: t`Even`, centre: t`Centre prior`, shuffled: t`Shuffled weights` };
 const JUDGED = ["deletion_area", "insertion_area", "road", "infidelity", "sensitivity"];
@@ -112,7 +112,7 @@ export function agreement({ maps }, measures) {
 export function positions(all, measures) {
   const tables = all.map((one) => {
     const rows = QUERY.filter((name) => one[name] !== null).map((name) => [capital(measures[name].title), shown(one[name]), measures[name].compare]);
-    return table(captioned(t`${capital(one.label)}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
+    return table(captioned(t`${word(capital(one.label))}.`, one.verdict), [t`Number`, t`This photo`, t`To compare`], rows);
   });
   return [el("div", { class: "av-tables" }, tables), el("ul", { class: "av-definitions" }, definitions(QUERY, measures))];
 }

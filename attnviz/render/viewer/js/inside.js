@@ -11,6 +11,7 @@ import { t } from "./language.js";
 import { cellAt, createPicture, placeBox } from "./picture.js";
 import { moved } from "./query.js";
 import { createAnnouncer } from "./readout.js";
+import { readPosition } from "./softmax.js";
 
 const LEAP = 8;
 const BRANCHES = { channel: t`Which channels`, spatial: t`Which places` };
@@ -25,7 +26,7 @@ export function insideView(context) {
   const show = (module) => {
     const from = shown && shown.place;
     if (shown) shown.end();
-    shown = drawModule(context, module, from, box);
+    shown = drawModule(context, module, from, box, () => show(module));
   };
   const first = known(settings.get("site")) || known(data.first_position) || data.modules.at(-1);
   const list = chooser({ label: t`Module`, options, value: first.label, onChange: (label) => show(known(label)), signal });
@@ -40,10 +41,10 @@ export function insideView(context) {
 }
 
 /** Fills the box with one module; `end` stops it from answering, `from` is the place that was followed before. */
-function drawModule(context, module, from, box) {
+function drawModule(context, module, from, box, again) {
   const life = new AbortController();
   context.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
-  const position = context.data.positions.find(({ label, ready }) => label === module.label && ready) || null;
+  const position = positionOf(context, module, () => !life.signal.aborted && again());
   const place = createPlace(module.grid || [1, 1], from, life.signal);
   const inner = { ...context, signal: life.signal, module, position, place, channel: "all" };
   const photo = createPhoto(inner);
@@ -66,6 +67,19 @@ function drawModule(context, module, from, box) {
   box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards));
   draw();
   return { place, end: () => life.abort() };
+}
+
+/** The position attention of a module, null where it has none; one that the page has yet to send is drawn `then`. */
+function positionOf({ data, load }, { label }, then) {
+  const at = data.positions.findIndex((position) => position.label === label);
+  if (at < 0) return null;
+  if (data.positions[at].ready) return data.positions[at];
+  const put = (sent) => {
+    data.positions[at] = readPosition(sent);
+    then();
+  };
+  load(data.id, label).then(put, () => null); // without it the pictures of rows stay empty
+  return null;
 }
 
 /** The cards in the order of computing: two branches side by side, what is before and after them across. */

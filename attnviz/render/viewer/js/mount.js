@@ -2,6 +2,7 @@
 
 import { channelView } from "./channel.js";
 import { compareView } from "./compare.js";
+import { crossView } from "./cross.js";
 import { readPayload } from "./data.js";
 import { el, freshId } from "./dom.js";
 import { evidenceView } from "./evidence.js";
@@ -18,7 +19,7 @@ import { sitesView } from "./site_list.js";
 import { lacking, VIEW_LABELS } from "./views.js";
 import { UNTRAINED } from "./wording.js";
 
-const MAKERS = { stages: stagesView, position: positionView, channel: channelView, inside: insideView, sites: sitesView, evidence: evidenceView, compare: compareView };
+const MAKERS = { stages: stagesView, position: positionView, cross: crossView, channel: channelView, inside: insideView, sites: sitesView, evidence: evidenceView, compare: compareView };
 const alone = () => Promise.reject(new Error(t`it was left out, and there is no server to ask`));
 
 const mounted = new WeakMap(); // element -> the viewer in it
@@ -29,8 +30,8 @@ const mounted = new WeakMap(); // element -> the viewer in it
  * @param element Gets the class "attnviz"; what it held is replaced.
  * @param payload As made by attnviz.render.viewer.payload; {left, right} for two; {families:
  *   [{family, explanation}]} for a column each; null shows that there is nothing yet.
- * @param options view: "stages", "position", "channel", "evidence", "compare" or "all" (tabs; the default); heading: show the
- *   model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
+ * @param options view: "stages", "position", "cross", "channel", "inside", "evidence", "compare" or "all" (tabs; the default);
+ *   heading: show the model's name; theme: "auto", "light" or "dark"; pins: [[row, column], ...]; link: viewers with the same link share
  *   their looks; load(id, label): a promise of an entry of `positions` that the payload with this id does not
  *   carry; any setting of settings.js, instead of what the payload begins with.
  * The element sends "attnviz-pins" {mode, pins: [{number, row, column}]} whenever the pins or the mode change; rows and
@@ -145,7 +146,7 @@ function viewsOf(context, data, letter) {
 
 function missing({ model }, view) {
   const maps = t`attention maps along its trunk`;
-  const what = { stages: maps, position: t`position attention`, channel: t`channel attention`, inside: t`attention module whose inside was kept`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
+  const what = { stages: maps, position: t`position attention`, cross: t`cross attention`, channel: t`channel attention`, inside: t`attention module whose inside was kept`, sites: t`attention`, evidence: t`measured evidence`, compare: maps }[view];
   return el("p", { class: "av-empty" }, t`${model.name} has no ${what}.`);
 }
 

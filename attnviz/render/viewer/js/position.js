@@ -14,7 +14,7 @@ import { createPinPanels, mark } from "./pinpanels.js";
 import { predictionList } from "./predictions.js";
 import { moved, Query } from "./query.js";
 import { besideLine, classLine, createAnnouncer, peakLine } from "./readout.js";
-import { readPosition } from "./softmax.js";
+import { createLoader } from "./loader.js";
 import { barSentence, gammaSentence } from "./wording.js";
 
 const SCALINGS = [
@@ -48,7 +48,7 @@ export function positionView(context) {
   };
   const modes = createModes((value) => shown && shown.query.setMode(value), signal);
   const busy = el("p", { class: "av-meta av-busy", role: "status" });
-  const loader = createLoader(context, split, busy, (position, chosen) => {
+  const loader = createLoader(context, data.positions, split, busy, (position, chosen) => {
     modes.offer(position);
     show(headOf(position, chosen), attentionSentence(position, chosen));
     modes.set(shown.query.mode);
@@ -73,32 +73,6 @@ export function positionView(context) {
     busy,
     split,
   );
-}
-
-/** Shows an attention, at once where its numbers are here, else as soon as the page has sent them. */
-function createLoader({ data, signal, load }, split, busy, show) {
-  let latest = 0;
-  return async (label, head) => {
-    const turn = (latest += 1);
-    const at = data.positions.findIndex((position) => position.label === label);
-    const late = () => turn !== latest || signal.aborted;
-    if (!data.positions[at].ready) {
-      busy.textContent = t`Fetching ${data.positions[at].title} …`;
-      split.setAttribute("aria-busy", "true");
-      try {
-        data.positions[at] = readPosition(await load(data.id, label));
-      } catch (error) {
-        if (late()) return;
-        busy.textContent = t`${data.positions[at].title} cannot be had: ${error.message}`;
-        split.removeAttribute("aria-busy");
-        return;
-      }
-      if (late()) return;
-    }
-    busy.textContent = "";
-    split.removeAttribute("aria-busy");
-    show(data.positions[at], head);
-  };
 }
 
 /** What is shown of an attention; where the class token or another looks, only where there is one. */

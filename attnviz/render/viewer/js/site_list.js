@@ -13,6 +13,7 @@ const KINDS = {
   effective_gain: t`Effective gain`,
   spatial_logit: t`Spatial logit`,
   position: t`Position attention`,
+  cross: t`Cross attention`,
 };
 
 /** Every site: [{label, view, kind, size, stride, values}], in words, in the order of their labels. */
@@ -41,7 +42,15 @@ export function everySite(data) {
     stride: position.stride,
     values: "",
   }));
-  return [...maps, ...gates, ...attentions].sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true }));
+  const crossing = data.cross.map((position) => ({
+    label: position.label,
+    view: "cross",
+    kind: KINDS.cross,
+    size: t`${position.queries[0] * position.queries[1]} queries, ${position.grid[0]} × ${position.grid[1]}`,
+    stride: position.stride,
+    values: "",
+  }));
+  return [...maps, ...gates, ...attentions, ...crossing].sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true }));
 }
 
 /** Those in which every word of a search occurs, in label, kind or size; "stride 16" is one word. */

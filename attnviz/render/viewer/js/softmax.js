@@ -8,28 +8,30 @@ import { floats, halves } from "./decode.js";
  */
 export function readPosition(entry) {
   const count = entry.grid[0] * entry.grid[1];
+  const queries = entry.queries ? entry.queries[0] * entry.queries[1] : count; // of a cross attention: another number
   const base = { ...entry, count };
   if (entry.kind === "rollout") return entry.matrix ? { ...base, ready: true, ...dense(entry, count) } : { ...base, ready: false };
   if (entry.query === null) return { ...base, ready: false };
-  const heads = readHeads(entry, count);
-  return { ...base, ready: true, ...meanOf(heads, count), head: (n) => ({ ...base, ready: true, ...heads[n] }) };
+  const heads = readHeads(entry, count, queries);
+  return { ...base, ready: true, ...meanOf(heads, Math.max(count, queries)), head: (n) => ({ ...base, ready: true, ...heads[n] }) };
 }
 
-function readHeads(entry, count) {
+function readHeads(entry, count, queries) {
   const { heads = 1, others = 0, channels } = entry;
   const read = (name, size, exact = false) => (entry.dtype === "float16" && !exact ? halves : floats)(entry[name], heads * size);
-  const [query, key] = ["query", "key"].map((name) => read(name, channels * count));
-  const [otherQuery, otherKey] = ["other_query", "other_key"].map((name) => (others ? read(name, channels * others) : null));
-  const lse = read("lse", count, true);
+  const [query, key] = [read("query", channels * queries), read("key", channels * count)];
+  const [otherQuery, otherKey] = ["other_query", "other_key"].map((name) => (others && entry[name] ? read(name, channels * others) : null));
+  const lse = read("lse", queries, true);
   const received = heads > 1 ? read("received_by_head", count, true) : null;
   const part = (all, size, head) => all && all.subarray(head * size, (head + 1) * size);
   return Array.from({ length: heads }, (_, head) => ({
     ...attention({
-      query: part(query, channels * count, head),
+      query: part(query, channels * queries, head),
       key: part(key, channels * count, head),
-      lse: part(lse, count, head),
+      lse: part(lse, queries, head),
       channels,
       count,
+      queries,
       others,
       otherQuery: part(otherQuery, channels * others, head),
       otherKey: part(otherKey, channels * others, head),
@@ -38,18 +40,18 @@ function readHeads(entry, count) {
   }));
 }
 
-/** Rows and columns as the mean over heads: of the softmax, not of the energies. */
-function meanOf(heads, count) {
+/** Rows and columns, of `most` numbers at most, as the mean over heads: of the softmax, not of the energies. */
+function meanOf(heads, most) {
   if (heads.length === 1) {
     const { row, column, token, energies: each, vectors } = heads[0];
     return { row, column, token, energies: each, vectors };
   }
-  const one = new Float32Array(count);
+  const one = new Float32Array(most);
   const mean = (name) => (at, out) => {
     out.fill(0);
     for (const head of heads) {
       head[name](at, one);
-      for (let j = 0; j < count; j += 1) out[j] += one[j] / heads.length;
+      for (let j = 0; j < out.length; j += 1) out[j] += one[j] / heads.length;
     }
     return largest(out);
   };
@@ -86,13 +88,13 @@ function largest(values) {
 /**
  * Rows and columns of the attention of one head.
  *
- * @param {Float32Array} query (channels, count), C order: each channel's locations lie side by side, so both loops stream.
+ * @param {Float32Array} query (channels, queries), C order: each channel's locations lie side by side, so both loops stream.
  * @param {Float32Array} key (channels, count).
- * @param {Float32Array} lse (count), logarithm of each query's softmax denominator.
+ * @param {Float32Array} lse (queries), logarithm of each query's softmax denominator.
  * @param {number} others Tokens that are no locations but have a share: otherQuery and otherKey are (channels, others).
  */
-export function attention({ query, key, lse, channels, count, others = 0, otherQuery = null, otherKey = null }) {
-  const energy = new Float64Array(count);
+export function attention({ query, key, lse, channels, count, queries = count, others = 0, otherQuery = null, otherKey = null }) {
+  const energy = new Float64Array(Math.max(count, queries));
   const beside = new Float64Array(others);
 
   /** Where the query `at` of `from` (channels, size) looks. Written into `out`; returns the largest weight. */
@@ -115,16 +117,16 @@ export function attention({ query, key, lse, channels, count, others = 0, otherQ
   }
 
   /** Where location `at` looks: sums to 1 less what falls on other tokens. */
-  const row = (at, out) => look(query, count, at, out);
+  const row = (at, out) => look(query, queries, at, out);
 
   /** Where a token looks that is no location. */
   const token = (number, out) => look(otherQuery, others, number, out);
 
   /** Who looks at location `at`: each in [0, 1]. Written into `out`; returns the largest weight. */
   function column(at, out) {
-    energies(key, count, query, count, at, channels, energy);
+    energies(key, count, query, queries, at, channels, energy);
     let most = 0;
-    for (let i = 0; i < count; i += 1) {
+    for (let i = 0; i < queries; i += 1) {
       const weight = Math.exp(energy[i] - lse[i]);
       out[i] = weight;
       if (weight > most) most = weight;

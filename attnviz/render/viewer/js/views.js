@@ -6,6 +6,7 @@ import { t } from "./language.js";
 export const VIEW_LABELS = Object.freeze({
   stages: t`Coarse to fine`,
   position: t`Position attention`,
+  cross: t`Cross attention`,
   channel: t`Channel attention`,
   inside: t`Inside the module`,
   sites: t`Sites`,

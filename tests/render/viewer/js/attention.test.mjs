@@ -50,6 +50,20 @@ test("rows and columns by hand: q = (1, 2), k = (0, ln 3)", () => {
   near(out, [0.75, 0.9]);
 });
 
+test("three queries of their own look at two places: q = (0, 1, 2), k = (0, ln 3)", () => {
+  const query = Float32Array.from([0, 1, 2]);
+  const key = Float32Array.from([0, Math.log(3)]);
+  const lse = Float32Array.from([Math.log(2), Math.log(4), Math.log(10)]);
+  const cross = attention({ query, key, lse, channels: 1, count: 2, queries: 3 });
+  const [row, column] = [new Float32Array(2), new Float32Array(3)];
+  for (const [at, expected] of [[0, [0.5, 0.5]], [1, [0.25, 0.75]], [2, [0.1, 0.9]]]) {
+    assert.ok(Math.abs(cross.row(at, row) - expected[1]) < 1e-6);
+    near(row, expected);
+  }
+  assert.ok(Math.abs(cross.column(1, column) - 0.9) < 1e-6);
+  near(column, [0.5, 0.75, 0.9]);
+});
+
 for (const channels of [1, 3, 4, 7, 16]) {
   test(`every row and column of a seeded ${channels}-channel case equals the whole matrix`, () => {
     const count = 23;

@@ -236,15 +236,17 @@ test("every site is listed once in the order of its number, and found by any wor
     maps: new Map([map("layer10.gate", "spatial_gate"), map("layer2.gate", "spatial_gate"), map("x.received", "position_received")]),
     channelGates: [{ label: "layer2.se", count: 16, stride: 4, extent: range }],
     positions: [{ label: "x", kind: "attention", grid: [2, 3], heads: 4, stride: 16 }, { label: "rollout", kind: "rollout", grid: [2, 3], heads: 1 }],
+    cross: [{ label: "y", kind: "cross", grid: [2, 3], queries: [7, 1], heads: 2, stride: 16 }],
   };
   const sites = everySite(data);
-  assert.deepEqual(sites.map(({ label, view }) => [label, view]), [["layer2.gate", "stages"], ["layer2.se", "channel"], ["layer10.gate", "stages"], ["x", "position"]]);
+  assert.deepEqual(sites.map(({ label, view }) => [label, view]), [["layer2.gate", "stages"], ["layer2.se", "channel"], ["layer10.gate", "stages"], ["x", "position"], ["y", "cross"]]);
   assert.equal(sites[3].size, "2 × 3, 4 heads");
+  assert.equal(sites[4].size, "7 queries, 2 × 3");
   const found = (search) => matching(sites, search).map(({ label }) => label);
   assert.deepEqual(found("LAYER2 spatial"), ["layer2.gate"]);
-  assert.deepEqual(found("  stride 16 "), ["x"]);
+  assert.deepEqual(found("  stride 16 "), ["x", "y"]);
   assert.deepEqual(found("layer2 nothing"), []);
-  assert.equal(found("").length, 4);
+  assert.equal(found("").length, 5);
 });
 
 test("two layers begin with the one that is shown first, and one payload's maps before what must be fetched", () => {
