@@ -56,6 +56,7 @@ docs: $(TOOLS) ## write reference, questions and gallery again, draw the house, 
 	@$(PY) -m docs.make_questions
 	@$(PY) -m docs.make_gallery
 	@$(PY) -m docs.make_inside
+	@$(PY) -m docs.make_colors
 	@$(PY) -m docs.make_llms
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 

@@ -20,6 +20,7 @@ PAGES = {
     ),
     "Understand it": (
         "docs/what-the-maps-mean.md",
+        "docs/colors-and-cells.md",
         "docs/inside.md",
         "docs/evidence.md",
         "docs/own-networks.md",
