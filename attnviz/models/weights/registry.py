@@ -55,7 +55,7 @@ def list_models() -> dict[str, ModelCard]:
     Example:
         >>> import attnviz
         >>> [name for name, card in attnviz.list_models().items() if card.status == "shipped"]
-        ['bam_resnet18', 'bam_resnet18_w32', 'danet_resnet18_w32_camvid']
+        ['bam_resnet18', 'bam_resnet18_w32', 'danet_resnet18', 'danet_resnet18_w32_camvid', 'sge_resnet18']
     """
     found: dict[str, ModelCard] = {}
     for path in _shipped_cards():
