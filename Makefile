@@ -48,6 +48,7 @@ bench: $(TOOLS) ## what explaining costs, beside the bare forward pass
 	@$(PY) -m benchmarks.bench $(BENCH_ARGS)
 	@$(PY) -m benchmarks.page_latency
 	@$(PY) -m benchmarks.watching
+	@$(PY) -m benchmarks.peers
 
 docs: $(TOOLS) ## write reference, questions and gallery again, draw the house, and build the site in site/
 	@$(PY) -m docs.make_api_page

@@ -13,6 +13,7 @@ from attnviz.inputs.decode import Source, decode
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, plan, preprocess
 from attnviz.models.own.load import given_network, names_network, shared_network
+from attnviz.models.own.running import said_plainly
 from attnviz.models.sites import names_sites
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, shared_model
@@ -140,7 +141,7 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
 
     Raises:
         DeviceError: The run would take more memory than is free.
-        ModelError: The network computed something that is not a number.
+        ModelError: The network failed, or computed something that is not a number.
         OptionError: No prediction is to be kept.
     """
     _check_top(top)
@@ -150,6 +151,8 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
         x, network_image, geometry = preprocess(ready.photo, ready.preprocessing, min_size=card.min_size)
     with _timed(seconds, "forward"), ExitStack() as stack:
         steps = stack.enter_context(watching_steps(loaded.net)) if ready.inside else None
+        if card.status == "own":
+            stack.enter_context(said_plainly(card.name, geometry.network_size))
         selected = record_selected(loaded.net, x, ready.sites)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
     collect.check_finite(selected.recording, card.name)

@@ -93,9 +93,9 @@ def _parts(rows: int, part: int) -> Iterator[list[PhotoRef]]:
         yield [PhotoRef(f"/photos/{number:09d}.jpg") for number in range(start, min(start + part, rows))]
 
 
-def resident() -> int:
-    """Memory of this process now, MB; the largest so far where the system does not tell."""
-    status = Path("/proc/self/statm")
+def resident(process: int | str = "self") -> int:
+    """Memory of a process now, MB; where the system does not tell, the largest so far, of this one."""
+    status = Path(f"/proc/{process}/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * resource.getpagesize() >> 20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

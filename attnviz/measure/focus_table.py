@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from attnviz.errors import InputError
+from attnviz.errors import InputError, OptionError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.measure.definitions import FOCUS
 from attnviz.reduce import focus, ranking
@@ -78,6 +78,22 @@ class FocusTable(Sequence[MapFocus]):
         return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     __repr__ = __str__
+
+
+def box_of(text: str) -> Box:
+    """A box as people write it.
+
+    Args:
+        text: ``"LEFT,TOP,RIGHT,BOTTOM"`` in photo pixels.
+
+    Raises:
+        OptionError: It is no four numbers.
+    """
+    try:
+        left, top, right, bottom = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise OptionError(f"expected a box LEFT,TOP,RIGHT,BOTTOM in photo pixels, got {quoted(text)}") from error
+    return left, top, right, bottom
 
 
 def focus_of(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from attnviz.errors import AttnvizError, InputError, ModelError, quoted, reason
+from attnviz.errors import AttnvizError, InputError, ModelError, quoted
 from attnviz.inputs.geometry import Geometry
 from attnviz.inputs.preprocess import preprocess
 from attnviz.measure import fixations as gaze
-from attnviz.measure.datasets import Item, Points
+from attnviz.measure.datasets import Item, Points, as_mask, mask_numbers
 from attnviz.measure.effects import classes_of, probabilities
 from attnviz.measure.focus_table import cover_of, mass_of, measured_maps, numbers_of
 from attnviz.measure.interventions import answer, interventions_on
@@ -175,20 +175,16 @@ def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN
     if item.mask is None or task == "segmentation":
         return None
     pixels = _picture(item, geometry)
-    mask = pixels * 2 > pixels.max() if pixels.any() else np.zeros(pixels.shape, bool)
+    mask = as_mask(pixels)
     return lambda grid: cover_of(geometry, grid, mask=mask)
 
 
 def _picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:
-    """A mask's numbers, (H, W) of the photo's size, as they are in the file: of a palette the numbers, not colours."""
-    try:
-        with Image.open(item.mask) as opened:  # type: ignore[arg-type] # asked for where there is one
-            pixels = np.array(opened if opened.mode in ("L", "P", "1", "I", "I;16") else opened.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"expected a mask for {quoted(item.name)}, got: {reason(error)}") from error
+    """A mask's numbers, (H, W) of the photo's size."""
+    pixels = mask_numbers(item.mask)  # type: ignore[arg-type] # asked for where there is one
     if pixels.shape != geometry.photo_size:
         raise InputError(f"expected a mask of {geometry.photo_size} for {quoted(item.name)}, got {pixels.shape}")
-    return pixels.astype(np.int64)
+    return pixels
 
 
 def _label_picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ SiteKind = Literal[
 View = Literal["stages", "position", "cross", "channel"]
 VIEWS: tuple[View, ...] = get_args(View)
 _SHOWN_IN: dict[View, frozenset[SiteKind]] = {
-    "stages": frozenset({"effective_gain", "spatial_gate", "group_gate"}),
+    "stages": frozenset({"effective_gain", "spatial_gate", "group_gate", "gate"}),
     "position": frozenset({"query"}),
     "cross": frozenset({"cross_query"}),
     "channel": frozenset({"channel_matrix", "channel_gate"}),

@@ -162,7 +162,7 @@ def _walk_of_unknown(net: nn.Module, size: tuple[int, int]) -> _Walk:
     """The walk of somebody's own network; nothing where it cannot be copied or run without numbers."""
     try:
         return _walk(net, size)
-    except Exception:
+    except (Exception, SystemExit):  # it is anybody's network
         return _Walk(0, 0, 0)
 
 

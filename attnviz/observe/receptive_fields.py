@@ -123,7 +123,7 @@ def _walk(
                 _note(modules[point.path], point, watch, fields, exact=named)
         with torch.no_grad(), watch:
             shapes(picture)
-    except Exception:  # it may do anything, such as asking for numbers
+    except (Exception, SystemExit):  # it may do anything, such as asking for numbers
         if named:
             raise
         return {}

@@ -5,7 +5,6 @@ from functools import cache
 from attnviz.language import DEFAULT_LANGUAGE, Say, catalogue, speaker
 from attnviz.render.fallback_font import fallback_font
 
-_PRINTED = ("results", "figures", "evidence")  # sections of the catalogue
 _FIRST_OTHER = "\u2e80"  # of the letters that the figures' own font lacks: radicals, kana, hangul, Chinese characters
 
 
@@ -24,8 +23,8 @@ def figure_speaker(language: str) -> Say:
 
 @cache
 def _can_be_drawn(language: str) -> bool:
-    """Whether there is a font with all letters that the catalogue prints on figures."""
-    printed = (words for name in _PRINTED for words in catalogue(language).get(name, {}).values())
+    """Whether there is a font with all letters of the catalogue: any of its sentences may come to stand on a figure."""
+    printed = (words for section in catalogue(language).values() for words in section.values())
     letters = {ord(letter) for words in printed for letter in words if letter >= _FIRST_OTHER}
     font = fallback_font() if letters else None
     return not letters or (font is not None and letters <= font.characters)

@@ -13,6 +13,7 @@ from attnviz.position_attention import PositionAttention, attention_title
 from attnviz.reduce.rollout import LABEL as ROLLOUT
 from attnviz.reduce.rollout import Rollout, layers_of, rollout_of
 from attnviz.render.figure_options import MAX_PANELS
+from attnviz.render.head_panels import head_names
 from attnviz.render.panel_fields import field_of_panel
 from attnviz.results import (
     AttentionMap,
@@ -85,7 +86,7 @@ def panel_names(explanation: Explanation, pins: int = 2) -> tuple[str, ...]:
 
 
 def all_panels(explanation: Explanation, pins: Pins) -> tuple[Panel, ...]:
-    """Every panel of `panel_names`, to choose from: of a large network more than one figure has room for.
+    """Every panel of `panel_names` and `head_names`, to choose from: more than one figure has room for.
 
     Args:
         explanation: What there is to show.
@@ -94,7 +95,8 @@ def all_panels(explanation: Explanation, pins: Pins) -> tuple[Panel, ...]:
     Raises:
         OptionError: A pin lies where the network saw nothing.
     """
-    return tuple(_panel(explanation, name, pins) for name in panel_names(explanation, len(pins)))
+    names = (*panel_names(explanation, len(pins)), *head_names(explanation, len(pins)))
+    return tuple(_panel(explanation, name, pins) for name in names)
 
 
 def default_panels(explanation: Explanation) -> tuple[str, ...]:

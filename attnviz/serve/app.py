@@ -27,6 +27,7 @@ from attnviz.serve.tabs import evidence as evidence_tab
 from attnviz.serve.tabs import explain as explain_tab
 from attnviz.serve.tabs import export as export_tab
 from attnviz.serve.tabs import layers as layer_parts
+from attnviz.serve.tabs import place as place_parts
 
 __all__ = ["build_ui", "launch_options", "serve"]
 
@@ -60,6 +61,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
             with gr.Column(elem_classes=["page-stage"], scale=1, min_width=300):
                 area = explain_tab.build_result_area()
                 layers = layer_parts.build()
+                place = place_parts.build()
                 tabs_part(TABS)
                 for view in SINGLE_VIEWS:
                     with tab_panel(view):
@@ -76,6 +78,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                     about_tab.build()
         explain_tab.wire(demo, rail, area, sessions)
         layer_parts.wire(layers, sessions)
+        place_parts.wire(demo, place)
         compare_tab.wire(compare, rail, sessions)
         evidence_tab.wire(evidence, area, sessions, measurements)
         batch_tab.wire(batch, rail, sessions, batches)

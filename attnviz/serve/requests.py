@@ -6,19 +6,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+import torch
+
 from attnviz import pipeline
-from attnviz.errors import DownloadError, OptionError, UnknownModelError, quoted
+from attnviz.errors import AttnvizError, DownloadError, OptionError, UnknownModelError, quoted
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import ResizeMode
 from attnviz.models.families import families_here
+from attnviz.models.own.running import said_plainly
+from attnviz.models.sites import names_sites, views_of
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, list_models
 from attnviz.observe.cost import free_memory, in_words
+from attnviz.observe.discover import record_found
 from attnviz.pipeline import Forecast
 from attnviz.results import Explanation
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence, Progress
+    from attnviz.measure.focus_table import Box
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
 _LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
@@ -66,7 +72,24 @@ def offer(networks: Sequence[LoadedModel]) -> None:
             raise OptionError(f"expected networks with names of their own, got {quoted(network.card.name)} twice")
         taken.add(network.card.name)
     _own.clear()
-    _own.update({network.card.name: network for network in networks})
+    _own.update({network.card.name: _with_views(network) for network in networks})
+
+
+def _with_views(network: LoadedModel) -> LoadedModel:
+    """The network with the views on its card that there is something to show in: of one without sites what is found.
+
+    A network that takes no such picture keeps the card that it has; the first photo will say why.
+    """
+    card = network.card
+    if card.views or names_sites(network.net):
+        return network
+    side = card.preprocessing.size
+    try:
+        with said_plainly(card.name, (side, side)):
+            watched = record_found(network.net, torch.zeros(1, 3, side, side)).watched
+    except AttnvizError:
+        return network
+    return replace(network, card=replace(card, views=views_of(watched)))
 
 
 def known_models() -> dict[str, ModelCard]:
@@ -154,11 +177,12 @@ def run(ready: Forecast) -> Explanation:
         return pipeline.run(replace(ready, inside=True))
 
 
-def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":
+def measure(explanation: Explanation, box: "Box | None" = None) -> "Generator[Progress, None, Evidence]":
     """Measure the attention of an explanation; waits for its turn at each step, so that others are explained meanwhile.
 
     Args:
         explanation: Of a photo, by a network that the page offers.
+        box: (left, top, right, bottom) of an object in photo pixels; None: none is known.
 
     Yields:
         How far it is.
@@ -174,7 +198,7 @@ def measure(explanation: Explanation) -> "Generator[Progress, None, Evidence]":
 
     name = explanation.model.name
     model = _own.get(name, name)
-    steps = evidence_steps(explanation.photo, model, preprocessing=explanation.preprocessing)
+    steps = evidence_steps(explanation.photo, model, box=box, preprocessing=explanation.preprocessing)
     with closing(steps):
         while True:
             with _turn:

@@ -64,6 +64,15 @@ def _paths(value: object) -> Iterator[str]:
         yield from _paths(part)
 
 
+def place_of(demo: gr.Blocks, session: str) -> int | None:
+    """How many requests come before a visitor's, those included that run now; None where none of theirs waits."""
+    for line in demo._queue.event_queue_per_concurrency_id.values():
+        for rank, event in enumerate(line.queue):
+            if event.session_hash == session:
+                return rank + int(line.current_concurrency)
+    return None
+
+
 async def forget_visitor(demo: gr.Blocks, session: str) -> None:
     """Drop what Gradio keeps of a visitor whose page was closed: requests, answers nobody will fetch, values.
 

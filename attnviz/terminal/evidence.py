@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of photos.", show_default=False)]
 Box = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="An object, photo pixels: do the maps find it?")]
+Mask = Annotated[Path | None, typer.Option(help="The same as a picture of the photo's size, bright on the object.")]
 Figures = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the numbers (JSON) and two figures.")]
 Formats = Annotated[list[str], typer.Option("--format", "-f", help="Of the figures: png, pdf, svg, with commas.")]
 
@@ -43,14 +44,18 @@ def show_evidence(
     size: network.Size = None,
     resize_mode: options.ResizeMode = None,
     box: Box = None,
+    mask: Mask = None,
 ) -> None:
     """Does the attention focus, does it matter, is it faithful? Measured on a photo, with baselines and a verdict."""
+    from attnviz.measure.datasets import as_mask, mask_numbers
     from attnviz.measure.evidence import Progress, evidence
+    from attnviz.measure.focus_table import box_of
 
     asked = NetworkRequest(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
     )
-    chosen = None if box is None else _box(box)
+    chosen = None if box is None else box_of(box)
+    inside = None if mask is None else as_mask(mask_numbers(mask))
     drawn = _drawn(formats)
     folder = None if out is None else _folder(out)
     with progress_bar("evidence") as update:
@@ -59,7 +64,7 @@ def show_evidence(
             update(step.share, 1.0, step.what)
 
         loaded = requested_network(asked)
-        found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, progress=told)
+        found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, mask=inside, progress=told)
     if folder is not None:
         write_files(folder, evidence_files(found, drawn))
     if as_json:
@@ -130,14 +135,6 @@ def _folder(out: Path) -> Path:
         return make_folder(out)
     except ExportError as error:
         refuse(error, code=WRONG_USAGE)
-
-
-def _box(text: str) -> tuple[float, float, float, float]:
-    try:
-        left, top, right, bottom = (float(number) for number in text.split(","))
-    except ValueError as error:
-        raise OptionError(f"expected --box LEFT,TOP,RIGHT,BOTTOM in photo pixels, got {text!r}") from error
-    return left, top, right, bottom
 
 
 def _drawn(formats: Sequence[str]) -> tuple[str, ...]:

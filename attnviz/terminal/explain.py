@@ -110,20 +110,22 @@ def _one(
     photo: str, request: ExplainRequest, loaded: "LoadedModel", *, looks: "FigureOptions", folder: Path
 ) -> dict[str, Any]:
     """Explain one photo and write its files: what is printed about it."""
+    from attnviz.models.own.running import printing_aside
     from attnviz.pipeline import explain
     from attnviz.render.caption import findings
     from attnviz.save.export import export
     from attnviz.save.manifest import PhotoSource
 
     try:
-        explanation = explain(
-            Path(photo),
-            loaded,
-            size=request.network.size,
-            resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
-            top=request.top,
-            inside="html" in request.formats,
-        )
+        with printing_aside():
+            explanation = explain(
+                Path(photo),
+                loaded,
+                size=request.network.size,
+                resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
+                top=request.top,
+                inside="html" in request.formats,
+            )
         real = make_folder(folder, within=request.out)
         measured = _measured(photo, request, loaded) if request.evidence else None
         source = PhotoSource.of(photo)

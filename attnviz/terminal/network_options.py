@@ -75,11 +75,13 @@ def requested_network(request: NetworkRequest) -> "LoadedModel":
         OptionError: A choice that weights known by name do not have.
     """
     from attnviz.models.own.load import load_network, names_network
+    from attnviz.models.own.running import printing_aside
     from attnviz.models.weights.registry import DEFAULT_MODEL, load_model
 
     name, choices = request.model or DEFAULT_MODEL, request.choices
     if names_network(name):
-        return load_network(name, size=request.size, device=request.device, **choices)  # type: ignore[arg-type]
+        with printing_aside():
+            return load_network(name, size=request.size, device=request.device, **choices)  # type: ignore[arg-type]
     if choices:
         option = next(iter(choices)).replace("_", "-")
         raise OptionError(f"expected --model {_FORMS} for --{option}, got {name}")

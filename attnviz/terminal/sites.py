@@ -33,6 +33,7 @@ def print_sites(
     as_json: explain_options.AsJson = False,
 ) -> None:
     """List the attention of a network, found by what it computes: gates, position attention, and where in the code."""
+    from attnviz.models.own.running import printing_aside
     from attnviz.observe.discover import find_attention
 
     request = NetworkRequest(
@@ -40,7 +41,8 @@ def print_sites(
     )
     loaded = requested_network(request)
     x = _input(loaded, photo, size)
-    found = find_attention(loaded.net, x)
+    with printing_aside():
+        found = find_attention(loaded.net, x)
     say(_document(loaded, x, found) if as_json else str(found))
 
 

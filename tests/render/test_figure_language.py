@@ -45,8 +45,8 @@ def categories_of(explanation):
 
 @pytest.fixture(scope="session")
 def font_of_the_catalogue(tmp_path_factory):
-    """A font with every Chinese letter that figures print."""
-    words = "".join(words for name in ("results", "figures", "page") for words in catalogue("zh")[name].values())
+    """A font with every Chinese letter that may come to stand on a figure."""
+    words = "".join(words for section in catalogue("zh").values() for words in section.values())
     letters = "".join(sorted({letter for letter in words if letter >= "\u2e80"}))
     return font_of(letters, "Catalogue", tmp_path_factory.mktemp("font") / "catalogue.ttf")
 
@@ -110,7 +110,7 @@ def test_without_a_font_a_figure_is_english(no_letters):
 
 
 def test_a_font_that_lacks_a_letter_does_not_do(monkeypatch):
-    letters = {ord(c) for name in ("results", "figures") for words in catalogue("zh")[name].values() for c in words}
+    letters = {ord(c) for section in catalogue("zh").values() for words in section.values() for c in words}
     font = FallbackFont("Almost", None, frozenset(letters - {ord("图")}))
     monkeypatch.setattr(figure_language, "fallback_font", lambda: font)
     figure_language._can_be_drawn.cache_clear()

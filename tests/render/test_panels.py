@@ -4,6 +4,7 @@ import pytest
 from attnviz.errors import OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.reduce.rollout import rollout_of
+from attnviz.render.head_panels import head_names
 from attnviz.render.panels import GROUPS, all_panels, default_pins, panel_names, pin_cell, resolve
 from tests.explanations import SECOND, attention, bam, danet, gated, two_attentions, vit
 
@@ -222,7 +223,22 @@ def test_without_a_class_token_there_is_none_to_show():
 
 
 def test_every_panel_that_is_listed_can_be_drawn():
-    assert len(all_panels(vit(), ((70.0, 20.0),))) == len(panel_names(vit(), 1))
+    assert len(all_panels(vit(), ((70.0, 20.0),))) == len(panel_names(vit(), 1)) + len(head_names(vit(), 1))
+
+
+def test_single_heads_are_offered_of_all_layers_where_there_are_few_and_else_of_the_last():
+    explanation = vit(layers=4, heads=3, others=2)
+    names = head_names(explanation, 1)
+    ways = ("token:1", "row:1", "column:1", "received")
+    assert list(names) == [f"blocks.3.attn.attention.head{head}.{way}" for head in range(3) for way in ways]
+    offered = {panel.name: panel for panel in all_panels(explanation, ((70.0, 20.0),))}
+    for head in range(3):
+        values = offered[f"blocks.3.attn.attention.head{head}.received"].values
+        assert np.array_equal(values, explanation.positions["blocks.3.attn.attention"].head(head).received)
+    few = vit(layers=2, heads=3, others=0)
+    assert len(head_names(few, 2)) == 2 * 3 * 5
+    assert not [name for name in head_names(few) if "token" in name]
+    assert head_names(danet()) == ()
 
 
 def test_networks_that_count_no_stages_have_one_for_each_size_of_features():

@@ -52,6 +52,8 @@ def test_what_is_dropped_of_a_visitor_is_where_gradio_keeps_it():
     assert set(vars(SessionState(demo))) >= {"blocks_config", "config_values"}
     assert set(vars(demo.state_holder)) >= {"session_data", "time_last_used"}
     assert set(vars(demo._queue)) >= {"pending_messages_per_session", "pending_event_ids_session", "active_jobs"}
+    assert set(vars(gradio.queueing.EventQueue("photo", 1))) >= {"queue", "current_concurrency"}
+    assert "event_queue_per_concurrency_id" in vars(demo._queue)
     assert "self.postprocess_data(" in inspect.getsource(gr.Blocks.process_api)
 
 

@@ -15,6 +15,7 @@ from attnviz.serve.app import build_ui, launch_options
 from attnviz.serve.requests import Choice
 from tests.conftest import free_port
 from tests.observe.own_networks import Se, Trunk, Vit, seeded
+from tests.observe.real_networks import Detr
 
 
 def own(net: nn.Module, name: str, **card) -> LoadedModel:
@@ -52,6 +53,20 @@ def test_they_come_first_in_the_menu_and_are_chosen_first(networks):
     requests.offer(())
     assert requests.first_model() == DEFAULT_MODEL
     assert "my_net.py:build" not in requests.known_models()
+
+
+def test_their_cards_say_which_views_there_will_be(networks):
+    detector = own(seeded(Detr), "my_detr.py:build", preprocessing=Preprocessing(size=64, resize_mode="stretch"))
+    detector.net.place.data = detector.net.place.data[:16]
+    picky = own(seeded(Vit, "sdpa"), "picky.py:build", preprocessing=Preprocessing(size=8))
+    requests.offer([*networks, detector, picky])
+    shows = {m["name"]: m["shows"] for m in requests.model_groups()[0]["models"]}
+    assert shows == {
+        "my_net.py:build": ["channel"],
+        "my_vit.py:build": ["position"],
+        "my_detr.py:build": ["position", "cross"],
+        "picky.py:build": [],  # it takes no picture of 8 x 8 pixels
+    }
 
 
 def test_a_name_that_is_taken_is_refused_and_the_offer_stays(networks):

@@ -1,6 +1,7 @@
 """`attnviz evidence` and `attnviz evaluate` on the command line."""
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -34,6 +35,17 @@ def test_a_verdict_in_words_numbers_and_pictures(tmp_path, photo_path):
             assert min(picture.size) > 100
 
 
+def test_a_mask_is_an_object_too(tmp_path, photo_path, photo):
+    mask = Image.new("L", (photo.shape[1], photo.shape[0]))
+    mask.paste(255, (100, 60, 300, 280))
+    mask.save(tmp_path / "mask.png")
+    result = invoke("evidence", photo_path, "--mask", tmp_path / "mask.png", *QUICK)
+    assert result.exit_code == 0
+    assert "ROC-AUC within rings" in result.stdout
+    both = invoke("evidence", photo_path, "--mask", tmp_path / "mask.png", "--box", "1,1,9,9", *QUICK)
+    assert (both.exit_code, "got both" in both.stderr) == (2, True)
+
+
 def test_figures_for_papers(tmp_path, photo_path):
     result = invoke("evidence", photo_path, "--out", tmp_path, "--format", "pdf,svg", *QUICK)
     assert result.exit_code == 0
@@ -49,7 +61,7 @@ def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path):
     assert sorted(path.name for path in folder.iterdir()) == names
     document = json.loads((folder / "evidence.json").read_text())
     assert document["verdict"][0] in result.stdout
-    assert '"views":["stages","evidence"]' in (folder / "viewer.html").read_text(encoding="utf-8")
+    assert re.search(r'"views":\["stages",[^]]*"evidence"\]', (folder / "viewer.html").read_text(encoding="utf-8"))
 
 
 def test_json_and_nothing_else(photo_path):
@@ -66,6 +78,7 @@ def test_json_and_nothing_else(photo_path):
         (["evidence", "none.jpg", *QUICK], "expected"),
         (["evidence", "PHOTO", "--box", "1,2,3", *QUICK], "LEFT,TOP,RIGHT,BOTTOM"),
         (["evidence", "PHOTO", "--box", "5,5,5,9", *QUICK], "box"),
+        (["evidence", "PHOTO", "--mask", "none.png", *QUICK], "expected a mask"),
         (["evidence", "PHOTO", "--format", "gif", *QUICK], "out of png, pdf, svg"),
         (["evaluate", "nowhere", *QUICK], "folder of photos"),
         (["evaluate", "FOLDER", "--boxes", "none.csv", *QUICK], "CSV file"),

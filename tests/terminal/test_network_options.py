@@ -143,3 +143,16 @@ def test_a_choice_without_a_network_is_refused(choice):
 
 def test_weights_known_by_name_are_loaded_as_ever():
     assert requested_network(NetworkRequest(device="cpu")).card.name == DEFAULT_MODEL
+
+
+def test_what_a_network_prints_is_no_result(tmp_path, cat):
+    file = net_file(tmp_path)
+    text = file.read_text(encoding="utf-8").replace(
+        "        x = self.stem(x)", "        print('noise')\n        x = self.stem(x)", 1
+    )
+    file.write_text("print('noise')\n" + text.replace('"""Somebody\'s network."""', ""), encoding="utf-8")
+    for command in (["explain", cat, "-o", tmp_path / "out", "-f", "npz"], ["sites"]):
+        result = invoke(*command, "--json", "--model", f"{file}:build", *SMALL)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)
+        assert "noise" in result.stderr

@@ -15,7 +15,8 @@ from typing import Any
 
 from torch import nn
 
-from attnviz.errors import ModelError, UnknownModelError, first_line, one_line
+from attnviz.errors import ModelError, UnknownModelError, one_line
+from attnviz.models.own.running import why
 from attnviz.models.own.source import Sourced
 from attnviz.models.weights.registry import was_trained
 
@@ -63,7 +64,7 @@ def _module(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
-        raise ModelError(f"expected {path.name} to run, got {_why(error)}") from error
+        raise ModelError(f"expected {path.name} to run, got {why(error)}") from error
     return module
 
 
@@ -73,11 +74,7 @@ def _called(build: Any, shown: str) -> Any:  # noqa: ANN401 - whatever somebody'
     try:
         return build()
     except (Exception, SystemExit) as error:
-        raise ModelError(f"expected {shown} to make a network when called with nothing, got {_why(error)}") from error
-
-
-def _why(error: BaseException) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
+        raise ModelError(f"expected {shown} to make a network when called with nothing, got {why(error)}") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import nn
 
 from attnviz.errors import ModelError, first_line
 from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.own.running import why
 from attnviz.models.own.source import DEFAULT_SIZE
 
 _STRIDE = 32  # of most networks' last features: sides of a multiple of it lose no pixels at the edge
@@ -41,7 +42,7 @@ def fitted(net: nn.Module, wanted: Preprocessing) -> Fit:
     if problem is not None:
         raise ModelError(
             f"expected a network that takes an RGB picture of {own.size} x {own.size} pixels, got from "
-            f"{type(net).__name__}: {first_line(problem)}; choose the size that it takes"
+            f"{type(net).__name__}: {_said(problem)}"
         ) from problem
     return square, True
 
@@ -66,14 +67,21 @@ def remembered(net: nn.Module, size: int | None = None) -> Fit:
     return known[size]
 
 
-def _refusal(net: nn.Module, height: int, width: int) -> Exception | None:
+def _said(problem: BaseException) -> str:
+    """What a network raised; that another size may do, where sizes can be the reason."""
+    if isinstance(problem, (TypeError, OSError, EOFError, SystemExit, RecursionError)):
+        return why(problem)
+    return f"{first_line(problem)}; choose the size that it takes"
+
+
+def _refusal(net: nn.Module, height: int, width: int) -> BaseException | None:
     """What a network raises for a picture of a size; None where it takes it."""
     parameter = next(net.parameters(), torch.empty(0))
     x = torch.linspace(-1, 1, 3 * height * width).view(1, 3, height, width).to(parameter.device, parameter.dtype)
     try:
         with _evaluating(net), torch.no_grad():
             net(x)
-    except Exception as error:  # it is anybody's network
+    except (Exception, SystemExit) as error:  # it is anybody's network
         return error
     return None
 

@@ -15,6 +15,7 @@ from attnviz.models.own.from_timm import from_timm
 from attnviz.models.own.from_torchvision import from_torchvision
 from attnviz.models.own.from_transformers import from_transformers
 from attnviz.models.own.input_size import fitted, remembered, size_of
+from attnviz.models.own.running import watchable
 from attnviz.models.own.source import Sourced
 from attnviz.models.sites import names_sites
 from attnviz.models.weights.file_hash import file_hash
@@ -97,7 +98,7 @@ def load_network(
         )
     place = pick_device(device)
     sourced = _sourced(name, random_weights=random_weights or weights is not None)
-    net = sourced.net
+    net = watchable(sourced.net)
     if weights is not None:
         fill(net, _named_as(net, read_tensors(weights)), Path(weights).name)
     known = sourced.preprocessing or Preprocessing(size=size_of(net))
@@ -141,7 +142,11 @@ def given_network(net: nn.Module, device: str = "auto", size: int | None = None)
         net: The network; nobody else may be using it now.
         device: As for `load_network`.
         size: Shorter side that it will see, pixels; None: what it says itself, else 224.
+
+    Raises:
+        ModelError: Its attention cannot be watched.
     """
+    net = watchable(net)
     loaded = from_network(net, device=device, trained=was_trained(net))
     if names_sites(net):
         return loaded

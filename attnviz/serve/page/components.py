@@ -81,7 +81,7 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
 
     Args:
         receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison, ``"receiveLayer"``
-            for what the viewer asked for.
+            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor.
         elem_id: Its id in the page.
     """
     return gr.HTML(
@@ -201,13 +201,19 @@ def pins_part() -> gr.HTML:
     )
 
 
-def layer_request() -> gr.HTML:
-    """An invisible part whose value is what the viewer asks for, ``{"turn", "id", "label"}``; fires ``input``."""
+def request_part(asker: str, elem_id: str) -> gr.HTML:
+    """An invisible part whose value is what a script of the page asks the server for; fires ``input``.
+
+    Args:
+        asker: ``attnvizPage[asker]`` is given the function that sends: ``"asks"`` for a layer, ``{"turn", "id",
+            "label"}``; ``"asksPlace"``, ``{"turn"}``.
+        elem_id: Its id in the page.
+    """
     return gr.HTML(
         value=None,
         html_template='<div hidden aria-hidden="true"></div>',
-        js_on_load=f"{_WHEN_READY}whenReady((page) => page.asks({_CHOSEN}));",
-        elem_id="page-layer-request",
+        js_on_load=f"{_WHEN_READY}whenReady((page) => page.{asker}({_CHOSEN}));",
+        elem_id=elem_id,
         elem_classes=["page-hidden"],
     )
 

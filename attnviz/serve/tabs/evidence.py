@@ -1,6 +1,6 @@
 """Does the attention matter, and does it focus: one button, progress, cancel, and the numbers with a verdict."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from attnviz.serve.stops import Stops
 from attnviz.serve.tabs.explain import ResultArea
 
 if TYPE_CHECKING:
-    from attnviz.measure.evidence import Evidence
+    from attnviz.measure.evidence import Evidence, Progress
+    from attnviz.measure.focus_table import Box
 
 _PART = "evidence"  # of the page, for its notes
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-evidence-status', []); return args; }"
@@ -38,6 +39,7 @@ class EvidenceTab:
     """What the tab holds."""
 
     start: gr.Button
+    box: gr.Textbox
     cancel: gr.Button
     status: gr.HTML
     panel: gr.HTML
@@ -49,14 +51,20 @@ def build() -> EvidenceTab:
     with gr.Row(elem_classes=["page-toolbar"]):
         start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
         cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
-    return EvidenceTab(start, cancel, status_part("page-evidence-status"), evidence_panel())
+    box = gr.Textbox(
+        label="An object: left, top, right, bottom",
+        info="Pixels of the photo, with commas; how well the maps find it is measured too. May stay empty.",
+        max_lines=1,
+        elem_id="page-evidence-box",
+    )
+    return EvidenceTab(start, box, cancel, status_part("page-evidence-status"), evidence_panel())
 
 
 def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
     """Connect the tab; it measures what the rail last explained, and a new photo ends it."""
     area.bridge.change(_offered(sessions), None, [tab.status, tab.panel], **AT_ONCE)
     outputs = [tab.status, tab.panel, tab.cancel]
-    ran = tab.start.click(_handler(sessions, stops), None, outputs, js=_WAITING, **LONG)
+    ran = tab.start.click(_handler(sessions, stops), tab.box, outputs, js=_WAITING, **LONG)
     ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
     ran.failure(lambda: (None, _OFF), None, [tab.panel, tab.cancel], **AT_ONCE)
     tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
@@ -73,7 +81,7 @@ def _offered(sessions: SessionStore) -> Callable[..., Any]:
 
 def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
     @in_plain_words
-    def measure(request: gr.Request) -> Iterator[Any]:
+    def measure(box: str | None, request: gr.Request) -> Iterator[Any]:
         session = session_of(request)
         with noting(sessions, session, _PART):
             explanation = sessions.explanation(session)
@@ -85,27 +93,43 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
                 return not stop.is_set() and sessions.explanation(session) in (explanation, None)
 
             try:
-                yield from _measured(explanation, sessions, session, wanted, say_to(request))
+                steps = requests.measure(explanation, _place(box))
+                say = say_to(request)
+                yield from _measured(explanation, steps, sessions=sessions, session=session, wanted=wanted, say=say)
             finally:
                 stop.set()
 
     return measure
 
 
+def _place(box: str | None) -> "Box | None":
+    """The box that was typed; None where none was."""
+    from attnviz.measure.focus_table import box_of
+
+    return box_of(box) if box and box.strip() else None
+
+
 def _measured(
-    explanation: Explanation, sessions: SessionStore, session: str, wanted: Callable[[], bool], say: Say
+    explanation: Explanation,
+    measuring: "Generator[Progress, None, Evidence]",
+    *,
+    sessions: SessionStore,
+    session: str,
+    wanted: Callable[[], bool],
+    say: Say,
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Values of the outputs: at each step how far it is, and at the end the numbers.
 
     Args:
         explanation: Whose attention is measured.
+        measuring: The steps of it.
         sessions: Where the numbers are kept, beside the explanation.
         session: Whose.
         wanted: Asked between the steps whether to go on.
         say: Puts sentences into the visitor's language.
     """
     title = requests.short_title(explanation.model.name)
-    with closing(requests.measure(explanation)) as steps:
+    with closing(measuring) as steps:
         while wanted():
             try:
                 step = next(steps)

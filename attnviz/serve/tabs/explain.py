@@ -127,7 +127,7 @@ def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore) 
     options_changed = functools.partial(gr.on, [rail.model.input, rail.resize_mode.input, rail.size.input])
     explains(options_changed, when_quick, js=_waiting())
     explains(rail.samples.select(_pick, None, rail.photo, js=_waiting(), **AT_ONCE).success, when_quick)
-    explains(demo.load(_first_sample, None, rail.photo, **AT_ONCE).success, when_quick)
+    explains(demo.load(_first_sample, None, rail.photo, **AT_ONCE).success, when_quick, js=_waiting())
     rail.photo.clear(_cleared, None, outputs, js=_taken("null"), **AT_ONCE)
 
 

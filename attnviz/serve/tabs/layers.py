@@ -10,7 +10,7 @@ from attnviz.errors import AttnvizError, OptionError, quoted
 from attnviz.render.viewer.attention_parts import position_part
 from attnviz.render.viewer.payload import told
 from attnviz.serve.events import QUEUED, session_of
-from attnviz.serve.page.components import layer_request, payload_bridge
+from attnviz.serve.page.components import payload_bridge, request_part
 from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, sentence, words_of
 from attnviz.serve.sessions import SessionStore
@@ -28,7 +28,7 @@ class Layers:
 
 def build() -> Layers:
     """Two invisible parts."""
-    return Layers(layer_request(), payload_bridge("receiveLayer", "page-layer"))
+    return Layers(request_part("asks", "page-layer-request"), payload_bridge("receiveLayer", "page-layer"))
 
 
 def wire(parts: Layers, sessions: SessionStore) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 import attnviz
@@ -171,3 +172,12 @@ def test_it_fits_on_a_phone_and_follows_a_finger(opened, bam):
 def test_without_what_happened_inside_there_is_no_tab(opened, tiny_bam):
     page = opened(attnviz.explain(PHOTO, tiny_bam, device="cpu", size=64))
     expect(page.get_by_role("tab", name="Inside the module")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened, bam, danet, scheme):
+    for explanation, grid in ((bam, (4, 6)), (danet, (8, 12))):
+        page = shown(opened, explanation, color_scheme=scheme)
+        point(page, 1, 2, grid, click=True)
+        found = Axe().run(page).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"][:160]) for v in found] == []

@@ -1,6 +1,7 @@
 """One HTML file of a vision transformer and of networks with many gates, opened in Chromium: no server to ask."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import expect
 
 from attnviz.reduce.rollout import rollout_of
 from attnviz.render.viewer import attention_parts
+from attnviz.render.viewer.payload import payload
 from attnviz.results import ChannelGate
 from tests.explanations import attention, bam, vit
 from tests.render.viewer.viewer_steps import PHONE, colored, differing, drawn_frame, live, pixels, plain, point
@@ -40,6 +42,33 @@ def shows(page, wanted):
 
 
 class TestLayersAndHeads:
+    def test_what_was_chosen_by_hand_stays_with_another_photo_of_the_same_network(self, host, transformer):
+        next_photo, fewer = vit(layers=4, heads=3, others=2), vit(layers=4, heads=2, others=2)
+        payloads = [json.loads(json.dumps(payload(each))) for each in (transformer, next_photo, fewer)]
+        host.evaluate(
+            """([first, ...more]) => {
+              window.viewer = attnviz.mount(document.getElementById("host"), first, {
+                view: "position", attention_spread: "linear", attention_opacity_by: "even",
+              });
+              window.more = more;
+            }""",
+            payloads,
+        )
+        layer, head = host.get_by_label("Layer", exact=True), host.get_by_label("Head", exact=True)
+        layer.select_option("blocks.1.attn.attention")
+        head.select_option("2")
+        host.evaluate("viewer.update(more[0])")
+        expect(layer).to_have_value("blocks.1.attn.attention")
+        expect(head).to_have_value("2")
+        point(host, 1, 2, (4, 5))
+        assert shows(host, next_photo.positions["blocks.1.attn.attention"].head(2).row(1, 2))
+        host.evaluate("viewer.update(more[1])")  # has no head 2
+        expect(head).to_have_value("mean")
+        point(host, 1, 2, (4, 5))
+        assert shows(host, fewer.positions["blocks.1.attn.attention"].row(1, 2))
+        host.evaluate("viewer.update(more[0])")
+        expect(head).to_have_value("2")
+
     def test_the_mean_of_the_heads_and_each_head(self, opened, transformer):
         page, last = opened(transformer), transformer.positions["blocks.3.attn.attention"]
         plain(page)

@@ -41,7 +41,7 @@ def visit(explain):
     def start(name="bam"):
         sessions, stops = SessionStore(), Stops()
         sessions.keep("anna", explain(name))
-        return sessions, stops, tab._handler(sessions, stops)(ANNA)
+        return sessions, stops, tab._handler(sessions, stops)("", ANNA)
 
     return start
 
@@ -75,6 +75,18 @@ def test_it_tells_how_far_it_is_and_ends_with_the_numbers(visit, networks):
     assert hooks_on(networks["bam"]) == 0
 
 
+def test_an_object_that_is_typed_is_measured_and_one_that_is_none_is_refused(explain):
+    sessions, stops = SessionStore(), Stops()
+    sessions.keep("anna", explain("bam"))
+    *_, (_, panel, _) = list(tab._handler(sessions, stops)(" 100, 60,300,280 ", ANNA))
+    assert panel["found"]["box"] == [100, 60, 300, 280]
+    assert all("ring_auc" in one["values"] for one in panel["found"]["focus"]["maps"])
+    with pytest.raises(gr.Error, match="expected a box LEFT,TOP,RIGHT,BOTTOM in photo pixels, got '1,2,x'"):
+        list(tab._handler(sessions, stops)("1,2,x", ANNA))
+    with pytest.raises(gr.Error, match="box"):
+        list(tab._handler(sessions, stops)("5,5,5,9", ANNA))
+
+
 def test_a_segmentation_has_no_curves_and_says_whether_the_query_matters(visit):
     _, _, steps = visit("danet")
     *_, (status, panel, _) = list(steps)
@@ -95,7 +107,7 @@ def stopped_by_another_photo(sessions, stops, again):
 
 
 def stopped_by_another_measurement(sessions, stops, again):
-    next(tab._handler(sessions, stops)(ANNA))
+    next(tab._handler(sessions, stops)("", ANNA))
 
 
 @pytest.mark.parametrize("stop", [stopped_by_cancel, stopped_by_another_photo, stopped_by_another_measurement])
@@ -138,7 +150,7 @@ def test_others_are_explained_between_its_steps_and_it_waits_for_them(visit, exp
 def test_without_a_photo_it_says_so():
     sessions = SessionStore()
     with pytest.raises(gr.Error, match="expected a photo that was explained, got none yet"):
-        list(tab._handler(sessions, Stops())(ANNA))
+        list(tab._handler(sessions, Stops())("", ANNA))
     assert sessions.take_note("anna", "evidence").startswith("expected a photo")
 
 

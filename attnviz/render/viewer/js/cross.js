@@ -45,13 +45,12 @@ export function crossView(context) {
     if (shown) shown.end();
     shown = drawAttention({ ...context, position, sentence: attentionSentence(position, head) }, headOf(position, head), state, setMode, split);
   });
-  const start = (data.cross.find(({ label }) => label === settings.get("site")) || data.cross.at(-1)).label;
-  const choice = createAttentionChoice({ positions: data.cross }, start, signal, loader);
+  const choice = createAttentionChoice({ positions: data.cross, first: data.cross.at(-1).label, kept: "cross_attention" }, settings, signal, loader);
   settings.subscribe((name, value) => {
     if (name === "colormap" && shown) shown.draw();
     if (name === "site") choice.set(value);
   }, signal);
-  loader(start, "mean");
+  choice.begin();
   return el(
     "div",
     { class: "av-view av-view--cross" },

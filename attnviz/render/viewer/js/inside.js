@@ -91,7 +91,7 @@ function flow(module, cards) {
     const name = branches.size > 1 ? step.branch : "";
     if (name) {
       if (!sections[name]) {
-        sections[name] = el("section", { class: "av-steps av-steps--branch", "aria-label": BRANCHES[name] }, el("h3", { class: "av-heading" }, BRANCHES[name]));
+        sections[name] = el("section", { class: "av-steps av-steps--branch", "aria-label": BRANCHES[name] }, el("h2", { class: "av-heading" }, BRANCHES[name]));
         if (!rows.at(-1).classList.contains("av-branches")) rows.push(el("div", { class: "av-branches" }));
         rows.at(-1).append(sections[name]);
       }

@@ -53,8 +53,7 @@ export function positionView(context) {
     show(headOf(position, chosen), attentionSentence(position, chosen));
     modes.set(shown.query.mode);
   });
-  const start = [settings.get("site"), data.first_position].find((label) => data.positions.some((p) => p.label === label)) || first.label;
-  const choice = createAttentionChoice(data, start, signal, loader);
+  const choice = createAttentionChoice({ positions: data.positions, first: data.first_position, kept: "attention" }, settings, signal, loader);
   settings.subscribe((name, value) => {
     if (PAINT_SETTINGS.includes(name) && shown) shown.query.onChange();
     if (name === "site") choice.set(value);
@@ -63,7 +62,7 @@ export function positionView(context) {
     head = value;
     if (shown) shown.showClasses(value);
   });
-  loader(start, "mean");
+  choice.begin();
   return el(
     "div",
     { class: "av-view av-view--position" },

@@ -4,6 +4,7 @@ const KNOWN = [
   ...["opacity", "colormap", "diverging", "smooth", "scaling", "cells"],
   ...["map_spread", "map_opacity_by", "attention_spread", "attention_opacity_by"], // of position attention, and of all other maps
   "site", // label of the one last looked for
+  ...["attention", "cross_attention", "head"], // last chosen: labels, and "mean" or a head's number as text
 ];
 const FIRST = Object.freeze({
   smooth: false, // a picture never shows more than was computed, unless it is asked to

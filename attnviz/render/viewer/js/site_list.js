@@ -71,6 +71,8 @@ export function sitesView({ data, settings, tell, letter, signal }) {
   const count = el("p", { class: "av-meta", role: "status" });
   const body = el("tbody");
   const open = ({ view, label }) => {
+    const kept = { position: "attention", cross: "cross_attention" }[view];
+    if (kept) settings.set(kept, label); // its view may not be there yet
     settings.set("site", label);
     tell("attnviz-site", { view, tab: `${view}${letter || ""}`, label });
   };

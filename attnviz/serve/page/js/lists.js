@@ -11,6 +11,7 @@ export function status(element, value) {
   const state = (value && value.state) || "idle";
   const line = element.querySelector(".page-status");
   line.dataset.state = state;
+  delete line.dataset.waiting;
   line.querySelector(".page-words").textContent = (value && value.text) || "";
   if (state === "error" && element.id === "page-status") mark(marked.before);
   if (state === "done" && element.id === "page-status") marked.before = marked.now;
@@ -22,6 +23,7 @@ export function waiting(where = "#page-status", views = undefined) {
   const line = document.querySelector(`${where} .page-status`);
   if (!line) return;
   line.dataset.state = "working";
+  line.dataset.waiting = "1";
   line.querySelector(".page-words").textContent = t`Waiting for the network`;
   busy(true, views);
 }

@@ -10,6 +10,7 @@ import { languages } from "./languages.js";
 import { asks, receiveLayer } from "./layers.js";
 import { mark, samples, status, text, waiting } from "./lists.js";
 import { pins } from "./pinned.js";
+import { asksPlace, receivePlace } from "./place.js";
 import { sheet } from "./sheet.js";
 import { tabs } from "./tabs.js";
 
@@ -17,6 +18,7 @@ nameIcons();
 takePhotos();
 window.attnvizPage = Object.freeze({
   asks,
+  asksPlace,
   attach,
   evidence,
   figure,
@@ -27,6 +29,7 @@ window.attnvizPage = Object.freeze({
   receive,
   receiveCompare,
   receiveLayer,
+  receivePlace,
   samples,
   segments,
   sheet,
