@@ -1,7 +1,7 @@
 """How raw values are spread over [0, 1]: linearly, between percentiles, or by their logarithms.
 
 The last two are for maps in which a few values are far larger than the rest. A row of position attention is one: on the
-20 photos of ``docs/heavy-tailed-maps.md`` a hundredth of the locations holds 9 to 43 % of it.
+seven photos of ``docs/colors-and-cells.md`` a hundredth of the locations holds 9 to 25 % of it.
 """
 
 from typing import Literal, get_args
