@@ -21,7 +21,7 @@ from attnviz.terminal.app import explain_photos
 
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(explain_photos).parameters.items()}
 OF_FIGURE = {  # option -> field
-    **{name: name for name in ("columns", "colormap", "scaling", "dpi", "font_size", "title", "caption")},
+    **{name: name for name in ("columns", "colormap", "scaling", "dpi", "font_size", "title", "caption", "language")},
     **{"opacity": "map_opacity", "width": "width_mm", "spread": "spread", "opacity_by": "opacity_by", "cells": "cells"},
 }
 
