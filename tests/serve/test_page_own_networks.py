@@ -281,7 +281,7 @@ def test_only_ones_own_layers_can_be_asked_for(networks):
     explanation = first_photo(networks, "vit.py:build")
     store.keep("anna", explanation, sent_as="1")
     ask = _handler(store)
-    anna, ben = (type("Request", (), {"session_hash": name})() for name in ("anna", "ben"))
+    anna, ben = (type("Request", (), {"session_hash": name, "headers": {}})() for name in ("anna", "ben"))
     label = next(iter(explanation.positions))
     given = ask({"turn": 3, "id": "1", "label": label}, anna)
     assert (given["turn"], given["part"]["label"]) == (3, label)
