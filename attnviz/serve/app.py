@@ -32,7 +32,7 @@ from attnviz.serve.tabs import place as place_parts
 __all__ = ["build_ui", "launch_options", "serve"]
 
 SINGLE_VIEWS: tuple[View, ...] = (*VIEWS, "inside", "sites")  # of one explanation
-TABS = (*SINGLE_VIEWS, "compare", "evidence", "batch", "export", "about")
+MORE_TABS = ("compare", "evidence", "batch", "export", "about")
 
 
 def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
@@ -62,8 +62,9 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                 area = explain_tab.build_result_area()
                 layers = layer_parts.build()
                 place = place_parts.build()
-                tabs_part(TABS)
-                for view in SINGLE_VIEWS:
+                views = _offered_views()
+                tabs_part((*views, *MORE_TABS))
+                for view in views:
                     with tab_panel(view):
                         view_part(view)
                 with tab_panel("compare"):
@@ -89,6 +90,12 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
     keep_no_values(demo)
     note_files(demo, files.uploaded)
     return demo
+
+
+def _offered_views() -> list[View]:
+    """`SINGLE_VIEWS`, without that of cross attention where no network has any: the row of tabs is long."""
+    some = any("cross" in card.views for card in requests.known_models().values())
+    return [view for view in SINGLE_VIEWS if view != "cross" or some]
 
 
 def _forget(

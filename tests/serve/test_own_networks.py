@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
@@ -11,7 +12,8 @@ from attnviz.errors import OptionError, UnknownModelError
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, from_network
 from attnviz.serve import requests
-from attnviz.serve.app import build_ui, launch_options
+from attnviz.serve.app import SINGLE_VIEWS, build_ui, launch_options
+from attnviz.serve.page import components
 from attnviz.serve.requests import Choice
 from tests.conftest import free_port
 from tests.observe.own_networks import Se, Trunk, Vit, seeded
@@ -67,6 +69,23 @@ def test_their_cards_say_which_views_there_will_be(networks):
         "my_detr.py:build": ["position", "cross"],
         "picky.py:build": [],  # it takes no picture of 8 x 8 pixels
     }
+
+
+def test_a_tab_for_cross_attention_is_there_where_a_network_has_some(networks):
+    def panels(demo):
+        return {block.elem_id for block in demo.blocks.values() if str(block.elem_id).startswith("page-panel-")}
+
+    detector = own(seeded(Detr), "my_detr.py:build", preprocessing=Preprocessing(size=64, resize_mode="stretch"))
+    detector.net.place.data = detector.net.place.data[:16]
+    without, some = panels(build_ui(networks)), panels(build_ui([*networks, detector]))
+    assert some - without == {"page-panel-cross"}
+    assert "page-panel-position" in without
+
+
+def test_the_page_says_of_every_view_why_a_network_has_nothing_to_show_in_it():
+    script = (Path(components.__file__).parent / "js" / "bridge.js").read_text(encoding="utf-8")
+    reasons = script.partition("const WHY_NOT = {")[2].partition("\n};")[0]
+    assert set(re.findall(r"^  (\w+):", reasons, re.MULTILINE)) == {*SINGLE_VIEWS, "compare"}
 
 
 def test_a_name_that_is_taken_is_refused_and_the_offer_stays(networks):

@@ -13,8 +13,11 @@ const WHY_NOT = {
   stages:
     (name) => t`Coarse to fine shows attention to places along a network, as in BAM, CBAM or SGE, and ${name} has none; choose a model that has to see it.`,
   position: (name) => t`Position attention is that of DANet and of vision transformers, and ${name} has none; choose a model that has to see it.`,
+  cross: (name) => t`Cross attention is that of decoders such as DETR's, whose queries are no places of the photo, and ${name} has none; choose a model that has to see it.`,
   channel:
     (name) => t`Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and ${name} has neither; choose one of those to see it.`,
+  inside:
+    (name) => t`Inside the module follows the photo through BAM, CBAM, SE, SGE and DANet's attentions, and ${name} has none of them; choose one of those to see it.`,
   sites: (name) => t`Sites lists every attention of a network, and ${name} has none.`,
   compare: (name) => t`Compare lays attention maps beside each other, and ${name} has none.`,
 };
