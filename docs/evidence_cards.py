@@ -51,11 +51,14 @@ def _on_gates(page: str, model: str) -> list[str]:
 
 
 def _on_attentions(page: str, model: str) -> list[str]:
-    part = _part(page, "camvid", model)
-    costs = _column(part, "costs, mean IoU (points)")
     names = {"position.gamma0": "position attention", "channel.gamma0": "channel attention"}
-    told = [f"without the {title} {_with_interval(*costs[name])}" for name, title in names.items() if name in costs]
-    return [f"Points of mean IoU lost on {_count(part)} frames of CamVid: {'; '.join(told)}."] if told else []
+    for data, photos in (("camvid", "frames of CamVid"), ("everyday", "photos of MSRC")):
+        part = _part(page, data, model)
+        costs = _column(part, "costs, mean IoU (points)")
+        told = [f"without the {title} {_with_interval(*costs[name])}" for name, title in names.items() if name in costs]
+        if told:
+            return [f"Points of mean IoU lost on {_count(part)} {photos}: {'; '.join(told)}."]
+    return []
 
 
 def _part(page: str, data: str, model: str) -> str:

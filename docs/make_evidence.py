@@ -22,8 +22,10 @@ from attnviz.measure.datasets import Item, read_items
 from attnviz.measure.evaluate import evaluate
 from attnviz.measure.photo_scores import SHUFFLED
 from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, TITLES, Row, as_markdown, rows_of
+from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import list_models, load_model
 from docs.evidence_cards import write_cards
+from training.everyday_masks import is_held_out, msrc
 
 PAGE = Path(__file__).resolve().parent / "evidence.md"
 COMPARED = ("centre prior", "Grad-CAM", "uniform", "other viewers")
@@ -46,6 +48,7 @@ class DataSet:
         items: From the folder with the data, a folder for what is derived from it, and how many: the photos.
         limit: So many photos, evenly spaced, where nobody says otherwise.
         interventions: Whether the answers without attention are measured.
+        classes: How many the networks that are measured on it know; None: any number.
     """
 
     title: str
@@ -54,6 +57,7 @@ class DataSet:
     items: Callable[[Path, Path, int], list[Item]]
     limit: int
     interventions: bool = False
+    classes: int | None = None
 
 
 def osie(data: Path, _work: Path, limit: int) -> list[Item]:
@@ -99,12 +103,29 @@ def camvid(data: Path, _work: Path, limit: int) -> list[Item]:
     return read_items(data / "camvid/test", masks=data / "camvid/testannot", limit=limit)
 
 
+def everyday(data: Path, work: Path, limit: int) -> list[Item]:
+    """The fifth of MSRC-v2 that no training saw, with its classes."""
+    folders = work / "everyday_photos", work / "everyday_masks"
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, (photo, labels) in msrc(data / "msrc"):
+        if is_held_out(name):
+            photo.save(folders[0] / f"{name}.png")
+            Image.fromarray(labels).save(folders[1] / f"{name}.png")
+    return read_items(folders[0], masks=folders[1], limit=limit)
+
+
 SETS = {
     "osie": DataSet("Where people look: OSIE", "classification", (PEOPLE, FOCUS), osie, 700),
     "persons": DataSet("Persons' boxes: Stanford40, test", "classification", (OBJECTS,), persons, 300),
     "salient": DataSet("Salient objects: ECSSD, 801 to 1000", "classification", (OBJECTS,), salient, 200),
     "imagenette": DataSet("What the gates cost: Imagenette, val", "classification", (ANSWERS,), imagenette, 300, True),
-    "camvid": DataSet("What the attentions cost: CamVid, test", "segmentation", (ANSWERS, POSITIONS), camvid, 60, True),
+    "camvid": DataSet(
+        "What the attentions cost: CamVid, test", "segmentation", (ANSWERS, POSITIONS), camvid, 60, True, 11
+    ),
+    "everyday": DataSet(
+        "What the attentions cost: MSRC-v2, a fifth", "segmentation", (ANSWERS, POSITIONS), everyday, 119, True, 22
+    ),
 }
 
 
@@ -122,6 +143,11 @@ def measured(name: str, model: str, data: Path, work: Path, limit: int | None) -
         except StopIteration as end:
             return [row for row in rows_of(end.value) if row.table in chosen.tables]
         print(f"\r{name}, {model}: {done.number} of {done.total}", end="", file=sys.stderr, flush=True)
+
+
+def suits(card: ModelCard, data: DataSet) -> bool:
+    """Whether a network can be measured on a set."""
+    return card.task == data.task and data.classes in (None, len(card.categories))
 
 
 def headline(model: str, rows: Sequence[Row]) -> str:
@@ -174,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in options.sets:
         parts = []
         for model in options.models or shipped:
-            if SETS[name].task == shipped[model].task:
+            if suits(shipped[model], SETS[name]):
                 rows = measured(name, model, options.data, options.work, options.limit)
                 title = headline(model, rows) if PEOPLE in SETS[name].tables else f"**`{model}`**"
                 parts.append(f"{title}\n\n{as_markdown(rows)}")

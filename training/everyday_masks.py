@@ -54,6 +54,11 @@ def msrc_labels(segments: NDArray[np.uint8], of_segment: NDArray[np.uint8]) -> N
     return table[segments]
 
 
+def is_held_out(name: str) -> bool:
+    """Whether a photo of MSRC is measured on, and never trained on."""
+    return zlib.crc32(name.encode()) % HELD_OUT == 0
+
+
 def msrc(folder: Path) -> Iterator[tuple[str, Labelled]]:
     """MSRC-v2's photos by name."""
     read = import_module("scipy.io").loadmat
@@ -120,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     train: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     val: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for name, labelled in tqdm(msrc(options.msrc), desc="msrc"):
-        (val if zlib.crc32(name.encode()) % HELD_OUT == 0 else train).append(fitted(*labelled))
+        (val if is_held_out(name) else train).append(fitted(*labelled))
     for read, folder in ((camvid, options.camvid), (pets, options.pets), (people, options.people)):
         if folder:
             train += [fitted(*labelled) for labelled in tqdm(read(folder), desc=read.__name__)]
