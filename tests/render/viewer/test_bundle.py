@@ -139,7 +139,7 @@ def test_the_page_has_each_function_that_its_parts_call_and_no_other(node):
     callers = [Path(components.__file__), *Path(tabs.__file__).parent.glob("*.py")]
     text = "\n".join(caller.read_text(encoding="utf-8") for caller in callers)
     called = set(re.findall(r"\b(?:page|attnvizPage)\.(\w+)\(", text)) - {"{receiver}"}
-    called |= set(re.findall(r'(?:payload_bridge|_drawn_as)\("(\w+)"', text))
+    called |= set(re.findall(r'(?:payload_bridge|request_part|_drawn_as)\("(\w+)"', text))
     probe = (
         f"{BROWSER} await import({json.dumps((PAGE / 'main.js').as_uri())}); console.log(...Object.keys(attnvizPage))"
     )

@@ -21,7 +21,7 @@ def steps(photo_path, tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "run", lambda ready: explanation)
     (tmp_path / "notes.png").write_text("not a picture")
     photos = [photo_path] * COUNT + [tmp_path / "notes.png"]
-    return [sheet for _, sheet, _, _ in tab._batch(photos, requests.Choice(), threading.Event())]
+    return [sheet for _, sheet, _, _ in tab._batch(photos, requests.Choice(), threading.Event(), session="anna")]
 
 
 def test_the_sheet_fills_in(steps):
