@@ -33,6 +33,17 @@ export function cellSpan(index, count, axis, place) {
   return [index === 0 ? 0 : edge(index), index === count - 1 ? 1 : edge(index + 1)];
 }
 
+const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/** Cells [down, right] that an arrow key goes; undefined for any other key. */
+export const arrow = (key) => ARROWS[key];
+
+/** The cell so many rows down and columns to the right of another, at most at the grid's edge. */
+export function neighbour(cell, [rows, columns], down, right) {
+  const clamp = (value, most) => Math.min(Math.max(value, 0), most - 1);
+  return clamp(Math.floor(cell / columns) + down, rows) * columns + clamp((cell % columns) + right, columns);
+}
+
 /** How often the outermost cells are repeated, so that the map covers the picture: [before, after]. */
 export function margins(count, axis, place) {
   if (!place) return [0, 0];

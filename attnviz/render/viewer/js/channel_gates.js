@@ -42,8 +42,8 @@ function inStages(gates) {
   return stagesOf(gates).map(({ name, entries }) => ({ group: name, options: entries.map(option) }));
 }
 
-function moduleParts(gate, signal) {
-  const { title, values, extent, count, stride, stage } = gate;
+/** A module's gates as ranked bars, of which one is read out: nodes, and a note on their range. */
+export function gateBars({ title, values, extent, count }, signal) {
   const ranked = rankedChannels(values);
   const chosen = el("p", { class: "av-readout__line" });
   const say = (channel) => {
@@ -51,7 +51,13 @@ function moduleParts(gate, signal) {
   };
   const chart = createChannelChart({ values, chosen: ranked[0], label: t`${title}: channels ranked by gate`, unit: "gate", top: 1, onPick: say, signal });
   say(ranked[0]);
+  const note = [rawLine({ values, extent, unit: "gate" }), flatRemark(extent, [0, 1])].filter(Boolean).join(t`. `);
+  return { nodes: [chart.root, chosen], note };
+}
+
+function moduleParts(gate, signal) {
+  const { nodes, note } = gateBars(gate, signal);
+  const { count, stride, stage } = gate;
   const place = [stage === null ? "" : t`stage ${stage}`, t`${count} channels`, t`locations of ${stride} × ${stride} pixels`];
-  const notes = [rawLine({ values, extent, unit: "gate" }), flatRemark(extent, [0, 1])].filter(Boolean);
-  return [chart.root, chosen, el("p", { class: "av-meta" }, `${notes.join(t`. `)} · ${place.filter(Boolean).join(" · ")}`)];
+  return [...nodes, el("p", { class: "av-meta" }, `${note} · ${place.filter(Boolean).join(" · ")}`)];
 }

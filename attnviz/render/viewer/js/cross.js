@@ -2,6 +2,7 @@
 
 import { createAppearance } from "./appearance.js";
 import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
+import { arrow, neighbour } from "./cells.js";
 import { createChannelChart, rankedChannels } from "./channel_chart.js";
 import { segmented, slider } from "./controls.js";
 import { photoPixel } from "./data.js";
@@ -138,12 +139,10 @@ function listen(node, gridNow, signal, onCell, cellNow) {
   node.addEventListener("click", point, { signal });
   node.addEventListener("pointermove", (event) => (event.buttons || event.pointerType === "mouse") && node.matches(":focus") && point(event), { signal });
   node.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const step = arrow(event.key);
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const [rows, columns] = gridNow();
-    const clamp = (value, most) => Math.min(Math.max(value, 0), most - 1);
-    onCell(clamp(Math.floor(cellNow() / columns) + step[0], rows) * columns + clamp((cellNow() % columns) + step[1], columns));
+    onCell(neighbour(cellNow(), gridNow(), ...step));
   }, { signal });
 }
 

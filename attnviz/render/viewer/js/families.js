@@ -2,9 +2,9 @@
 
 import { createAppearance } from "./appearance.js";
 import { placed } from "./cells.js";
-import { createChannelChart, rankedChannels } from "./channel_chart.js";
+import { gateBars } from "./channel_gates.js";
 import { el } from "./dom.js";
-import { number, percent, rawLine } from "./format.js";
+import { percent, rawLine } from "./format.js";
 import { t } from "./language.js";
 import { mapScale, PAINT_SETTINGS } from "./map_scale.js";
 import { createPanel } from "./picture.js";
@@ -105,15 +105,8 @@ function mapPanel({ settings, colormaps, painters, probe }, family, data, map) {
   return panel.root;
 }
 
-function gatePanel({ signal }, family, { title, values, extent, count }) {
-  const ranked = rankedChannels(values);
-  const chosen = el("p", { class: "av-readout__line" });
-  const say = (channel) => {
-    chosen.textContent = t`Channel ${channel}: ${number(values[channel])}, rank ${ranked.indexOf(channel) + 1} of ${count}`;
-  };
-  const chart = createChannelChart({ values, chosen: ranked[0], label: t`${title}: channels ranked by gate`, unit: "gate", top: 1, onPick: say, signal });
-  say(ranked[0]);
-  const caption = el("figcaption", { class: "av-panel__caption" }, el("span", { class: "av-panel__title" }, `${family} · ${title}`));
-  const note = [rawLine({ values, extent, unit: "gate" }), flatRemark(extent, [0, 1])].filter(Boolean).join(t`. `);
-  return el("figure", { class: "av-panel", title: kindSentence("channel_gate") }, caption, chart.root, chosen, el("span", { class: "av-panel__note" }, note));
+function gatePanel({ signal }, family, gate) {
+  const { nodes, note } = gateBars(gate, signal);
+  const caption = el("figcaption", { class: "av-panel__caption" }, el("span", { class: "av-panel__title" }, `${family} · ${gate.title}`));
+  return el("figure", { class: "av-panel", title: kindSentence("channel_gate") }, caption, nodes, el("span", { class: "av-panel__note" }, note));
 }

@@ -1,6 +1,7 @@
 // Inside the module: the photo goes through it step by step; a location is followed through every tensor.
 
 import { createAppearance } from "./appearance.js";
+import { arrow, neighbour } from "./cells.js";
 import { chooser } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { createStepCard } from "./inside_card.js";
@@ -129,9 +130,7 @@ function createPlace(grid, from, signal) {
       changed();
     },
     step(down, across) {
-      const [row, column] = place.at;
-      const clamp = (v, most) => Math.min(Math.max(v, 0), most - 1);
-      place.moveTo(clamp(row + down, grid[0]) * grid[1] + clamp(column + across, grid[1]));
+      place.moveTo(neighbour(place.cell, grid, down, across));
     },
     keep(cell) {
       place.kept = cell;
@@ -152,8 +151,8 @@ function createPlace(grid, from, signal) {
 function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, place) {
   if (ctrlKey || metaKey || altKey) return false;
   const far = shiftKey ? LEAP : 1;
-  const step = { ArrowLeft: [0, -far], ArrowRight: [0, far], ArrowUp: [-far, 0], ArrowDown: [far, 0] }[key];
-  if (step) place.step(...step);
+  const step = arrow(key);
+  if (step) place.step(far * step[0], far * step[1]);
   else if (key === "Enter" || key === " ") place.keep(place.cell);
   else if (key === "Delete" || key === "Backspace") place.keep(-1);
   else return false;

@@ -1,5 +1,6 @@
 // A C x C matrix as a picture that can be read: hover, arrow keys, zoom; linear or logarithmic colours.
 
+import { arrow, neighbour } from "./cells.js";
 import { segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
@@ -108,7 +109,7 @@ function listen(content, { count, zoom, signal, onPick, at, moveTo }) {
     onPick(Math.floor(cell / count));
   }, { signal });
   content.addEventListener("keydown", (event) => {
-    const next = neighbour(event, at(), count);
+    const next = afterKey(event, at(), count);
     if (next !== at()) moveTo(next);
     else if (event.key === "Enter") onPick(Math.floor(at() / count));
     else if (!zoom.onKey(event.key)) return;
@@ -116,10 +117,8 @@ function listen(content, { count, zoom, signal, onPick, at, moveTo }) {
   }, { signal });
 }
 
-function neighbour(event, at, count) {
-  const far = event.shiftKey ? 8 : 1;
-  const step = { ArrowLeft: [0, -far], ArrowRight: [0, far], ArrowUp: [-far, 0], ArrowDown: [far, 0] }[event.key];
-  if (!step) return at;
-  const clamp = (v) => Math.min(Math.max(v, 0), count - 1);
-  return clamp(Math.floor(at / count) + step[0]) * count + clamp((at % count) + step[1]);
+function afterKey({ key, shiftKey }, at, count) {
+  const far = shiftKey ? 8 : 1;
+  const step = arrow(key);
+  return step ? neighbour(at, [count, count], far * step[0], far * step[1]) : at;
 }

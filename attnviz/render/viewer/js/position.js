@@ -2,7 +2,7 @@
 
 import { createAppearance } from "./appearance.js";
 import { attentionSentence, createAttentionChoice, headOf } from "./attention_choice.js";
-import { placeOfQuery } from "./cells.js";
+import { arrow, placeOfQuery } from "./cells.js";
 import { chooser, segmented } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { paintMap } from "./draw.js";
@@ -179,7 +179,7 @@ function listen(node, query, place, signal) {
 
 function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, query) {
   if (ctrlKey || metaKey || altKey) return false;
-  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+  const step = arrow(key);
   if (step) query.step(...step, shiftKey);
   else if (key === "Enter" || key === " ") query.pin(query.cell);
   else if (key === "Delete" || key === "Backspace") query.unpin(query.cell);

@@ -1,5 +1,6 @@
 // What the position view looks at: the query under the pointer, the pins, row or column, and their weights.
 
+import { neighbour } from "./cells.js";
 import { photoPixel } from "./data.js";
 import { createPins } from "./pins.js";
 import { ownClass, whereLine } from "./readout.js";
@@ -123,9 +124,7 @@ export class Query {
   /** Moves the query by cells, eight at a time with `far`; stops at the edges. */
   step(down, right, far) {
     const by = far ? LEAP : 1;
-    const clamp = (value, most) => Math.min(Math.max(value, 0), most - 1);
-    const { row, column } = this.place(this.cell);
-    this.moveTo(this.#cellOf(clamp(row + by * down, this.grid[0]), clamp(column + by * right, this.grid[1])));
+    this.moveTo(neighbour(this.cell, this.grid, by * down, by * right));
   }
 
   /** "row", "column", "received" or "token". */
