@@ -25,7 +25,8 @@ from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, T
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import list_models, load_model
 from docs.evidence_cards import write_cards
-from training.everyday_masks import is_held_out, msrc
+from training.everyday_masks import CLASSES, is_held_out, msrc
+from training.pack import CAMVID_CATEGORIES
 
 PAGE = Path(__file__).resolve().parent / "evidence.md"
 COMPARED = ("centre prior", "Grad-CAM", "uniform", "other viewers")
@@ -48,7 +49,7 @@ class DataSet:
         items: From the folder with the data, a folder for what is derived from it, and how many: the photos.
         limit: So many photos, evenly spaced, where nobody says otherwise.
         interventions: Whether the answers without attention are measured.
-        classes: How many the networks that are measured on it know; None: any number.
+        classes: What the networks that are measured on it know; None: anything.
     """
 
     title: str
@@ -57,7 +58,7 @@ class DataSet:
     items: Callable[[Path, Path, int], list[Item]]
     limit: int
     interventions: bool = False
-    classes: int | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def osie(data: Path, _work: Path, limit: int) -> list[Item]:
@@ -121,10 +122,16 @@ SETS = {
     "salient": DataSet("Salient objects: ECSSD, 801 to 1000", "classification", (OBJECTS,), salient, 200),
     "imagenette": DataSet("What the gates cost: Imagenette, val", "classification", (ANSWERS,), imagenette, 300, True),
     "camvid": DataSet(
-        "What the attentions cost: CamVid, test", "segmentation", (ANSWERS, POSITIONS), camvid, 60, True, 11
+        "What the attentions cost: CamVid, test",
+        "segmentation",
+        (ANSWERS, POSITIONS),
+        camvid,
+        60,
+        True,
+        CAMVID_CATEGORIES,
     ),
     "everyday": DataSet(
-        "What the attentions cost: MSRC-v2, a fifth", "segmentation", (ANSWERS, POSITIONS), everyday, 119, True, 22
+        "What the attentions cost: MSRC-v2, a fifth", "segmentation", (ANSWERS, POSITIONS), everyday, 119, True, CLASSES
     ),
 }
 
@@ -147,7 +154,7 @@ def measured(name: str, model: str, data: Path, work: Path, limit: int | None) -
 
 def suits(card: ModelCard, data: DataSet) -> bool:
     """Whether a network can be measured on a set."""
-    return card.task == data.task and data.classes in (None, len(card.categories))
+    return card.task == data.task and data.classes in (None, card.categories)
 
 
 def headline(model: str, rows: Sequence[Row]) -> str:

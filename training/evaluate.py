@@ -38,6 +38,7 @@ from training.measures import border_area, border_share, cells_inside
 from training.pack import IGNORED, TINY_SIZE, read_square
 from training.segmentation import SETS
 from training.street_crops import labels_on_grid, whole_street
+from training.trunk import run_with_hooks
 
 LARGEST_BOX = 0.6  # of the picture: around larger ones little is left outside
 Metrics = dict[str, float]
@@ -50,16 +51,11 @@ def gains(net: BamResNet, pictures: Pictures, index: Tensor, size: int) -> list[
     net.eval()
     kept: list[list[Tensor]] = [[], [], []]
     bams = (net.bam1, net.bam2, net.bam3)
-    handles = [
-        bam.gate.register_forward_hook(lambda _m, _i, gate, i=i: kept[i].append(effective_gain(gate)[:, 0].cpu()))
+    hooks = [
+        (bam.gate, lambda _m, _i, gate, i=i: kept[i].append(effective_gain(gate)[:, 0].cpu()))
         for i, bam in enumerate(bams)
     ]
-    try:
-        for part in tqdm(index.split(250), desc="gains"):
-            net(whole(take(pictures, part)[0], size))
-    finally:
-        for handle in handles:
-            handle.remove()
+    run_with_hooks(net, (whole(take(pictures, part)[0], size) for part in tqdm(index.split(250), desc="gains")), hooks)
     return [torch.cat(parts).float().numpy() for parts in kept]
 
 

@@ -37,7 +37,6 @@ class LabelledViews:
     def __init__(self, folder: Path, batch: int, seed: int, at_once: int = 4) -> None:
         self.folder, self.batch, self.seed, self.at_once = folder, batch, seed, at_once
         scale = folder / "scale.npy"
-        self.kind = "features" if scale.exists() else "views"
         self.scale = torch.from_numpy(np.load(scale)) if scale.exists() else None
         self.used: Counter[str] = Counter()
         self._views, self._logits, self._order = torch.empty(0), torch.empty(0), torch.empty(0, dtype=torch.int64)
@@ -50,11 +49,10 @@ class LabelledViews:
         if len(self._order) < self.batch:
             self._load(step)
         index, self._order = self._order[: self.batch], self._order[self.batch :]
-        generator = seeded(self.seed, 3, step)
         if self.scale is not None:
             return restore(self._views[index], self.scale), self._logits[index].float()
         x = standardise(to_float(self._views[index]))
-        mirrored = torch.rand(len(x), generator=generator) < 0.5
+        mirrored = torch.rand(len(x), generator=seeded(self.seed, 3, step)) < 0.5
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
         return x.contiguous(memory_format=torch.channels_last), self._logits[index].float()
 
@@ -65,7 +63,8 @@ class LabelledViews:
         ranked = sorted(zip(names, chance, strict=True), key=lambda pair: (self.used[pair[0]], pair[1]))
         chosen = [name for name, _ in ranked[: self.at_once]]
         self.used.update(chosen)
-        views = [np.load(self.folder / f"{self.kind}-{name}.npy") for name in chosen]
+        kind = "views" if self.scale is None else "features"
+        views = [np.load(self.folder / f"{kind}-{name}.npy") for name in chosen]
         logits = [np.load(self.folder / f"logits-{name}.npy") for name in chosen]
         self._views, self._logits = torch.from_numpy(np.concatenate(views)), torch.from_numpy(np.concatenate(logits))
         self._order = torch.randperm(len(self._views), generator=generator)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -56,6 +56,19 @@ def load_folded(net: ResNetTrunk, file: Path) -> None:
         net.get_parameter(name).copy_(given[name])
 
 
+def run_with_hooks(
+    net: nn.Module, batches: Iterable[Tensor], hooks: Iterable[tuple[nn.Module, Callable[..., None]]]
+) -> None:
+    """Run batches through a network while forward hooks (module, inputs, output) look on; no hook stays."""
+    handles = [module.register_forward_hook(hook) for module, hook in hooks]
+    try:
+        for batch in batches:
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @torch.no_grad()
 def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
     """Give every norm of the trunk the statistics of its convolution; what the network computes stays the same.
@@ -71,16 +84,8 @@ def calibrate_norms(net: ResNetTrunk, batches: Iterable[Tensor]) -> None:
         values = output.float()
         totals[name].append(torch.stack([values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]))
 
-    handles = [
-        conv.register_forward_hook(lambda _m, _i, output, name=name: note(name, output))
-        for name, (conv, _) in norms.items()
-    ]
-    try:
-        for batch in batches:
-            net(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
+    hooks = [(conv, lambda _m, _i, output, name=name: note(name, output)) for name, (conv, _) in norms.items()]
+    run_with_hooks(net, batches, hooks)
     for name, (_, norm) in norms.items():
         mean, square = torch.stack(totals[name]).mean(0)
         kept_mean, kept_var = statistics(norm)

@@ -17,6 +17,7 @@ from attnviz.models.bam_resnet import BamResNet
 from attnviz.models.build import build_model
 from training.distil import spec_of, take_weights
 from training.shards import LabelledViews
+from training.trunk import run_with_hooks
 
 BATCHES = 8
 
@@ -38,13 +39,7 @@ def mean_gains(net: BamResNet, batches: Iterable[Tensor]) -> dict[int, Tensor]:
 
         return add
 
-    handles = [net.get_submodule(f"bam{stage}").register_forward_hook(note(stage)) for stage in sums]
-    try:
-        for batch in batches:
-            net(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
+    run_with_hooks(net, batches, [(net.get_submodule(f"bam{stage}"), note(stage)) for stage in sums])
     return {stage: after / before.clamp_min(1e-6) for stage, (before, after) in sums.items()}
 
 
