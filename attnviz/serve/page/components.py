@@ -5,6 +5,7 @@ template with ``${value}`` would be raw HTML. Factory functions, not subclasses:
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -199,6 +200,14 @@ def pins_part() -> gr.HTML:
         elem_id="page-pins",
         elem_classes=["page-hidden"],
     )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Where a script of the page asks (`request_part`), and where the answer comes (`payload_bridge`)."""
+
+    asked: gr.HTML
+    answer: gr.HTML
 
 
 def request_part(asker: str, elem_id: str) -> gr.HTML:

@@ -1,7 +1,6 @@
 """One more position attention for the viewer, when it asks: of many layers only the first is sent at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ from attnviz.errors import AttnvizError, OptionError, quoted
 from attnviz.render.viewer.attention_parts import position_part
 from attnviz.render.viewer.payload import told
 from attnviz.serve.events import QUEUED, session_of
-from attnviz.serve.page.components import payload_bridge, request_part
+from attnviz.serve.page.components import Exchange, payload_bridge, request_part
 from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, sentence, words_of
 from attnviz.serve.sessions import SessionStore
@@ -18,20 +17,12 @@ from attnviz.serve.sessions import SessionStore
 _ONE_OF_MANY: dict[str, Any] = {**QUEUED, "concurrency_id": "layers", "concurrency_limit": 2}  # beside the networks
 
 
-@dataclass(frozen=True)
-class Layers:
-    """Where the viewer asks, and where the answer comes."""
-
-    asked: gr.HTML
-    answer: gr.HTML
-
-
-def build() -> Layers:
+def build() -> Exchange:
     """Two invisible parts."""
-    return Layers(request_part("asks", "page-layer-request"), payload_bridge("receiveLayer", "page-layer"))
+    return Exchange(request_part("asks", "page-layer-request"), payload_bridge("receiveLayer", "page-layer"))
 
 
-def wire(parts: Layers, sessions: SessionStore) -> None:
+def wire(parts: Exchange, sessions: SessionStore) -> None:
     """Connect them."""
     parts.asked.input(_handler(sessions), parts.asked, parts.answer, **_ONE_OF_MANY)
 

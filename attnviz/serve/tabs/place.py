@@ -1,31 +1,22 @@
 """How many requests come before a visitor's who waits, for the status lines of the page."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from attnviz.serve.events import AT_ONCE, session_of
-from attnviz.serve.page.components import payload_bridge, request_part
+from attnviz.serve.page.components import Exchange, payload_bridge, request_part
 from attnviz.serve.refusals import in_plain_words
 from attnviz.serve.session_state import place_of
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the page asks, and where the answer comes."""
-
-    asked: gr.HTML
-    answer: gr.HTML
-
-
-def build() -> Place:
+def build() -> Exchange:
     """Two invisible parts."""
-    return Place(request_part("asksPlace", "page-place-request"), payload_bridge("receivePlace", "page-place"))
+    return Exchange(request_part("asksPlace", "page-place-request"), payload_bridge("receivePlace", "page-place"))
 
 
-def wire(demo: gr.Blocks, parts: Place) -> None:
+def wire(demo: gr.Blocks, parts: Exchange) -> None:
     """Connect them."""
     parts.asked.input(_handler(demo), parts.asked, parts.answer, **AT_ONCE)
 
