@@ -38,16 +38,21 @@ def photo(number):
 
 
 @pytest.fixture(scope="module")
-def page():
-    """The page by itself: its address, Gradio's side of it, and what it remembers of visitors."""
+def page(tmp_path_factory):
+    """The page by itself: its address, Gradio's side of it, and what it remembers of visitors.
+
+    Its files lie in a folder of their own: visitors of other pages in this process may still be leaving theirs.
+    """
     store = SessionStore()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app_module, "SessionStore", lambda: store)
-        demo = build_ui()
-    settings = {**launch_options("127.0.0.1", free_port()), "prevent_thread_lock": True, "quiet": True}
-    _, address, _ = demo.launch(**settings)
-    yield address, demo, store
-    demo.close()
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("visitors")))
+        with patch.context() as while_built:
+            while_built.setattr(app_module, "SessionStore", lambda: store)
+            demo = build_ui()
+        settings = {**launch_options("127.0.0.1", free_port()), "prevent_thread_lock": True, "quiet": True}
+        _, address, _ = demo.launch(**settings)
+        yield address, demo, store
+        demo.close()
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +73,20 @@ def _nothing_is_left(page):
     assert not demo.app.iterators
     gc.collect()
     assert not [o for o in gc.get_objects() if type(o) is Explanation and o.photo.shape[1] == 80]
+
+
+@pytest.fixture
+def held_networks(monkeypatch):
+    """Networks that wait: an event that is set when the first begins, and one that lets all of them go on."""
+    begun, go_on, real = threading.Event(), threading.Event(), requests.run
+
+    def slow(ready):
+        begun.set()
+        assert go_on.wait(300)
+        return real(ready)
+
+    monkeypatch.setattr(requests, "run", slow)
+    return begun, go_on
 
 
 def files():
@@ -117,15 +136,8 @@ def test_every_answer_is_its_askers(page):
     assert len({answer.data[1]["id"] for answer in answers}) == CROWD
 
 
-def test_a_visitor_is_told_their_place(page, monkeypatch):
-    begun, go_on, real = threading.Event(), threading.Event(), requests.run
-
-    def slow(ready):
-        begun.set()
-        assert go_on.wait(300)
-        return real(ready)
-
-    monkeypatch.setattr(requests, "run", slow)
+def test_a_visitor_is_told_their_place(page, held_networks):
+    begun, go_on = held_networks
 
     async def work(visitor, number):
         given = await visitor.upload("same.png", photo(number))
@@ -144,15 +156,8 @@ def test_a_visitor_is_told_their_place(page, monkeypatch):
     assert all(answer.data is not None for answer in answers)
 
 
-def test_the_page_shows_a_visitor_their_place(page, new_page, monkeypatch):
-    begun, go_on, real = threading.Event(), threading.Event(), requests.run
-
-    def slow(ready):
-        begun.set()
-        assert go_on.wait(300)
-        return real(ready)
-
-    monkeypatch.setattr(requests, "run", slow)
+def test_the_page_shows_a_visitor_their_place(page, new_page, held_networks):
+    begun, go_on = held_networks
 
     async def work(visitor, number):
         await visitor.explain(await visitor.upload("one.png", photo(number)), MODEL, SIZE)
@@ -206,16 +211,14 @@ def test_nobody_waits_for_somebody_elses_figure(page, monkeypatch):
     assert slow.data[0]["state"] == "done"
 
 
-def test_who_leaves_while_waiting_is_not_computed_for(page, monkeypatch):
-    begun, go_on, real, ran = threading.Event(), threading.Event(), requests.run, []
+def test_who_leaves_while_waiting_is_not_computed_for(page, held_networks, monkeypatch):
+    (begun, go_on), held, ran = held_networks, requests.run, []
 
-    def slow(ready):
+    def noted(ready):
         ran.append(ready.photo.shape[0])
-        begun.set()
-        assert go_on.wait(300)
-        return real(ready)
+        return held(ready)
 
-    monkeypatch.setattr(requests, "run", slow)
+    monkeypatch.setattr(requests, "run", noted)
 
     async def work(visitor, number):
         given = await visitor.upload(f"{number}.png", photo(number))
@@ -237,15 +240,8 @@ def test_who_leaves_while_waiting_is_not_computed_for(page, monkeypatch):
     assert ran == [40]
 
 
-def test_who_leaves_while_computed_for_leaves_nothing(page, monkeypatch):
-    begun, go_on, real = threading.Event(), threading.Event(), requests.run
-
-    def slow(ready):
-        begun.set()
-        assert go_on.wait(300)
-        return real(ready)
-
-    monkeypatch.setattr(requests, "run", slow)
+def test_who_leaves_while_computed_for_leaves_nothing(page, held_networks):
+    begun, go_on = held_networks
 
     async def work(visitor, number):
         given = await visitor.upload("one.png", photo(number))

@@ -90,14 +90,9 @@ class TestPosition:
         expect(panels).to_have_count(0)
 
     def test_shared_scaling_uses_the_highest_of_all_pins(self, opened, danet):
-        page, grid = opened(danet), danet.position.grid
+        page = opened(danet)
         plain(page)
-        places = [(2, 3), (9, 12)]
-        for place in places:
-            point(page, *place, grid, click=True)
-        page.get_by_label("Shared").check()
-        rows = [danet.position.row(*place) for place in places]
-        high = max(row.max() for row in rows)
+        rows, high = two_pins_that_share_colours(page, danet.position)
         expect(page.locator(".av-pin").first).to_contain_text(re.compile(r"Colours 0 to"))
         for i, row in enumerate(rows):
             assert differing(pixels(page, f".av-pin:nth-child({i + 1}) canvas"), colored(row, 0, high)) == 0
@@ -181,6 +176,16 @@ class TestPosition:
         expect(page.locator(".av-pinbox")).to_contain_text(f"{MAX_PINS} pins at most")
 
 
+def two_pins_that_share_colours(page, position):
+    """Pins two places, has them share a range of colours, and gives their rows and the highest weight of both."""
+    places = [(2, 3), (9, 12)]
+    for place in places:
+        point(page, *place, position.grid, click=True)
+    page.get_by_label("Shared").check()
+    rows = [position.row(*place) for place in places]
+    return rows, max(row.max() for row in rows)
+
+
 def faded(values, low, high):
     """RGBA as the server's rule makes it where the opacity follows the value, on a logarithmic scale."""
     scale = Scale("row", "share", low, high, (), log=True)
@@ -234,13 +239,8 @@ class TestHeavyTails:
         expect(page.get_by_label("Even", exact=True)).to_be_checked()
 
     def test_pins_share_a_logarithmic_scale(self, opened, danet):
-        page, grid = opened(danet), danet.position.grid
-        places = [(2, 3), (9, 12)]
-        for place in places:
-            point(page, *place, grid, click=True)
-        page.get_by_label("Shared").check()
-        rows = [danet.position.row(*place) for place in places]
-        high = max(row.max() for row in rows)
+        page = opened(danet)
+        rows, high = two_pins_that_share_colours(page, danet.position)
         for i, row in enumerate(rows):
             drawn = pixels(page, f".av-pin:nth-child({i + 1}) canvas", alpha=True)
             assert same_fading(drawn, faded(row, high / 1000, high))
