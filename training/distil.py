@@ -164,11 +164,11 @@ def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> 
         quiet_start(net, fresh_stages(options))
         if len(fresh_stages(options)) == len(STAGES):
             take_gain_out(net)
+    if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
+        take_block_gain_out(net)  # before the norms look: features behind closed gates are not what they will meet
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         if options.calibrate:
             calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
-        if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
-            take_block_gain_out(net)
 
 
 def fresh_stages(options: argparse.Namespace) -> list[int]:

@@ -219,6 +219,22 @@ def test_attention_in_the_blocks_starts_as_the_trunk_was(family):
         assert torch.allclose(net(x), plain(x), atol=1e-4 * float(plain(x).abs().max()))
 
 
+@pytest.mark.parametrize("family", ["sge", "se", "cbam"])
+def test_norms_are_measured_behind_gates_as_they_start(family, shards, tmp_path, monkeypatch):
+    """Measured behind CBAM's closed gates, they halved every feature in training: the first loss was three times the trunk's."""
+    monkeypatch.setattr(distil, "spec_of", small_spec)
+    plain = build_model(small_spec("none"))
+    save_file(plain.state_dict(), tmp_path / "none.safetensors")
+    common = ["--shards", str(shards), "--folder", str(tmp_path), "--steps", "1", "--rates", "fc=0.001"]
+    common += ["--start", str(tmp_path / "none.safetensors"), "--calibrate", "2"]
+    net = build_model(small_spec(family))
+    distil.start(plain, distil.parse(common), LabelledViews(shards, 4, 0))
+    distil.start(net, distil.parse([*common, "--fresh", family]), LabelledViews(shards, 4, 0))
+    for name, value in plain.state_dict().items():
+        if name.endswith(("running_mean", "running_var")):
+            assert torch.allclose(net.state_dict()[name], value, rtol=0.05, atol=0.02), name
+
+
 def test_the_end_can_come_from_a_trunk_that_was_trained_on(shards, tmp_path, monkeypatch):
     monkeypatch.setattr(distil, "spec_of", small_spec)
     bam, trunk = (build_model(small_spec(family)) for family in ("bam", "none"))
