@@ -221,7 +221,7 @@ def test_attention_in_the_blocks_starts_as_the_trunk_was(family):
 
 @pytest.mark.parametrize("family", ["sge", "se", "cbam"])
 def test_norms_are_measured_behind_gates_as_they_start(family, shards, tmp_path, monkeypatch):
-    """Measured behind CBAM's closed gates, they halved every feature in training: the first loss was three times the trunk's."""
+    """Measured behind CBAM's closed gates, the first loss was seven times the trunk's."""
     monkeypatch.setattr(distil, "spec_of", small_spec)
     plain = build_model(small_spec("none"))
     save_file(plain.state_dict(), tmp_path / "none.safetensors")
