@@ -18,16 +18,14 @@ from torch import Tensor, nn
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import FoundGate, GateWatch
 from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
+from attnviz.observe.known_calls import KnownCalls, KnownPass, known_pass
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
 from attnviz.observe.watch_calls import (
     Call,
     Calls,
     CallWatcher,
-    KnownCalls,
-    KnownPass,
     ModulePaths,
-    Span,
     line_of_user,
     switched,
 )
@@ -177,7 +175,7 @@ class WatchedPass:
             class_token=self.class_token,
             direct=watch.direct,
             spare={} if watch.numel <= MOST_SPARE else None,
-            known=KnownPass(steps, watch.spans(len(mode.made))),
+            known=known_pass(steps, watch.calls, watch.paths.boundaries),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -271,23 +269,6 @@ class _Whole(CallWatcher):
             self.direct[number] = value.layout
             self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
-
-    def spans(self, count: int) -> tuple[Span, ...]:
-        """The shortest runs of modules in which all calls of a find are made; of runs within others the outermost."""
-        every = [*self.paths.spans, Span("", 0, count)]
-        owners = {
-            min(
-                (span for span in every if span.start <= min(calls) and max(calls) < span.end),
-                key=lambda span: (span.end - span.start, span.path == ""),
-            )
-            for calls in self.calls
-        }
-        whole = [
-            span
-            for span in owners
-            if not any(o is not span and o.start <= span.start and span.end <= o.end for o in owners)
-        ]
-        return tuple(sorted(whole, key=lambda span: span.start))
 
     def _entry(self, kind: str, grid: tuple[int, int] | None, heads: int, reason: str) -> FoundAttention:
         path = self.paths.running[-1] if self.paths.running else ""
