@@ -1,8 +1,8 @@
-"""A pass that is expected to be like an earlier one: only its calls that mattered then are followed, and their like.
+"""A pass that is expected to be like an earlier one: what mattered then is followed, and what lies between.
 
-Python that runs between two kernels costs tens of microseconds a call, since they leave nothing of it in the caches. So
-calls are followed in windows, each from the last boundary of a module's run before the first call that matters to the
-next boundary after the last, and compared there with those of the earlier pass.
+Each piece of Python between two kernels costs some tens of microseconds, since they leave nothing of it in the caches.
+So this mode is on in windows alone: from the last time before the first call that matters at which a module is entered
+or left, to the first such time after the last. Up to that last call they are compared with those of the earlier pass.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ class Window:
 
     Attributes:
         start: Number of the first.
+        last: Number of the last that matters.
         end: Number of the first after them.
     """
 
     start: int
+    last: int
     end: int
 
 
@@ -53,18 +55,20 @@ class KnownPass:
         steps: All calls, in order: the call; those of its arguments that decide where numbers go, None where none do;
             whether it is told.
         windows: In which calls are followed, in order; none meets another.
-        turns: (path of a module, whether it is entered or left) -> what each time of it begins or ends.
+        turns: (number of a module, whether it is entered or left) -> what each time of it begins or ends; modules are
+            numbered as by ``net.modules()``.
     """
 
     steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]]
     windows: Sequence[Window]
-    turns: dict[tuple[str, bool], tuple[_Turn, ...]]
+    turns: dict[tuple[int, bool], tuple[_Turn, ...]]
 
 
 def known_pass(
     steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]],
     finds: Sequence[Collection[int]],
     boundaries: Sequence[Boundary],
+    paths: Sequence[str],
 ) -> KnownPass:
     """What has to be followed the next time.
 
@@ -72,26 +76,27 @@ def known_pass(
         steps: All calls of the pass, as in `KnownPass`.
         finds: Numbers of the calls that made each find.
         boundaries: Of the runs of modules, in order.
+        paths: Of all modules, in the order of ``net.modules()``.
     """
     every = [Boundary("", True, 0), *boundaries, Boundary("", False, len(steps))]
     free = [at for at, boundary in enumerate(every) if boundary.free]
-    spans: list[tuple[int, int]] = []  # from boundary to boundary
+    spans: list[tuple[int, int, int]] = []  # from boundary to boundary, and the last call that matters between them
     for calls in sorted(finds, key=min):
         first = max(at for at in free if every[at].number <= min(calls))
-        last = min(at for at in free if every[at].number > max(calls))
+        last, end = max(calls), min(at for at in free if every[at].number > max(calls))
         if spans and first <= spans[-1][1]:
-            first, last = spans[-1][0], max(spans.pop()[1], last)
-        spans.append((first, last))
+            first, end, last = spans[-1][0], max(spans[-1][1], end), max(spans.pop()[2], last)
+        spans.append((first, end, last))
     ends: dict[int, _Turn] = {}
-    for number, (first, last) in enumerate(spans):
-        ends[first], ends[last] = (number, True), (number, False)
+    for number, (first, end, _) in enumerate(spans):
+        ends[first], ends[end] = (number, True), (number, False)
     used = {(every[at].path, every[at].entered) for at in ends}
-    turns: dict[tuple[str, bool], list[_Turn]] = {key: [] for key in used}
-    for at, boundary in enumerate(every):
-        if (boundary.path, boundary.entered) in used:
-            turns[boundary.path, boundary.entered].append(ends.get(at))
-    windows = [Window(every[first].number, every[last].number) for first, last in spans]
-    return KnownPass(steps, windows, {key: tuple(found) for key, found in turns.items()})
+    turns: dict[tuple[int, bool], tuple[_Turn, ...]] = {}
+    for key in used:
+        times = (at for at, boundary in enumerate(every) if (boundary.path, boundary.entered) == key)
+        turns[paths.index(key[0]), key[1]] = tuple(ends.get(at) for at in times)
+    windows = [Window(every[first].number, last, every[end].number) for first, end, last in spans]
+    return KnownPass(steps, windows, turns)
 
 
 class KnownCalls(TorchFunctionMode):
@@ -109,7 +114,7 @@ class KnownCalls(TorchFunctionMode):
         self._modes = 0
         self._next = 0  # window that comes next, or is running
         self._on = False
-        self._number = self._end = 0
+        self._number = self._last = self._end = 0
         self._strayed = False
 
     @property
@@ -118,23 +123,25 @@ class KnownCalls(TorchFunctionMode):
         return self._strayed or self._next != len(self._known.windows)
 
     @contextmanager
-    def followed(self, net: nn.Module) -> Iterator[None]:
-        """Within it this mode is on where it matters; no hook is left after it."""
+    def followed(self, modules: Sequence[nn.Module]) -> Iterator[None]:
+        """Within it this mode is on where it matters; no hook is left after it.
+
+        Args:
+            modules: Of the network, itself the first, in the order of ``net.modules()``.
+        """
         self._modes = modes_on()
         with ExitStack() as stack:
-            for (path, entered), turns in self._known.turns.items():
-                if path:
-                    module, hook = net.get_submodule(path), self._turning(turns)
-                    stack.callback(
-                        module.register_forward_pre_hook(hook).remove
-                        if entered
-                        else module.register_forward_hook(hook, always_call=True).remove
-                    )
+            for (number, entered), turns in self._known.turns.items():
+                if number and entered:
+                    stack.callback(modules[number].register_forward_pre_hook(self._turning(turns)).remove)
+                elif number:
+                    hook = self._turning(turns)
+                    stack.callback(modules[number].register_forward_hook(hook, always_call=True).remove)
             stack.callback(self._off_for_good)  # what is no Exception ends a module without its hooks
-            for turn in self._known.turns.get(("", True), ()):
+            for turn in self._known.turns.get((0, True), ()):
                 self._take(turn)
             yield
-            for turn in self._known.turns.get(("", False), ()):
+            for turn in self._known.turns.get((0, False), ()):
                 self._take(turn)
 
     def _turning(self, turns: Sequence[_Turn]) -> Callable[..., None]:
@@ -159,7 +166,7 @@ class KnownCalls(TorchFunctionMode):
             self._strayed = True
         elif begins:
             window = self._known.windows[number]
-            self._number, self._end = window.start, window.end
+            self._number, self._last, self._end = window.start, window.last, window.end
             self._on = True
             self.__enter__()  # type: ignore[no-untyped-call]
         else:
@@ -177,14 +184,12 @@ class KnownCalls(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 - whatever the call gives
         number = self._number
         self._number = number + 1
-        if number < self._end and not self._strayed:
+        if number <= self._last and not self._strayed:
             made, expected, mattered = self._steps[number]
             if (func is not made and func != made) or (expected is not None and expected != read(args, kwargs or {})):
                 self._strayed = True
             elif mattered and not self._watcher.take(number, args, kwargs or {}):
                 return told(self._watcher, number, func, name_of(func) or "", args, kwargs or {})
-        else:
-            self._strayed = True
         if func in OPENED:
             with self:
                 return without_check(func)(*args, **(kwargs or {}))

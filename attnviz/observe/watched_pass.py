@@ -75,6 +75,7 @@ class _Plan:
     modules: tuple[int, ...]
     closed: tuple[str, ...]
     class_token: bool
+    has_fast_path: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
     spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
@@ -110,21 +111,26 @@ class WatchedPass:
         self.last_of_size: dict[tuple[int, int], str] = {}
         self._net, self._x = net, x
         self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
-        modules = tuple(net.modules())
-        self._modules = tuple(map(id, modules))
-        self.has_fast_path = any(isinstance(module, _WITH_FAST_PATH) for module in modules)
+        self._every = tuple(net.modules())
+        self._modules = tuple(map(id, self._every))
         self._stack = ExitStack()
         with _plans_guard:
             plan = None if whole else _plans.get(net, {}).get(self._key)
         self._plan = plan if plan is not None and plan.modules == self._modules else None
         self._closed = closed(net) if self._plan is None else self._plan.closed
         self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
+        self.has_fast_path = (
+            any(isinstance(module, _WITH_FAST_PATH) for module in self._every)
+            if self._plan is None
+            else self._plan.has_fast_path
+        )
         self._watch: _Known | _Whole
 
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
             if self._plan is None:
                 self._watch = _Whole(self._x)
+                self._paths = tuple(path for path, _ in self._net.named_modules())
                 whole = Calls(self._watch)
                 stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
                 self._mode: Calls | KnownCalls = whole
@@ -133,7 +139,7 @@ class WatchedPass:
             else:
                 self._watch = _Known(int(self._x.shape[0]), self._plan)
                 self._mode = KnownCalls(self._watch, self._plan.known)
-                stack.enter_context(self._mode.followed(self._net))
+                stack.enter_context(self._mode.followed(self._every))
             for path in filter(None, self._closed):
                 module = self._net.get_submodule(path)
                 if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
@@ -146,7 +152,7 @@ class WatchedPass:
     ) -> None:
         self._stack.close()
         watch, mode = self._watch, self._mode
-        del self._watch, self._mode, self._x
+        del self._watch, self._mode, self._x, self._every
         if kind is not None:
             return
         if isinstance(watch, _Whole) and isinstance(mode, Calls):
@@ -173,9 +179,10 @@ class WatchedPass:
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
+            has_fast_path=self.has_fast_path,
             direct=watch.direct,
             spare={} if watch.numel <= MOST_SPARE else None,
-            known=known_pass(steps, watch.calls, watch.paths.boundaries),
+            known=known_pass(steps, watch.calls, watch.paths.boundaries, self._paths),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
