@@ -124,8 +124,10 @@ def forecast(
         loaded = _loaded(model, device, size)
     options = preprocessing or _prepared(loaded.card, size, resize_mode)
     photo_size = (photo.shape[0], photo.shape[1])
-    with _timed(seconds, "plan"):
+    with _timed(seconds, "plan"), ExitStack() as stack:
         geometry = plan(photo_size, options, min_size=loaded.card.min_size)
+        if loaded.card.status == "own":  # it is walked
+            stack.enter_context(said_plainly(loaded.card.name, geometry.network_size))
         cost = estimate(
             loaded.net, geometry.network_size, photo_size, device=str(loaded.device), throughput=_throughput
         )

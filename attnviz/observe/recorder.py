@@ -25,7 +25,7 @@ class Recording:
     """What one forward pass computed.
 
     Attributes:
-        output: The network's output.
+        output: Whatever the network gave, a tensor for one.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
         class_token: Whether the first token before the picture's places is the network's class token.
@@ -38,7 +38,7 @@ class Recording:
         ((1, 210), ['stage1.spatial_logit', 'stage1.channel_logit'])
     """
 
-    output: Tensor
+    output: Any
     sites: Mapping[str, Tensor]
     watched: tuple[Site, ...]
     class_token: bool = False
