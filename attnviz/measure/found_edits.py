@@ -57,6 +57,7 @@ class _Editor(CallWatcher):
     def __init__(self, x: Tensor, edits: Mapping[int, FoundEdit]) -> None:
         self.swaps: list[tuple[Tensor, Tensor]] = []  # of the call about to be made: its argument -> another
         self._edits, self._count, self._batch = edits, 0, int(x.shape[0])
+        self._last: dict[int | None, FoundEdit | None] = {}  # number of a joined softmax -> what was done with it
         self._places = Places(x)
         self._gates, self._products = (
             GateWatch(self._batch, self._places, {}),
@@ -72,7 +73,8 @@ class _Editor(CallWatcher):
                 self.swaps = [(gate, _GATES[edit.edit](gate))]
         attention = self._products.finished(number, name, args, kwargs)
         if attention is not None:
-            edit = self._next()
+            edit = self._last.get(attention.joined) if attention.again else self._next()
+            self._last[attention.joined] = edit
             if edit is not None:
                 self.swaps += self._of_attention(edit, attention, name, args, kwargs)
 

@@ -207,7 +207,7 @@ class _Found(CallWatcher):
         gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
         self.kept += (0 if gate is None else gate.value.numel()) * _FLOAT
-        self.kept += (0 if attention is None else attention.numel) * _FLOAT
+        self.kept += (0 if attention is None or attention.again else attention.numel) * _FLOAT
 
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]

@@ -250,7 +250,7 @@ class _Whole(CallWatcher):
             entry = self._entry(gate.kind, gate.grid, 1, "")
             self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate)
         attention = self._products.finished(number, name, args, kwargs)
-        if attention is not None:
+        if attention is not None and not attention.again:
             layout = attention.layout
             kind = "cross" if layout.cross else "position"
             self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention)
