@@ -152,7 +152,7 @@ class AttentionWatch:
         dim = dim % out.ndim
         if product.joined:
             return self._crossed(product, out, dim)
-        if not product.keeps_rows:
+        if not product.keeps_rows and out.numel() == product.shape.numel():
             out = product.put_back(out)
             sums = out.detach().sum(-1)
             dim = out.ndim - (1 if bool((sums - 1).abs().max() < _ABOUT) else 2)

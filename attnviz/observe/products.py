@@ -222,8 +222,11 @@ def changed(
         return product if same else replace(product, moves=(*product.moves, Move(before, None, tuple(out.shape))))
     if before[-2:] != tuple(out.shape[-2:]):
         return None
-    step = _step(product, name, args, kwargs, source, out) if out.numel() == source.numel() else None
-    return replace(product, changed=name, joined=()) if step is None else replace(product, steps=(*product.steps, step))
+    followed = out.numel() == source.numel() == product.shape.numel() or bool(product.joined)
+    step = _step(product, name, args, kwargs, source, out) if followed else None
+    if step is not None:
+        return replace(product, steps=(*product.steps, step))
+    return replace(product, changed=name, joined=(), moves=product.moves if out.numel() == source.numel() else ())
 
 
 def _step(
@@ -236,6 +239,8 @@ def _step(
         if not first and name not in {"mul", "multiply", "add"}:
             return None
         if name in _ADDS:
+            if product.joined and isinstance(other, Tensor) and other.numel() > 1:
+                return None
             return _added(product, other * (kwargs.get("alpha", 1) * (-1 if name != "add" else 1)), out)
         by_row = isinstance(other, Tensor) and other.numel() > 1 and other.shape[-2:] != (1, 1)
         if by_row or not (product.keeps_rows or not isinstance(other, Tensor) or other.numel() == 1):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from attnviz.observe.attention_products import Attention, AttentionWatch
+from attnviz.observe.gate_places import GateOrder
 from attnviz.observe.gates import FoundGate, GateWatch
 from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
 from attnviz.observe.layouts import Layout
@@ -82,7 +83,7 @@ class _Plan:
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
-    orders: dict[int, tuple[tuple[int, int], Tensor] | None]
+    orders: dict[int, GateOrder | None]
 
 
 _Key = tuple[torch.Size, torch.dtype, torch.device, bool, bool]
@@ -213,8 +214,8 @@ class _Known(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         self.values += [found for found in (gate, attention) if found is not None]
 
     @torch.no_grad()
@@ -236,7 +237,7 @@ class _Whole(CallWatcher):
         self.direct: dict[int, int | Layout] = {}
         self.numel = 0  # of query and key of those of them that are attentions
         self.layouts: dict[tuple[int, bool], Layout] = {}
-        self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
+        self.orders: dict[int, GateOrder | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
         self._places = Places(x)
         self._gates = GateWatch(batch, self._places, self.orders)
@@ -245,11 +246,11 @@ class _Whole(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
+        attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         if gate is not None:
             entry = self._entry(gate.kind, gate.grid, 1, "")
             self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate)
-        attention = self._products.finished(number, name, args, kwargs)
         if attention is not None and not attention.again:
             layout = attention.layout
             kind = "cross" if layout.cross else "position"
