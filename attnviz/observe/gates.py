@@ -1,7 +1,7 @@
 """Gates: what came out of a sigmoid, a softmax or a tanh and multiplies a feature map, whoever wrote it.
 
-A tensor's root is where its numbers come from by views and arithmetic at each place alone. What multiplies its own root is no
-gate but an activation: SiLU, Mish, GELU.
+A tensor's root is where its numbers come from by views and arithmetic at each place alone. What multiplies its own
+root is no gate but an activation: SiLU, Mish, GELU.
 """
 
 from __future__ import annotations
@@ -81,6 +81,26 @@ class FoundGate:
 
 
 @dataclass(frozen=True)
+class GatedFeatures:
+    """What a gate multiplies.
+
+    Attributes:
+        tensor: As it is in the network.
+        order: How it lies; None: as (B, C, h, w), with groups of channels among the pictures or branches before C.
+        plain: Whether the gate multiplies it as it is shown, and not scaled or shifted.
+    """
+
+    tensor: Tensor
+    order: GateOrder | None
+    plain: bool
+
+    def laid(self, tensor: Tensor, batch: int) -> Tensor:
+        """It, or what came out of the multiplication, of the first picture: (C, h, w)."""
+        laid = tensor if self.order is None else self.order.laid(tensor)
+        return laid.reshape(batch, -1, *laid.shape[-2:])[0]
+
+
+@dataclass(frozen=True)
 class _Gate:
     root: object  # of what was squashed
     value: Tensor | None  # the numbers in (0, 1); None: the tensor itself, which would otherwise keep itself alive
@@ -103,6 +123,7 @@ class GateWatch:
         self._roots = WeakTensorKeyDictionary()
         self._clipped = WeakTensorKeyDictionary()  # to more than 1: only a share of it is a gate, relu6(x + 3) / 6
         self._unshifted: Tensor | None = None  # a gate that is about to be shifted, maybe in place
+        self.features: GatedFeatures | None = None  # what the gate that was found last is about to multiply
 
     def multiplied(self, number: int, name: str, args: Sequence[Any]) -> FoundGate | None:
         """The gate that a call is about to multiply with, or None.
@@ -112,7 +133,7 @@ class GateWatch:
             name: Of the call.
             args: Its arguments.
         """
-        self._unshifted = None
+        self._unshifted, self.features = None, None
         if name in ARITHMETIC and args and isinstance(args[0], Tensor):
             gate: _Gate | None = self._gates.get(args[0])
             if gate is not None and gate.value is None and self._shifted(name, args, tensors_in(args)):
@@ -139,11 +160,13 @@ class GateWatch:
             return None
         order = self._lies_otherwise(number, gated, features)
         if order is not None:
+            self.features = GatedFeatures(features, order, plain=found.value is None)
             laid = classified(order.laid(value), order.grid, self._batch, found.calls)
             return replace(laid, places=(2, 3) if order.dims is None else order.dims[2:])
         if features.ndim == 3 or max(features.shape[-2:]) == 1 or not self._placed(number, gated, features):
             return None
         grid = int(features.shape[-2]), int(features.shape[-1])
+        self.features = GatedFeatures(features, None, plain=found.value is None)
         gate = classified(value.detach().clone(), grid, self._batch, found.calls)
         gate = replace(gate, places=(features.ndim - 2, features.ndim - 1))
         return gate if found.value is not None else replace(gate, at=0)  # whichever it is
