@@ -5,8 +5,8 @@ import { chooser } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number } from "./format.js";
-import { pictureFor, pictureOf } from "./inside_data.js";
-import { blockSentence, hereLine, pictureName, shapeLine } from "./inside_wording.js";
+import { pictureFor, pictureOf, placeInside } from "./inside_data.js";
+import { AS_TILES, blockSentence, hereLine, pictureName, shapeLine } from "./inside_wording.js";
 import { t } from "./language.js";
 import { createBar, createPicture, placeBox } from "./picture.js";
 import { extent } from "./scale.js";
@@ -30,7 +30,8 @@ export function createStepCard(context, step, onChoose) {
   return {
     root,
     draw(channel) {
-      shape.textContent = shapeLine(body.draw(channel) || step);
+      const tiled = step.grid && context.settings.get("cells") === "centers" && !placeInside(step, context);
+      shape.textContent = [shapeLine(body.draw(channel) || step), tiled ? AS_TILES : ""].filter(Boolean).join(" · ");
     },
   };
 }
@@ -46,7 +47,8 @@ function mapBody(context, step) {
   const own = step.kind === "maps" && step.channels.length > 1 ? ownChoice(step, module, signal, () => paint()) : null;
   const row = step.kind === "row" ? new Float32Array(step.grid[0] * step.grid[1]) : null;
   picture.root.append(cursor);
-  place.listen(picture.root);
+  const cells = () => placeInside(step, context);
+  place.listen(picture.root, cells);
   picture.root.classList.add("av-picture--followed");
   let channel = "all";
   function values() {
@@ -60,9 +62,9 @@ function mapBody(context, step) {
     const shown = values();
     const scale = extent(shown);
     const table = colormaps.get(settings.get("colormap")).table;
-    paintMap(canvas, shown, step.grid, scale, table);
+    paintMap(canvas, shown, step.grid, scale, table, cells());
     bar.paint(scale, table, "");
-    placeBox(cursor, step.grid, place.cell);
+    placeBox(cursor, step.grid, place.cell, cells());
     bar.mark(shown[place.cell], scale);
     const name = own ? "" : pictureName(step, row ? 0 : pictureFor(step, channel), module.module === "SGE");
     here.textContent = hereLine(name, shown[place.cell], place.kept < 0 ? null : shown[place.kept]);

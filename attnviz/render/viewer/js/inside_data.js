@@ -1,5 +1,6 @@
 // The tensors inside attention modules as the views use them; see attnviz/render/viewer/inside_parts.py.
 
+import { placeOf } from "./cells.js";
 import { floats, halves } from "./decode.js";
 
 /** One of the payload's `modules`, its steps read. */
@@ -23,6 +24,23 @@ export function pictureOf(step, index) {
 export function pictureFor(step, channel) {
   const at = channel === "all" ? -1 : step.channels.indexOf(Number(channel));
   return step.summary ? at + 1 : Math.max(at, 0);
+}
+
+/**
+ * Where the cells of a step's pictures lie, as in cells.js; null: as even tiles.
+ *
+ * Of query, key and rows of an attention whose own fields were not followed, those of the attention's map count.
+ */
+export function placeInside(step, { module, data, settings }) {
+  return placeOf({ sees: seenBy(step, module, data) }, settings, data.geometry);
+}
+
+/** What the cells of a step see, as `sees` of the payload; null where that is not known. */
+export function seenBy(step, module, data) {
+  if (step.sees || !step.grid) return step.sees;
+  const position = data.positions.find(({ label }) => label === module.label);
+  const received = position && data.maps.get(position.received);
+  return (received && received.sees) || null;
 }
 
 /**

@@ -53,6 +53,9 @@ export function energySentence(energy, share) {
   return t`Query of the followed location · key of the kept one = ${number(energy)}, of which the softmax makes ${percent(share)}.`;
 }
 
+/** Of a tensor whose cells cannot be drawn where they look. */
+export const AS_TILES = t`drawn as tiles: what its cells see is not known`;
+
 export const KEEP_ONE = t`Click a picture, or press Enter, to keep a location: its key is then drawn beside the query of the one you follow.`;
 
 /** The weight of what an attention gathers. */
