@@ -6,6 +6,7 @@ import { chooser } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { createStepCard } from "./inside_card.js";
 import { fieldBox, placeInside, seenBy } from "./inside_data.js";
+import { createGroups } from "./inside_groups.js";
 import { createVectors } from "./inside_vectors.js";
 import { fieldSentence, INSIDE_HELP, moduleSentence, weightSentence } from "./inside_wording.js";
 import { t } from "./language.js";
@@ -49,6 +50,7 @@ function drawModule(context, module, from, box, again) {
   const position = positionOf(context, module, () => !life.signal.aborted && again());
   const place = createPlace(module.grid || [1, 1], from, life.signal);
   const inner = { ...context, signal: life.signal, module, position, place, channel: "all" };
+  inner.groups = module.module === "SGE" ? createGroups(inner, () => draw()) : null;
   const photo = createPhoto(inner);
   const cards = module.steps.map((step) => createStepCard(inner, step, () => photo.show(step)));
   const vectors = position && position.vectors ? createVectors(inner, position) : null;
@@ -56,6 +58,7 @@ function drawModule(context, module, from, box, again) {
     photo.draw();
     cards.forEach((card) => card.draw(inner.channel));
     if (vectors) vectors.draw();
+    if (inner.groups) inner.groups.draw();
   };
   place.onChange(draw);
   context.settings.subscribe((name) => ["colormap", "cells"].includes(name) && draw(), life.signal);
@@ -66,7 +69,7 @@ function drawModule(context, module, from, box, again) {
   });
   const weight = module.gamma === null ? null : el("p", { class: "av-gamma" }, weightSentence(module.gamma));
   const side = el("div", { class: "av-split__side" }, el("p", { class: "av-gamma" }, moduleSentence(module.module)), weight, photo.side, channels, vectors && vectors.root);
-  box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards));
+  box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards), ...(inner.groups ? [inner.groups.root] : []));
   draw();
   return { place, end: () => life.abort() };
 }

@@ -5,19 +5,27 @@ import { floats, halves } from "./decode.js";
 
 /** One of the payload's `modules`, its steps read. */
 export function readModule(entry) {
-  return { ...entry, steps: entry.steps.map(readStep) };
+  const steps = entry.steps.map(readStep);
+  for (const step of steps) if (step.derived) step.source = steps.find(({ symbol }) => symbol === step.derived.from);
+  return { ...entry, steps };
 }
 
 function readStep(step) {
-  if (step.values === null) return step;
   const size = step.grid ? step.grid[0] * step.grid[1] : step.kind === "matrix" ? step.count : 1;
+  if (step.values === null) return { ...step, size };
   const all = (step.dtype === "float16" ? halves : floats)(step.values, step.count * size);
   return { ...step, values: all, size };
 }
 
 /** One picture of a step: (rows x columns) numbers. */
 export function pictureOf(step, index) {
+  if (step.derived) return pictureFrom(pictureOf(step.source, index), step.derived, index);
   return step.values.subarray(index * step.size, (index + 1) * step.size);
+}
+
+/** A picture that follows from another, as attnviz/render/viewer/group_steps.py tells it. */
+function pictureFrom(other, { slope, offset, sigmoid }, index) {
+  return sigmoid ? other.map((value) => 1 / (1 + Math.exp(-value))) : other.map((value) => slope[index] * value + offset[index]);
 }
 
 /** Which picture of a step shows a channel: that of all channels for "all" or where the channel was not kept. */

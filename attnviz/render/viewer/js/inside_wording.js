@@ -33,6 +33,16 @@ export function pictureName(step, index, group) {
   return group ? t`Group ${channel}` : t`Channel ${channel}`;
 }
 
+/** A group of a tensor, in the heading over it. */
+export function groupName(step, index) {
+  return t`${step.title} (${step.symbol}): group ${step.channels[index]} of ${step.shape[0]}`;
+}
+
+/** Of how many groups the pictures are here. */
+export function fewGroups(few, all) {
+  return t`The photo is large: of ${all} groups the ${few} whose gates differ most between places were sent. In Python, explanation.inside(...) has all.`;
+}
+
 /** What a cell of a step sees of the photo. */
 export function fieldSentence(step, [row, column], box) {
   const name = t`${step.title} (${step.symbol}), row ${row}, column ${column}`;
