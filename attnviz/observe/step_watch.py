@@ -1,8 +1,8 @@
 """The tensors inside attention modules, kept small: watched in the same forward pass as the sites.
 
 Of features (C, h, w) the length or the mean over channels and the strongest channels are kept, of maps the strongest
-(of groups of channels all), of matrices of many channels the means of blocks. What is kept stays on the network's device until it is collected, so
-that watching a GPU does not wait for it.
+(of groups of channels all of them), of matrices of many channels the means of blocks. What is kept stays on the
+network's device until it is collected, so that watching a GPU does not wait for it.
 """
 
 from __future__ import annotations

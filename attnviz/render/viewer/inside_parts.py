@@ -2,9 +2,9 @@
 
     modules        [{label, module, stride, gamma, grid: [rows, columns] or null, steps}]; no module, no view
     steps          [{symbol, title, formula, branch, kind, shape, range, summary, channels, grid, count, dtype, values,
-                   derived, sees}]: kind "vector" and "matrix" have their numbers in `values` (count, or count x count), pictures
-                   theirs (pictures, rows, columns); those of "row" are null: the browser computes them from query and
-                   key of the entry of `positions` with the module's label
+                   derived, sees}]: kind "vector" and "matrix" have their numbers in `values` (count, or count x
+                   count), pictures theirs (pictures, rows, columns); those of "row" are null: the browser computes
+                   them from query and key of the entry of `positions` with the module's label
     derived        null, or how the pictures follow from those of another step: attnviz/render/viewer/group_steps.py
     sees           as of the payload's maps
 

@@ -1,4 +1,4 @@
-"""All groups inside an SGE module: what travels of them is what was recorded, and it is drawn, by pointer, keys and finger."""
+"""All groups inside an SGE module: what travels is what was recorded, and it is drawn, by pointer, keys and finger."""
 
 import base64
 from dataclasses import replace
