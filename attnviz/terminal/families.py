@@ -51,9 +51,6 @@ def compare_families(
     missing = [family for family in FAMILIES if family not in found]
     if missing:
         warn(f"not on this machine: {', '.join(missing)}; `attnviz models` lists what can be had")
-    random = [f"{family} ({entry.model.name})" for family, entry in found.items() if not entry.model.trained]
-    if random:
-        warn(f"random weights, whose maps were not learned: {', '.join(random)}")
     shown = ", ".join(f"{family} ({card.name})" for family, card in here.items())
     say(one_line(f"{shown} -> {', '.join(map(str, out))}"))
 

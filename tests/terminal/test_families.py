@@ -77,14 +77,6 @@ def test_figures_beside_the_page_each_by_the_name_of_its_file(weights, photo_pat
     assert "Of every stage the last" in drawn
 
 
-def test_random_weights_are_said(weights, photo_path, tmp_path):
-    card = weights / "cbam_resnet18.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"trained": False}))
-    result = CliRunner().invoke(app, ["families", str(photo_path), "-o", str(tmp_path / "x.html"), "--device", "cpu"])
-    assert result.exit_code == 0, result.output
-    assert "random weights, whose maps were not learned: CBAM (cbam_resnet18)" in result.output
-
-
 @pytest.mark.parametrize("name", ["families", "families.jpg", "families.html.exe"])
 def test_files_of_other_kinds_are_refused_before_anything_runs(weights, tmp_path, name):
     result = CliRunner().invoke(app, ["families", str(tmp_path / "no photo.jpg"), "-o", str(tmp_path / name)])
