@@ -6,7 +6,7 @@ import stat
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -112,22 +112,42 @@ def decode(source: Source) -> NDArray[np.uint8]:
 
 
 def _from_file(data: bytes) -> NDArray[np.uint8]:
+    return _array(opened_file(data, lambda image, profile: to_rgb(_with_meant_alpha(image), profile)))
+
+
+def opened_file(data: bytes, convert: Callable[[Image.Image, bytes | None], Image.Image]) -> Image.Image:
+    """Open the bytes of a picture's file, checked as `decode` does.
+
+    Args:
+        data: Of the file.
+        convert: From the loaded picture and the ICC profile of its colours, where it has one, to another picture.
+
+    Returns:
+        What `convert` made of it, upright.
+
+    Raises:
+        ImageError: As for `decode`.
+    """
     container = open_container(data)
     reader = _READERS.get(container.kind)
     if reader is None:
         raise ImageError(f"expected a picture that this Pillow can read, got {container.kind}")
     with _translated(container.kind):
-        return _decoded(container, reader)
+        return _opened(container, reader, convert)
 
 
-def _decoded(container: Container, reader: type[ImageFile.ImageFile]) -> NDArray[np.uint8]:
+def _opened(
+    container: Container,
+    reader: type[ImageFile.ImageFile],
+    convert: Callable[[Image.Image, bytes | None], Image.Image],
+) -> Image.Image:
     with reader(BytesIO(container.data)) as image:
         check_size(*image.size)
         profile, orientation = container.profile, container.orientation
         if orientation is None:  # only the decoder knows
             profile, orientation = image.info.get("icc_profile"), exif_orientation(_exif(image))
         image.load()
-        return _array(upright(to_rgb(_with_meant_alpha(image), profile), orientation))
+        return upright(convert(image, profile), orientation)
 
 
 def _with_meant_alpha(image: Image.Image) -> Image.Image:

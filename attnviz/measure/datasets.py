@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from attnviz.errors import InputError, quoted, reason
 from attnviz.extras import needs
@@ -136,25 +135,6 @@ def _boxes(file: Path) -> dict[str, list[Box]]:
         left, top, right, bottom = _numbers(row, sides, file)
         found[row["image"]].append((left, top, right, bottom))
     return found
-
-
-def as_mask(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The picture of an object as a mask: True where it is brighter than half of its brightest pixel."""
-    return numbers * 2 > numbers.max() if numbers.any() else np.zeros(numbers.shape, bool)
-
-
-def mask_numbers(file: Path) -> NDArray[np.int64]:
-    """The numbers of a mask or label picture, (H, W), as they are in the file: of a palette the numbers, not colours.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        with Image.open(file) as opened:
-            pixels = np.array(opened if opened.mode in ("L", "P", "1", "I", "I;16") else opened.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"expected a mask, got {quoted(file.name)}: {reason(error)}") from error
-    return pixels.astype(np.int64)
 
 
 def _masks(folder: Path, photos: Iterable[str]) -> dict[str, Path]:

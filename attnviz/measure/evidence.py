@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,7 @@ from attnviz.inputs.preprocess import Preprocessing, ResizeMode, preprocess
 from attnviz.measure.captum_measures import remembering
 from attnviz.measure.effects import Effect, effect_of
 from attnviz.measure.faithfulness import Candidate, Faithfulness, judge
-from attnviz.measure.focus_table import Box, FocusTable, Mask, focus_of, measured_maps
+from attnviz.measure.focus_table import Box, FocusTable, Mask, check_object, focus_of, measured_maps
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.measure.module_features import features_around
 from attnviz.measure.query_dependence import QueryDependence, dependence_of
@@ -46,6 +47,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class GivenMask:
+    """A mask that was given, without its pixels.
+
+    Attributes:
+        share: Of the photo's pixels on the object, above 0 and at most 1.
+        sha256: Of its pixels, a byte each, 1 on the object and 0 elsewhere, row by row.
+    """
+
+    share: float
+    sha256: str
+
+    @classmethod
+    def of(cls, mask: Mask) -> GivenMask:
+        """Of a mask, bool (H, W)."""
+        return cls(float(mask.mean()), hashlib.sha256(mask.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was measured about the attention of one network on one photo; plain data, no torch.
 
@@ -54,6 +73,7 @@ class Evidence:
         trained: False: random weights.
         network_size: (height, width) in pixels at which the network saw the photo.
         box: (left, top, right, bottom) in photo pixels of the object that was given; None: none, or a mask.
+        mask: Of the object that was given as one; None: none, or a box.
         category: Name of the category that is watched: the most probable one; None for segmentations.
         focus: How focused each map is, beside its baselines.
         effects: What each intervention changed; empty where no attention was found.
@@ -74,6 +94,7 @@ class Evidence:
     trained: bool
     network_size: tuple[int, int]
     box: Box | None
+    mask: GivenMask | None
     category: str | None
     focus: FocusTable
     effects: tuple[Effect, ...]
@@ -122,7 +143,7 @@ def evidence(
     Raises:
         CancelledError: The run was given up.
         ImageError: The photo cannot be used.
-        InputError: Box and mask are given, or one that is impossible.
+        InputError: Box and mask are given, or one that is impossible or not on the photo.
         ModelError: The model cannot be had or computed something that is not a number.
         DeviceError: The device is not there, or the run would take more memory than is free.
 
@@ -168,6 +189,7 @@ def evidence_steps(
     """
     yield Progress(0.0, "running the network")
     ready = forecast(photo, model, **options)
+    check_object(ready.geometry, box=box, mask=mask)
     explanation = run(ready)
     yield Progress(0.05, "running the network with shuffled weights")
     focus = focus_of(explanation, box=box, mask=mask, shuffled=_shuffled(ready))
@@ -194,8 +216,19 @@ def evidence_steps(
             faithful = end.value
     verdict = sentences(focus, effects, faithful, positions)
     size = explanation.geometry.network_size
-    about = (ready.loaded.card.name, ready.loaded.trained, (size[0], size[1]), box, category)
-    return Evidence(*about, focus, tuple(effects), faithful, positions, tuple(verdict))
+    return Evidence(
+        model=ready.loaded.card.name,
+        trained=ready.loaded.trained,
+        network_size=(size[0], size[1]),
+        box=box,
+        mask=None if mask is None else GivenMask.of(mask),
+        category=category,
+        focus=focus,
+        effects=tuple(effects),
+        faithfulness=faithful,
+        positions=positions,
+        verdict=tuple(verdict),
+    )
 
 
 def _shuffled(ready: Forecast) -> Explanation | None:

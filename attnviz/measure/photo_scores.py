@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from torch import nn
 
 from attnviz.errors import AttnvizError, InputError, ModelError, quoted
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.mask import check_mask_size, class_numbers, object_mask
 from attnviz.inputs.preprocess import preprocess
 from attnviz.measure import fixations as gaze
-from attnviz.measure.datasets import Item, Points, as_mask, mask_numbers
+from attnviz.measure.datasets import Item, Points
 from attnviz.measure.effects import classes_of, probabilities
-from attnviz.measure.focus_table import cover_of, mass_of, measured_maps, numbers_of
+from attnviz.measure.focus_table import check_object, cover_of, mass_of, measured_maps, numbers_of
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.measure.module_features import features_around
 from attnviz.measure.overlap import confusion
@@ -88,8 +90,9 @@ class Scorer:
         if item.viewers:
             for name, numbers in _gaze_scores(maps, explanation.geometry, item.viewers, elsewhere).items():
                 scores.setdefault(name, {}).update(numbers)
-        labelled = self.loaded.card.task == "segmentation" and item.mask is not None
-        classes = _label_picture(item, explanation.geometry) if labelled else None
+        classes = None
+        if self.loaded.card.task == "segmentation" and item.mask is not None:
+            classes = _label_picture(item.mask, explanation.geometry)
         return {
             "maps": scores,
             "answers": self._answers(ready, item, classes),
@@ -166,6 +169,8 @@ def _input(ready: Forecast) -> torch.Tensor:
 
 def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN401 - a function of a grid, or None
     """How much of each cell of a grid the photo's objects cover."""
+    for box in item.boxes:
+        check_object(geometry, box=box, mask=None)
     if item.boxes:
 
         def of_boxes(grid: tuple[int, int]) -> Floats:
@@ -174,23 +179,17 @@ def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN
         return of_boxes
     if item.mask is None or task == "segmentation":
         return None
-    pixels = _picture(item, geometry)
-    mask = as_mask(pixels)
+    mask = object_mask(item.mask)
+    check_object(geometry, box=None, mask=mask)
     return lambda grid: cover_of(geometry, grid, mask=mask)
 
 
-def _picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:
-    """A mask's numbers, (H, W) of the photo's size."""
-    pixels = mask_numbers(item.mask)  # type: ignore[arg-type] # asked for where there is one
-    if pixels.shape != geometry.photo_size:
-        raise InputError(f"expected a mask of {geometry.photo_size} for {quoted(item.name)}, got {pixels.shape}")
-    return pixels
-
-
-def _label_picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:
+def _label_picture(file: Path, geometry: Geometry) -> NDArray[np.int64]:
     """Classes at the size that the network sees, nearest; those it does not see are left out."""
     left, top, right, bottom = geometry.crop
-    seen = Image.fromarray(_picture(item, geometry)[top:bottom, left:right].astype(np.int32))
+    numbers = class_numbers(file)
+    check_mask_size(numbers, geometry.photo_size)
+    seen = Image.fromarray(numbers[top:bottom, left:right].astype(np.int32))
     height, width = geometry.network_size
     return np.array(seen.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
 
