@@ -14,7 +14,7 @@ from attnviz.errors import CancelledError, ModelError
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, preprocess
 from attnviz.measure.captum_measures import remembering
-from attnviz.measure.effects import Effect, effect_of
+from attnviz.measure.effects import Effect, classes_of, effect_of
 from attnviz.measure.faithfulness import Candidate, Faithfulness, judge
 from attnviz.measure.focus_table import Box, FocusTable, Mask, check_object, focus_of, measured_maps
 from attnviz.measure.interventions import answer, interventions_on
@@ -76,7 +76,7 @@ class Evidence:
         mask: Of the object that was given as one; None: none, or a box.
         category: Name of the category that is watched: the most probable one; None for segmentations.
         focus: How focused each map is, beside its baselines.
-        effects: What each intervention changed; empty where no attention was found.
+        effects: What each intervention changed; empty where no attention was found, or the network gives no classes.
         faithfulness: Whether the maps mark what the answer rests on; None for what is no classifier.
         positions: Whether each position attention depends on the query.
         verdict: What all of it says, a sentence each.
@@ -196,7 +196,8 @@ def evidence_steps(
     net, categories = ready.loaded.net, ready.loaded.card.categories
     x = preprocess(ready.photo, ready.preprocessing, min_size=ready.loaded.card.min_size)[0]
     untouched = answer(net, x)
-    interventions = interventions_on(net, x)
+    answers = logits_of(untouched) is not None or classes_of(untouched) is not None
+    interventions = interventions_on(net, x) if answers else ()
     effects = []
     for number, intervention in enumerate(interventions):
         yield Progress(0.1 + 0.3 * number / len(interventions), f"taking away: {intervention.title}")
@@ -214,7 +215,7 @@ def evidence_steps(
                 yield Progress(0.4 + 0.6 * share, "judging whether the maps are faithful")
         except StopIteration as end:
             faithful = end.value
-    verdict = sentences(focus, effects, faithful, positions)
+    verdict = sentences(focus, effects, faithful, positions, answers=answers)
     size = explanation.geometry.network_size
     return Evidence(
         model=ready.loaded.card.name,

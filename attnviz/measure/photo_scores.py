@@ -19,8 +19,8 @@ from attnviz.inputs.mask import check_mask_size, class_numbers, object_mask
 from attnviz.inputs.preprocess import preprocess
 from attnviz.measure import fixations as gaze
 from attnviz.measure.datasets import Item, Points
-from attnviz.measure.effects import classes_of, probabilities
-from attnviz.measure.focus_table import check_object, cover_of, mass_of, measured_maps, numbers_of
+from attnviz.measure.effects import class_scores, classes_of, probabilities
+from attnviz.measure.focus_table import Box, check_object, cover_of, mass_of, measured_maps, numbers_of
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.measure.module_features import features_around
 from attnviz.measure.overlap import confusion
@@ -133,29 +133,35 @@ class Scorer:
 
     def _answers(self, ready: Forecast, item: Item, classes: NDArray[np.int64] | None) -> dict[str, Any]:
         """Right or wrong, and the label's log-likelihood; or the confusion counts of a segmentation."""
-        label = None if item.label is None else category_number(item.label, self.loaded.card.categories)
-        if label is None and classes is None:
+        if item.label is None and classes is None:
             return {}
-        net, x = self.loaded.net, _input(ready)
+        net, x, categories = self.loaded.net, _input(ready), self.loaded.card.categories
         found: dict[str, Any] = {}
         for change in (None, *(interventions_on(net, x) if self.interventions else ())):
             output = answer(net, x, change)
             name = "" if change is None else change.key
-            if label is not None:
+            if item.label is not None:
                 log = torch.log(probabilities(output)[0].clamp_min(1e-30))
-                found[name] = {"right": float(int(log.argmax()) == label), "log_likelihood": float(log[label])}
+                label = category_number(item.label, categories, len(log))
+                right = int(log.nan_to_num(-torch.inf).argmax()) == label and bool(log[label].isfinite())
+                found[name] = {"right": float(right), "log_likelihood": float(log[label])}
             elif classes is not None:
-                found[name] = _confusion(classes, output, len(self.loaded.card.categories))
+                found[name] = _confusion(classes, output)
         return found
 
 
-def category_number(label: str, categories: Sequence[str]) -> int:
+def category_number(label: str, categories: Sequence[str], count: int | None = None) -> int:
     """Number of a category that is given by its name, one of its names, or its number.
+
+    Args:
+        label: As people write it.
+        categories: Names of the network's; of networks of one's own they may be unknown.
+        count: So many categories it has; None: as many as names.
 
     Raises:
         InputError: There is no such category.
     """
-    if label.isdecimal() and int(label) < len(categories):
+    if label.isdecimal() and int(label) < (len(categories) if count is None else count):
         return int(label)
     for number, names in enumerate(categories):
         if label == names or label in (part.strip() for part in names.split(",")):
@@ -169,9 +175,8 @@ def _input(ready: Forecast) -> torch.Tensor:
 
 def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN401 - a function of a grid, or None
     """How much of each cell of a grid the photo's objects cover."""
-    for box in item.boxes:
-        check_object(geometry, box=box, mask=None)
     if item.boxes:
+        _check_boxes(geometry, item.boxes)
 
         def of_boxes(grid: tuple[int, int]) -> Floats:
             return np.max([cover_of(geometry, grid, box=box) for box in item.boxes], axis=0)  # type: ignore[no-any-return]
@@ -184,6 +189,12 @@ def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN
     return lambda grid: cover_of(geometry, grid, mask=mask)
 
 
+def _check_boxes(geometry: Geometry, boxes: Sequence[Box]) -> None:
+    """Refuse a photo of whose objects the network sees nothing at all, and any box that is none."""
+    if not any([cover_of(geometry, (1, 1), box=box).any() for box in boxes]):
+        check_object(geometry, box=boxes[0], mask=None)
+
+
 def _label_picture(file: Path, geometry: Geometry) -> NDArray[np.int64]:
     """Classes at the size that the network sees, nearest; those it does not see are left out."""
     left, top, right, bottom = geometry.crop
@@ -194,11 +205,12 @@ def _label_picture(file: Path, geometry: Geometry) -> NDArray[np.int64]:
     return np.array(seen.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
 
 
-def _confusion(classes: NDArray[np.int64], output: object, count: int) -> list[list[int]]:
+def _confusion(classes: NDArray[np.int64], output: object) -> list[list[int]]:
+    scores = class_scores(output)
     predicted = classes_of(output)
-    if predicted is None or predicted.shape != classes.shape:
+    if scores is None or predicted is None or predicted.shape != classes.shape:
         raise InputError("expected a segmentation at the size of its input, got another output")
-    counts: list[list[int]] = confusion(classes.ravel(), predicted.ravel(), count).tolist()
+    counts: list[list[int]] = confusion(classes.ravel(), predicted.ravel(), scores.shape[1]).tolist()
     return counts
 
 

@@ -13,6 +13,7 @@ from attnviz.measure.query_dependence import QueryDependence
 # read by, not tests.
 FOCUSED = 0.8
 BETTER = 0.02
+_NO_ANSWERS = "Whether the attention matters was not measured: the network gives no classes that could change."
 
 
 def sentences(
@@ -20,6 +21,8 @@ def sentences(
     effects: Sequence[Effect],
     faithfulness: Faithfulness | None,
     positions: Sequence[QueryDependence],
+    *,
+    answers: bool = True,
 ) -> list[str]:
     """One sentence each on focus, the object where one was given, effect, faithfulness and the position attentions.
 
@@ -28,11 +31,12 @@ def sentences(
         effects: Of the interventions on the same photo.
         faithfulness: The same; None where it was not measured.
         positions: The same.
+        answers: Whether the network gives classes, of the picture or of its pixels.
     """
     found = [_on_focus(focus)] if len(focus) else []
     if focus.inside and len(focus):
         found.append(_on_object(focus))
-    found.append(overall(effects))
+    found.append(overall(effects) if answers else _NO_ANSWERS)
     attention = [] if faithfulness is None else [m for m in faithfulness.maps if m.role == "attention"]
     if faithfulness is not None and attention:
         found.append(_on_faithfulness(faithfulness, attention))

@@ -73,7 +73,7 @@ function key(kind, text) {
 function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: change, verdict }) {
   const [before, after] = top.length ? [top[0].before, top[0].after] : [1, 1 - moved];
   const more = top.length
-    ? t`Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
+    ? t`Log-likelihood of ${top[0].category}: ${change !== null && change >= 0 ? "+" : ""}${shown(change)} nats.`
     : t`Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
   const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [
