@@ -81,7 +81,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         layer_parts.wire(layers, sessions)
         place_parts.wire(demo, place)
         compare_tab.wire(compare, rail, sessions)
-        evidence_tab.wire(evidence, area, sessions, measurements)
+        evidence_tab.wire(evidence, rail, area, sessions, measurements)
         batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
         demo.unload(_forget(demo, sessions, files, batches, measurements))
