@@ -4,8 +4,8 @@
     python -m benchmarks.page_load --explanations 320 --model bam_resnet18_w32
 
 A server of its own runs on a free port of 127.0.0.1. In each round all visitors come, hand in a photo at once, and go;
-every answer is compared with what `attnviz.explain` says of that photo. Told are the waits, the places, the server's
-memory after each tenth, and how many of their files are left.
+every answer is compared with what `attnviz.explain` says of that photo. Told are, every hundred explanations, what the
+server holds (memory, open files, threads), and in the end the waits, the places and how many of their files are left.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.pipeline import explain
@@ -30,6 +30,7 @@ from benchmarks.ray_scaling import resident
 from benchmarks.visitor import Answer, Visitor, visitors
 
 SECONDS_TO_START = 300
+BETWEEN_LINES = 100  # explanations
 
 
 @contextmanager
@@ -67,10 +68,28 @@ async def visit(visitor: Visitor, photo: Path, model: str) -> Answer:
     return await visitor.explain(await visitor.upload(photo.name, photo.read_bytes()), model)
 
 
+class Held(NamedTuple):
+    """What a process holds: memory (MB), open files and sockets, threads."""
+
+    memory: int
+    handles: int
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.memory} MB, {self.handles} open files, {self.threads} threads"
+
+
+def held_by(process: int) -> Held:
+    """What a process holds now; Linux only."""
+    of = Path(f"/proc/{process}")
+    return Held(resident(process), len(list((of / "fd").iterdir())), len(list((of / "task").iterdir())))
+
+
 async def rounds(address: str, server: int, photos: Sequence[Path], model: str, total: int) -> None:
     """All visitors come, ask and go, until there were so many explanations."""
-    expected, done, memory = expected_answers(photos, model), 0, [(0, resident(server))]
+    expected, done, told = expected_answers(photos, model), 0, 0
     waits, worst, wrong = [], 0, 0
+    print(f"{len(photos)} visitors at once, {model}\nafter     0: {held_by(server)}", flush=True)
     while done < total:
         async with visitors(address, len(photos)) as come:
             answers = await asyncio.gather(*(visit(v, photo, model) for v, photo in zip(come, photos, strict=True)))
@@ -81,11 +100,11 @@ async def rounds(address: str, server: int, photos: Sequence[Path], model: str, 
             worst = max([worst, *answer.places])
         done += len(photos)
         await asyncio.sleep(1)  # those who left are forgotten
-        memory.append((done, resident(server)))
-    tenths = [next(pair for pair in memory if pair[0] >= share * done / 10) for share in range(11)]
-    print(f"{len(photos)} visitors at once, {done} explanations by {model}: {wrong} wrong or missing answers")
+        if done - told >= BETWEEN_LINES or done >= total:
+            told = done
+            print(f"after {done:5}: {held_by(server)}", flush=True)
+    print(f"{done} explanations, {wrong} wrong or missing answers")
     print(f"longest wait {max(waits):.1f} s, median {statistics.median(waits):.1f} s; last place told: {worst}")
-    print("server's memory, MB after explanations: " + ", ".join(f"{size} after {count}" for count, size in tenths))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
