@@ -20,13 +20,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.pipeline import explain
 from attnviz.render.viewer.payload import payload
 from benchmarks.export_rate import make_photos
-from benchmarks.ray_scaling import resident
+from benchmarks.processes import held_by
 from benchmarks.visitor import Answer, Visitor, visitors
 
 SECONDS_TO_START = 300
@@ -66,23 +66,6 @@ def expected_answers(photos: Sequence[Path], model: str) -> list[tuple[Any, Any]
 async def visit(visitor: Visitor, photo: Path, model: str) -> Answer:
     """One explanation."""
     return await visitor.explain(await visitor.upload(photo.name, photo.read_bytes()), model)
-
-
-class Held(NamedTuple):
-    """What a process holds: memory (MB), open files and sockets, threads."""
-
-    memory: int
-    handles: int
-    threads: int
-
-    def __str__(self) -> str:
-        return f"{self.memory} MB, {self.handles} open files, {self.threads} threads"
-
-
-def held_by(process: int) -> Held:
-    """What a process holds now; Linux only."""
-    of = Path(f"/proc/{process}")
-    return Held(resident(process), len(list((of / "fd").iterdir())), len(list((of / "task").iterdir())))
 
 
 async def rounds(address: str, server: int, photos: Sequence[Path], model: str, total: int) -> None:
