@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,11 +13,15 @@ from attnviz.language import (
     LANGUAGES,
     SCRIPT_SECTIONS,
     catalogue,
+    category_name,
+    category_names,
+    in_language,
     skeleton,
     speaker,
     translated,
     words_script,
 )
+from attnviz.models.weights.categories import CategorySet, categories_of
 from tests.sentences import Literal, literals, said, script_literals
 
 PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
@@ -137,6 +142,52 @@ def test_chinese_is_set_with_its_own_punctuation():
         if re.search(r"[一-鿿][,:;?!]|[一-鿿]\.$", words)
     ]
     assert wrong == []
+
+
+# --- names of categories --------------------------------------------------------------------------------------------
+
+SETS = {
+    **{card.stem: tuple(json.loads(card.read_text("utf-8"))["categories"]) for card in CARDS},
+    **{name: categories_of(name) for name in get_args(CategorySet)},
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_category_of_a_known_network_has_a_name(language, name):
+    called = {category: category_name(category, language) for category in SETS[name]}
+    assert {category for category, said in called.items() if said == category} == set()
+    assert len(set(called.values())) == len(called)  # names tell categories apart
+
+
+def test_there_is_no_name_of_an_unknown_category(language):
+    known = {name for names in SETS.values() for full in names for name in (full, full.partition(",")[0])}
+    assert set(category_names(language)) - known == set()
+
+
+def test_chinese_names_are_chinese():
+    names = category_names("zh")
+    assert {said for said in names.values() if not re.search(r"[㐀-鿿]", said)} == set()
+    assert {said for said in names.values() if re.search(r"[㐀-鿿][,:;()]|\s$|^\s|[㐀-鿿] [㐀-鿿]", said)} == set()
+
+
+def test_a_category_is_found_where_one_is_meant_and_nowhere_else():
+    say = speaker("zh")
+    assert say.category("tabby, tabby cat") == say.category("tabby") == "虎斑猫"
+    assert say.category("class 17") == "类别 17"
+    assert say.category("") == ""
+    assert say.category("my own, with commas") == "my own, with commas"
+    assert say("tabby") == "tabby"
+    assert say("probability of tabby") == "“虎斑猫”的概率"
+    assert say("the photo tabby") == "照片 tabby "
+    assert category_names("en") == {}
+    assert speaker("en").category("tabby") == "tabby"
+
+
+def test_plain_data_names_its_categories():
+    data = {"category": "tabby", "top": [{"category": "crane", "name": "crane"}], "title": "Photo"}
+    told = in_language(data, speaker("zh"), {"title"})
+    assert told == {"category": "虎斑猫", "top": [{"category": "起重机", "name": "crane"}], "title": "照片"}
+    assert in_language({"category": None}, speaker("zh"), ()) == {"category": None}
 
 
 # --- translating ----------------------------------------------------------------------------------------------------
