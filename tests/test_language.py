@@ -22,6 +22,7 @@ from attnviz.language import (
     words_script,
 )
 from attnviz.models.weights.categories import CategorySet, categories_of
+from attnviz.models.weights.registry import list_models
 from tests.sentences import Literal, literals, said, script_literals
 
 PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
@@ -31,6 +32,7 @@ SCRIPTS = {
 }
 SOURCES = sorted(file for file in PACKAGE.rglob("*.py") if "terminal" not in file.parts)  # which speaks English
 CARDS = sorted((PACKAGE.parent / "weights").glob("*.json"))
+CARD_SECTIONS = ("cards", "metrics")  # what networks say of themselves, with the numbers that were measured
 OTHERS = [code for code in LANGUAGES if code != DEFAULT_LANGUAGE]
 NAMES = re.compile(r"\{(\w+)\}")
 # Texts of scripts with words in them that nobody reads: keys, selectors, styles, cookies.
@@ -101,16 +103,54 @@ def test_python_says_what_the_catalogue_has(language):
 def test_the_catalogue_has_nothing_that_nobody_says(language):
     written = {text for source in SOURCES for text in literals(source)}
     written |= {literal.text for name in SCRIPTS for _, literal in in_scripts(name)}
-    written |= {card.read_text("utf-8") for card in CARDS}
     everything = "\n".join(written) + "\n".join(" ".join(skeleton(text).split()) for text in written)
     unused = {
         english
         for section, entries in catalogue(language).items()
-        if section not in SCRIPTS
+        if section not in (*SCRIPTS, *CARD_SECTIONS)
         for english in entries
         if skeleton(english) not in everything
     }
     assert unused == set()
+
+
+def test_the_catalogue_has_no_sentence_that_no_card_says(language):
+    """Those with values in them were made from the cards' numbers: each must fit a sentence, or a value of one."""
+    used = {"{architecture}."}
+    waiting = [text for card in list_models().values() for text in (*said_of(card), *card.title.split(" · "))]
+    waiting += [card.licence for card in list_models().values() if card.licence]
+    entries = [english for section in CARD_SECTIONS for english in catalogue(language)[section]]
+    patterns = {english: fitting(english) for english in entries}
+    while waiting:
+        text = waiting.pop()
+        for english, pattern in patterns.items():
+            found = pattern.fullmatch(text)
+            if found:
+                used.add(english)
+                waiting += [value for value in found.groups() if value and value != text]
+    assert set(entries) - used - {text for source in SOURCES for text in literals(source)} == set()
+
+
+@pytest.mark.parametrize("name", [card.stem for card in CARDS])
+def test_everything_on_the_card_of_shipped_weights_is_translated(language, name):
+    said = {text: translated(text, language) for text in said_of(list_models()[name])}
+    few_words = re.compile(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}")  # of English in a row, which a name may have
+    assert {text for text, words in said.items() if words == text or few_words.search(words)} == set()
+
+
+def said_of(card):
+    """The sentences that the page says of a network."""
+    return [card.title, f"{card.architecture}.", *card.notes, *card.evidence, *card.metrics]
+
+
+def fitting(english):
+    """A pattern of the sentences that one of the catalogue stands for."""
+    number = r"([-\u2212+.,\d\s%×]+)"
+    parts = re.split(r"(\{\w+\})", english.removesuffix("."))
+    return re.compile(
+        "".join(number if p.endswith("_number}") else "(.+?)" if p.startswith("{") else re.escape(p) for p in parts)
+        + r"\.?"
+    )
 
 
 def test_translations_have_the_values_of_their_sentences(language):
