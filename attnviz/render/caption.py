@@ -68,7 +68,7 @@ def families_caption(
     options: FigureOptions,
     *,
     photo_name: str | None = None,
-    say: Say = str,
+    say: Say = ENGLISH,
 ) -> str:
     """The same for a figure of several networks.
 
