@@ -208,7 +208,7 @@ def test_a_switch_keeps_the_photo_and_all_that_was_chosen(new_context, demo_url,
     expect(pins.first).to_be_visible()
     set_before = pins.locator(".av-pin__text").all_inner_texts()
     opacity = page.locator("#page-view-position input[type=range]").first
-    opacity.fill("30")
+    opacity.fill("0.3")
     shown = opacity.input_value()
     before = page.locator("#page-status").inner_text()
     runs = []
