@@ -1,6 +1,6 @@
 """Words about a figure: a caption ready for a paper, headings and legends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -59,6 +59,41 @@ def caption(
     scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
     sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
     sentences += [_result(explanation, say), _weights(explanation)]
+    return say(" ").join(say(sentence) for sentence in sentences if sentence)
+
+
+def families_caption(
+    explanations: Mapping[str, Explanation],
+    panels: Sequence[Panel],
+    options: FigureOptions,
+    *,
+    photo_name: str | None = None,
+    say: Say = ENGLISH,
+) -> str:
+    """The same for a figure of several networks.
+
+    Args:
+        explanations: Name of a family -> what is shown of it.
+        panels: The figure's panels.
+        options: How they are drawn.
+        photo_name: Name of the photo's file, printed as it is.
+        say: Puts a sentence into the figure's language, which the panels' titles are in already.
+    """
+    first = next(iter(explanations.values()))
+    kinds = dict.fromkeys(panel.kind for panel in panels)
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+    sentences = [
+        *(_subject(explanation, photo_name) for explanation in explanations.values()),
+        "Of every stage the last module is shown.",
+        _panels(panels, say),
+        *(_meaning(kind, panels, first, say) for kind in kinds if kind in _MEANINGS),
+        _drawing(panels, scales, options, say),
+        *key(scales, options),
+        _places(panels, options),
+    ]
+    for family, explanation in explanations.items():
+        about = " ".join(filter(None, [_result(explanation, say), _weights(explanation)]))
+        sentences.append(f"{family}: {about}" if about else "")
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 

@@ -1,6 +1,7 @@
 """All that is decided about a figure before it is drawn: what it shows, and where on the page that goes."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from attnviz.language import ENGLISH, Say
@@ -19,13 +20,15 @@ class FigurePlan:
     """All that is decided about a figure before it is drawn.
 
     Attributes:
-        explanation: What it shows.
+        explanation: What it shows; of several, the first.
         options: As given, with `panels` and `pins` filled in.
         panels: In reading order.
         scales: Ranges and who shares them.
         caption: Ready for a paper.
         photo_name: Of the photo's file.
         say: Puts what is printed into the figure's language.
+        sources: Name of a panel -> the explanation it is of, where that is another.
+        words: What is printed besides the panels; None: what is usual of one explanation.
     """
 
     explanation: Explanation
@@ -35,6 +38,12 @@ class FigurePlan:
     caption: str
     photo_name: str | None = None
     say: Say = ENGLISH
+    sources: Mapping[str, Explanation] = field(default_factory=dict)
+    words: Words | None = None
+
+    def source(self, panel: Panel) -> Explanation:
+        """The explanation that a panel is of."""
+        return self.sources.get(panel.name, self.explanation)
 
     @cached_property
     def page(self) -> Page:
@@ -51,7 +60,7 @@ class FigurePlan:
             self.scales,
             options,
             aspect=height / width,
-            words=_words(self),
+            words=self.words or _words(self),
             legend={number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()},
         )
 

@@ -37,7 +37,8 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
-    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], module, values}]: float16, groups
+                   first; values null: they are the gate "M" of that entry of `modules`
     group_note     what of them was left out, a sentence; empty where nothing was
     modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
