@@ -102,7 +102,7 @@ def evaluate_folder(
     """Measure a model's attention on a data set: tables with confidence intervals. Stopped, it goes on where it was."""
     from attnviz.measure.datasets import read_items
     from attnviz.measure.evaluate import Done, evaluate
-    from attnviz.measure.tables import as_csv, as_markdown, rows_of
+    from attnviz.measure.tables import as_csv, as_markdown, definitions_as_markdown, rows_of
 
     asked = NetworkRequest(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
@@ -122,7 +122,7 @@ def evaluate_folder(
 
         records = _finished(steps, told)
     rows = rows_of(records)
-    text = as_markdown(rows)
+    text = f"{as_markdown(rows)}\n{definitions_as_markdown(rows)}" if rows else "no photo could be measured\n"
     files = {"tables.csv": as_csv(rows).encode(), "tables.md": text.encode(), **_plots(rows)}
     write_files(real, files)
     say(text)
