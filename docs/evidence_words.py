@@ -130,10 +130,8 @@ def answers(tables: str) -> Words:
         verdict, short = "the answer is not shown to depend on its attention", "not shown"
     how = _FAIR.get(key, f"with `{key}`")
     idle = sum(low <= 0 <= high for _, low, high in costs.values())
-    text = (
-        f"{verdict}: {how} it loses {' and '.join(told)}. Of {len(costs)} interventions {idle} are not shown to cost "
-    )
-    text += f"any {unit}{_on_positions(tables)}."
+    text = f"{verdict}: {how} it loses {' and '.join(told)}. Not shown to cost any {unit}: {idle} of {len(costs)} "
+    text += f"interventions{_on_positions(tables)}."
     return Words(f"{short}: {costs[key][0]:.1f} points of {unit}", text)
 
 

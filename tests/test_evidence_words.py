@@ -137,7 +137,8 @@ def test_networks_are_measured_on_what_they_know():
 def test_where_objects_are_is_asked_of_maps_alone(monkeypatch):
     from attnviz.models.build import build_model
 
-    trunks = {kind: {"depth": 18, "width": 16, "attention": {"kind": kind}} for kind in ("se", "cbam", "sge")}
+    kinds = ("se", "cbam", "sge")
+    trunks = {kind: {"depth": 18, "width": 16, "attention": {"kind": kind, "groups": 4}} for kind in kinds}
     nets = {
         kind: build_model({"architecture": "AttentionResNet", "trunk": trunk, "num_classes": 5})
         for kind, trunk in trunks.items()
