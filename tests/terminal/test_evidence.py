@@ -67,13 +67,21 @@ def test_figures_for_papers(tmp_path, photo_path):
 
 
 def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path):
-    result = invoke("explain", photo_path, "--out", tmp_path, "--evidence", "--format", "png,html", *QUICK)
+    mask = Image.new("L", Image.open(photo_path).size)
+    mask.paste(255, (100, 60, 300, 280))
+    mask.save(tmp_path / "mask.png")
+    asked = ["--out", tmp_path / "out", "--evidence", "--mask", tmp_path / "mask.png", "--format", "png,html"]
+    result = invoke("explain", photo_path, *asked, *QUICK)
     assert (result.exit_code, result.stderr) == (0, "")
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (tmp_path / "out").iterdir()
     names = ["curves.png", "evidence.json", "figure.png", "interventions.png", "manifest.json", "viewer.html"]
     assert sorted(path.name for path in folder.iterdir()) == names
     document = json.loads((folder / "evidence.json").read_text())
     assert document["verdict"][0] in result.stdout
+    assert document["mask"]["share"] == pytest.approx(200 * 220 / mask.width / mask.height)
+    recipe = json.loads((folder / "manifest.json").read_text())
+    assert recipe["evidence"]["mask"] == document["mask"]
+    assert any("the object" in sentence for sentence in recipe["evidence"]["verdict"])
     assert re.search(r'"views":\["stages",[^]]*"evidence"\]', (folder / "viewer.html").read_text(encoding="utf-8"))
 
 
@@ -94,6 +102,9 @@ def test_json_and_nothing_else(photo_path):
         (["evidence", "PHOTO", "--mask", "none.png", *QUICK], "expected a mask"),
         (["evidence", "PHOTO", "--format", "gif", *QUICK], "out of png, pdf, svg"),
         (["evaluate", "nowhere", *QUICK], "folder of photos"),
+        (["explain", "PHOTO", "--box", "1,1,9,9", *QUICK], "expected --evidence with --box"),
+        (["explain", "PHOTO", "PHOTO", "--evidence", "--box", "1,1,9,9", *QUICK], "expected one photo for --box"),
+        (["explain", "PHOTO", "--evidence", "--box", "1,1,9", *QUICK], "LEFT,TOP,RIGHT,BOTTOM"),
         (["evaluate", "FOLDER", "--boxes", "none.csv", *QUICK], "CSV file"),
     ],
 )
