@@ -1,8 +1,8 @@
 """The tensors inside attention modules, kept small: watched in the same forward pass as the sites.
 
-Of features (C, h, w) the length or the mean over channels and the strongest channels are kept, of maps the strongest,
-of matrices of many channels the means of blocks. What is kept stays on the network's device until it is collected, so
-that watching a GPU does not wait for it.
+Of features (C, h, w) the length or the mean over channels and the strongest channels are kept, of maps the strongest
+(of groups of channels all of them), of matrices of many channels the means of blocks. What is kept stays on the
+network's device until it is collected, so that watching a GPU does not wait for it.
 """
 
 from __future__ import annotations
@@ -199,6 +199,8 @@ def _reduced(site: StepSite, tensor: Tensor, chosen: dict[int, Tensor]) -> _Kept
         return _Kept(tuple(matrix.shape), extremes, small.clone(), None)
     pictures = tensor.reshape(-1, *tensor.shape[-2:])
     count = len(pictures)
+    if site.whole:
+        return _Kept(tuple(pictures.shape), extremes, pictures.clone(), torch.arange(count))
     if count not in chosen:
         most = max(1, min(_CHANNELS, count, _NUMBERS // (pictures.shape[1] * pictures.shape[2])))
         flat = pictures.flatten(1)

@@ -20,6 +20,7 @@ from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gate_places import GateOrder
 from attnviz.observe.gates import FoundGate, GatedFeatures, GateWatch
 from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
+from attnviz.observe.known_calls import KnownCalls, KnownPass, known_pass
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
 from attnviz.observe.step_watch import GateFeatures
@@ -27,10 +28,7 @@ from attnviz.observe.watch_calls import (
     Call,
     Calls,
     CallWatcher,
-    KnownCalls,
-    KnownPass,
     ModulePaths,
-    Span,
     line_of_user,
     switched,
 )
@@ -80,6 +78,7 @@ class _Plan:
     modules: tuple[int, ...]
     closed: tuple[str, ...]
     class_token: bool
+    has_fast_path: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
     spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
@@ -117,21 +116,26 @@ class WatchedPass:
         self._net, self._x = net, x
         self._features = GateFeatures(int(x.shape[0])) if inside else None
         self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
-        modules = tuple(net.modules())
-        self._modules = tuple(map(id, modules))
-        self.has_fast_path = any(isinstance(module, _WITH_FAST_PATH) for module in modules)
+        self._every = tuple(net.modules())
+        self._modules = tuple(map(id, self._every))
         self._stack = ExitStack()
         with _plans_guard:
             plan = None if whole else _plans.get(net, {}).get(self._key)
         self._plan = plan if plan is not None and plan.modules == self._modules else None
         self._closed = closed(net) if self._plan is None else self._plan.closed
         self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
+        self.has_fast_path = (
+            any(isinstance(module, _WITH_FAST_PATH) for module in self._every)
+            if self._plan is None
+            else self._plan.has_fast_path
+        )
         self._watch: _Known | _Whole
 
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
             if self._plan is None:
                 self._watch = _Whole(self._x, self._features)
+                self._paths = tuple(path for path, _ in self._net.named_modules())
                 whole = Calls(self._watch)
                 stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
                 self._mode: Calls | KnownCalls = whole
@@ -140,7 +144,7 @@ class WatchedPass:
             else:
                 self._watch = _Known(int(self._x.shape[0]), self._plan, self._features)
                 self._mode = KnownCalls(self._watch, self._plan.known)
-                stack.enter_context(self._mode.followed(self._net))
+                stack.enter_context(self._mode.followed(self._every))
             for path in filter(None, self._closed):
                 module = self._net.get_submodule(path)
                 if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
@@ -153,7 +157,7 @@ class WatchedPass:
     ) -> None:
         self._stack.close()
         watch, mode = self._watch, self._mode
-        del self._watch, self._mode, self._x
+        del self._watch, self._mode, self._x, self._every
         if kind is not None:
             return
         if isinstance(watch, _Whole) and isinstance(mode, Calls):
@@ -188,9 +192,10 @@ class WatchedPass:
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
+            has_fast_path=self.has_fast_path,
             direct=watch.direct,
             spare={} if watch.numel <= MOST_SPARE else None,
-            known=KnownPass(steps, watch.spans(len(mode.made))),
+            known=known_pass(steps, watch.calls, watch.paths.boundaries, self._paths),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -305,23 +310,6 @@ class _Whole(CallWatcher):
             self.direct[number] = value.layout
             self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
-
-    def spans(self, count: int) -> tuple[Span, ...]:
-        """The shortest runs of modules in which all calls of a find are made; of runs within others the outermost."""
-        every = [*self.paths.spans, Span("", 0, count)]
-        owners = {
-            min(
-                (span for span in every if span.start <= min(calls) and max(calls) < span.end),
-                key=lambda span: (span.end - span.start, span.path == ""),
-            )
-            for calls in self.calls
-        }
-        whole = [
-            span
-            for span in owners
-            if not any(o is not span and o.start <= span.start and span.end <= o.end for o in owners)
-        ]
-        return tuple(sorted(whole, key=lambda span: span.start))
 
     def _entry(self, kind: str, grid: tuple[int, int] | None, heads: int, reason: str) -> FoundAttention:
         path = self.paths.running[-1] if self.paths.running else ""

@@ -1,5 +1,6 @@
 """The page, put together: controls on the left, pictures on the right."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import gradio as gr
@@ -8,6 +9,7 @@ from attnviz.models.sites import VIEWS
 from attnviz.models.weights.registry import LoadedModel
 from attnviz.serve import requests
 from attnviz.serve.file_cache import VisitorFiles
+from attnviz.serve.freed_memory import give_back
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -81,7 +83,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
         layer_parts.wire(layers, sessions)
         place_parts.wire(demo, place)
         compare_tab.wire(compare, rail, sessions)
-        evidence_tab.wire(evidence, area, sessions, measurements)
+        evidence_tab.wire(evidence, rail, area, sessions, measurements)
         batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
         demo.unload(_forget(demo, sessions, files, batches, measurements))
@@ -111,5 +113,6 @@ def _forget(
             await forget_visitor(demo, session)  # after what runs for it now has come to its next step
             sessions.forget(session)
             files.forget(session)
+            await asyncio.to_thread(give_back)
 
     return forget

@@ -31,6 +31,7 @@ class Session:
         evidence: What was measured of it; None before that.
         sent: Id of what the browser was sent -> what it was made from; it may ask for more of it.
         beside: The same, of the two sides of a comparison.
+        families: Family of attention -> its explanation, where families were compared last.
         notes: Part of the page -> why its last request was refused, until that is read.
     """
 
@@ -39,13 +40,14 @@ class Session:
     evidence: "Evidence | None" = None
     sent: dict[str, Explanation] = field(default_factory=dict)
     beside: dict[str, Explanation] = field(default_factory=dict)
+    families: dict[str, Explanation] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays held, each array once, those included that were computed on demand."""
         found: dict[int, int] = {}
-        _collect([self.explanation, self.sent, self.beside], found)
+        _collect([self.explanation, self.sent, self.beside, self.families], found)
         return sum(found.values())
 
 
@@ -94,12 +96,22 @@ class SessionStore:
             session.photo = photo or session.photo
             session.evidence = None
             session.sent = {} if sent_as is None else {sent_as: explanation}
-            session.beside = {}
+            session.beside, session.families = {}, {}
 
     def keep_beside(self, name: str, sides: Mapping[str, Explanation]) -> None:
         """Remember the two sides of a comparison by the ids under which they were sent."""
         with self._used(name) as session:
-            session.beside = dict(sides)
+            session.beside, session.families = dict(sides), {}
+
+    def keep_families(self, name: str, families: Mapping[str, Explanation]) -> None:
+        """Remember the families that were compared, by their names; nothing of them is left to ask for."""
+        with self._used(name) as session:
+            session.beside, session.families = {}, dict(families)
+
+    def families(self, name: str) -> dict[str, Explanation]:
+        """The families that were compared last, or nothing where something else was, or it is forgotten."""
+        with self._used(name) as session:
+            return session.families
 
     def sent(self, name: str, sent_as: str) -> Explanation | None:
         """What the browser was sent under an id, or None where that is forgotten."""

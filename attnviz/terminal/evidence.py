@@ -47,7 +47,7 @@ def show_evidence(
     mask: Mask = None,
 ) -> None:
     """Does the attention focus, does it matter, is it faithful? Measured on a photo, with baselines and a verdict."""
-    from attnviz.measure.datasets import as_mask, mask_numbers
+    from attnviz.inputs.mask import object_mask
     from attnviz.measure.evidence import Progress, evidence
     from attnviz.measure.focus_table import box_of
 
@@ -55,7 +55,7 @@ def show_evidence(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
     )
     chosen = None if box is None else box_of(box)
-    inside = None if mask is None else as_mask(mask_numbers(mask))
+    inside = None if mask is None else object_mask(mask)
     drawn = _drawn(formats)
     folder = None if out is None else _folder(out)
     with progress_bar("evidence") as update:

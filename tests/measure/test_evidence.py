@@ -1,5 +1,6 @@
 """Evidence on one photo: the parts together, given up half way, and in words."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -55,7 +56,8 @@ def test_evidence_on_one_photo(tiny_net, photo, architecture):
         assert found.category is None
         assert found.positions[0].compactness_before is not None
         assert found.positions[0].gamma == 0.5
-    assert len(found.verdict) == (3 if architecture == "BamResNet" else len(found.verdict))
+    assert len(found.verdict) == (4 if architecture == "BamResNet" else len(found.verdict))
+    assert any("the object" in sentence and "centre prior" in sentence for sentence in found.verdict)
 
 
 def test_other_peoples_networks_too(photo):
@@ -101,6 +103,29 @@ def test_closing_the_steps_anywhere_leaves_no_trace(tiny_net, photo):
         assert state_of(net) == state
 
 
+@pytest.mark.parametrize(
+    ("lies", "words"),
+    [("left", "finds the object, but so it does with weights that know nothing: ROC-AUC 1.000"), ("right", "No map")],
+)
+def test_a_map_that_is_the_object_finds_it_and_one_that_is_elsewhere_does_not(lit, lies, words):
+    mask = np.zeros(lit.shape[:2], bool)
+    mask[:, slice(0, 48) if lies == "left" else slice(48, 96)] = True
+    found = attnviz.evidence(lit, Gated(only=True), mask=mask, device="cpu", size=64)  # which has nothing to shuffle
+    assert words in found.verdict[1]
+    assert found.box is None
+    assert found.mask.share == 0.5
+    assert found.mask.sha256 == hashlib.sha256(bytes(map(int, mask.ravel()))).hexdigest()
+    assert json.loads(json.dumps(found.to_json()))["mask"]["share"] == 0.5
+
+
+def test_an_object_that_is_not_on_the_photo_is_refused_before_anything_runs(tiny_net, photo):
+    for nowhere in ({"box": (900, 900, 950, 950)}, {"mask": np.zeros(photo.shape[:2], bool)}, {"mask": photo > 5}):
+        steps = evidence_steps(photo, tiny_net("BamResNet"), device="cpu", size=64, **nowhere)
+        next(steps)
+        with pytest.raises(InputError, match=r"expected an object on what|a mask of the photo's size"):
+            next(steps)
+
+
 def test_box_and_mask_together_are_refused(tiny_net, photo):
     with pytest.raises(InputError, match="both"):
         attnviz.evidence(photo, tiny_net("BamResNet"), size=64, box=(0, 0, 9, 9), mask=np.ones(photo.shape[:2], bool))
@@ -130,6 +155,12 @@ def focus_entry(area, shuffled):
     )
 
 
+def found_entry(auc, centre, shuffled):
+    values = {"half_mass_area": 0.1, "roc_auc": auc}
+    baselines = {"uniform": {"half_mass_area": 0.5, "roc_auc": 0.5}, "centre": {"roc_auc": centre}}
+    return MapFocus("m", "Map", 3, values, {**baselines, "shuffled": {"half_mass_area": 0.5, "roc_auc": shuffled}})
+
+
 def judged(road):
     def entry(label, role, score):
         return MapFaithfulness(label, label, role, (), (), (), (), 0.0, 0.0, score, 0.0, None, {})
@@ -144,6 +175,22 @@ def judged(road):
 )
 def test_focus_in_words(area, shuffled, words):
     assert words in sentences(FocusTable((focus_entry(area, shuffled),)), [], None, [])[0]
+
+
+@pytest.mark.parametrize(
+    ("auc", "centre", "shuffled", "words"),
+    [
+        (0.9, 0.8, 0.5, "Map finds the object: ROC-AUC 0.900 (by chance 0.500; centre prior 0.800; with shuffled"),
+        (0.9, 0.8, 0.89, "Map finds the object, but so it does with weights that know nothing: ROC-AUC"),
+        (0.81, 0.8, 0.5, "No map finds the object better than chance and the centre do: of the best, Map, ROC-AUC"),
+        (0.51, 0.2, 0.2, "No map finds the object better than chance"),
+        (float("nan"), 0.2, 0.2, "cannot be told"),
+    ],
+)
+def test_the_object_in_words(auc, centre, shuffled, words):
+    table = FocusTable((found_entry(auc, centre, shuffled),), inside=True)
+    assert words in sentences(table, [], None, [])[1]
+    assert not any("object" in said for said in sentences(replace(table, inside=False), [], None, []))
 
 
 @pytest.mark.parametrize(("road", "words"), [(0.2, "marks places that"), (0.06, "no map of the attention")])

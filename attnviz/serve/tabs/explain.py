@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from attnviz.errors import ImageError, quoted
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
@@ -169,12 +169,12 @@ def _explain(
     yield status("done", _summary(explanation, title, say)), maps, cost
 
 
-def sent(explanation: Explanation, say: Say = str) -> dict[str, Any]:
+def sent(explanation: Explanation, say: Say = ENGLISH) -> dict[str, Any]:
     """What the browser gets: the viewer's payload, and an id by which it knows a repetition and asks for more."""
     return {**payload(explanation, on_demand=True, say=say), "id": secrets.token_hex(8)}
 
 
-def _summary(explanation: Explanation, title: str, say: Say = str) -> str:
+def _summary(explanation: Explanation, title: str, say: Say = ENGLISH) -> str:
     height, width = explanation.geometry.network_size
     rows, columns = explanation.detail_size
     seen = f"{width} × {height}"

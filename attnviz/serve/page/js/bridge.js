@@ -101,8 +101,7 @@ export function receive(value) {
   if (payload) lastId = payload.id;
   latest.main = payload;
   for (const view of singles()) show(view, payload);
-  latest.compare = null; // it was beside another photo
-  show("compare", compared());
+  receiveCompare(null); // it was beside another photo
   if (payload) openFirstThatApplies(payload);
 }
 
@@ -114,6 +113,8 @@ function compared() {
 /** Takes two explanations to compare, or those of several families. */
 export function receiveCompare(value) {
   latest.compare = value && (value.left || value.families) ? value : null;
+  const part = document.getElementById("page-compare");
+  if (part) part.dataset.shown = latest.compare && latest.compare.families ? "families" : "";
   show("compare", compared());
 }
 
