@@ -247,7 +247,7 @@ function createSide(context, query) {
   };
 }
 
-/** Whether a weight of its own stands before an attention; that of a transformer's layer is 1 and says nothing. */
-function weighted({ kind, heads, others, gamma }) {
-  return kind !== "rollout" && !(gamma === 1 && (heads > 1 || others > 0));
+/** Whether a weight of its own is known to stand before an attention; 1 to the last digit stands for none. */
+function weighted({ kind, gamma }) {
+  return kind !== "rollout" && gamma !== 1;
 }

@@ -19,7 +19,7 @@ const WHY_NOT = {
     (name) => t`Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and ${name} has neither; choose one of those to see it.`,
   inside:
     (name) => t`Inside the module follows the photo through BAM, CBAM, SE, SGE and DANet's attentions, and ${name} has none of them; choose one of those to see it.`,
-  sites: (name) => t`Sites lists every attention of a network, and ${name} has none.`,
+  sites: (name) => t`Sites lists every attention of a network, and ${name} has none. The command attnviz sites says which of its modules can be shown instead.`,
   compare: (name) => t`Compare lays attention maps beside each other, and ${name} has none.`,
 };
 const views = new Map(); // name -> what is on the page
