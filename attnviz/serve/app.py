@@ -1,9 +1,9 @@
 """The page, put together: controls on the left, pictures on the right."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 
 from attnviz.models.sites import VIEWS
 from attnviz.models.weights.registry import LoadedModel
@@ -116,6 +116,6 @@ def _forget(
             await forget_visitor(demo, session)  # after what runs for it now has come to its next step
             sessions.forget(session)
             files.forget(session)
-            await asyncio.to_thread(give_back)
+            await run_in_threadpool(give_back)
 
     return forget
