@@ -82,8 +82,8 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
 
     Args:
         receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison, ``"receiveLayer"``
-            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor, ``"receiveCarried"`` for what a page in
-            another language is to ask for.
+            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor, and
+            ``"receiveCarried"`` for what a page in another language is to ask for.
         elem_id: Its id in the page.
     """
     return gr.HTML(

@@ -115,10 +115,10 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 
 
 def _box(box: str | None) -> "Box | None":
-    """The box that was typed; None where none was."""
+    """The box that was typed, with commas of any width; None where none was."""
     from attnviz.measure.focus_table import box_of
 
-    return box_of(box) if box and box.strip() else None
+    return box_of(box.replace("\uff0c", ",")) if box and box.strip() else None
 
 
 def _mask(file: str | None) -> "Mask | None":
