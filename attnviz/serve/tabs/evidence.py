@@ -157,7 +157,7 @@ def _measured(
                 sessions.keep_evidence(session, explanation, found)
                 yield status("done", say(f"{title}, measured on this photo."), []), evidence_part(found, say), _OFF
                 return
-            yield status("working", f"{title}: {say(step.what)}", []), asdict(step), _ON
+            yield status("working", f"{title}{say(': ')}{say(step.what)}", []), asdict(step), _ON
     yield status("idle", say("Cancelled. Press Measure to start again."), []), _known(sessions, session, say), _OFF
 
 
