@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from attnviz.errors import OptionError
+from attnviz.errors import ImageError, OptionError
+from attnviz.inputs.decode import decode
 from attnviz.language import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -244,6 +245,17 @@ def test_plain_data_names_its_categories():
     told = in_language(data, speaker("zh"), {"title"})
     assert told == {"category": "虎斑猫", "top": [{"category": "起重机", "name": "crane"}], "title": "照片"}
     assert in_language({"category": None}, speaker("zh"), ()) == {"category": None}
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [b"hello", b"%PDF-1.7", b"<svg xmlns='x'/>", b"PK\x03\x04zip", b""])
+def test_what_is_no_picture_is_refused_in_chinese_alone(sent):
+    with pytest.raises(ImageError) as refused:
+        decode(sent)
+    said = translated(str(refused.value), "zh")
+    assert re.findall(r"\b(?:or|got|an?|expected|picture|drawing|document)\b", said) == []
 
 
 # --- translating ----------------------------------------------------------------------------------------------------

@@ -26,9 +26,9 @@ labels.forEach((label, index) => {
 
 function draw(now) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  [canvas.width, canvas.height] = [width * devicePixelRatio, height * devicePixelRatio];
+  [canvas.width, canvas.height] = [width * window.devicePixelRatio, height * window.devicePixelRatio];
   const pen = canvas.getContext("2d");
-  pen.scale(devicePixelRatio, devicePixelRatio);
+  pen.scale(window.devicePixelRatio, window.devicePixelRatio);
   const x = (index) => 8 + (width - 16) * (data.frames.length > 1 ? index / (data.frames.length - 1) : 0.5);
   pen.strokeStyle = "#bbb";
   pen.strokeRect(0.5, 0.5, width - 1, height - 1);
