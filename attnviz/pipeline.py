@@ -24,7 +24,7 @@ from attnviz.observe.receptive_fields import fields_of_maps
 from attnviz.observe.recorder import Recording, lock_of
 from attnviz.observe.select_sites import Selected, Sites, record_selected
 from attnviz.observe.step_watch import StepWatch, watching_steps
-from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
+from attnviz.results import AttentionMap, ByteArray, ChannelGate, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
 _throughput = Throughput()  # of all runs of this process
@@ -181,7 +181,7 @@ def _modules(found: Explanation, net: nn.Module, recording: Recording, steps: St
     if names_sites(net):
         return steps.collected([site.group for site in recording.watched], found.geometry.network_size)
     maps = [found_map for found_map in found.other_maps if found_map.unit == "gate"]
-    gates = (*maps, *found.channel_gates.values())
+    gates: list[AttentionMap | ChannelGate] = [*maps, *found.channel_gates.values()]
     return of_found(found.positions, gates, found.receptive_fields, recording.around)
 
 

@@ -150,11 +150,13 @@ class KnownCalls(TorchFunctionMode):
 
         def turning(*_: object) -> None:
             if threading.get_ident() == self._thread:
-                turn = next(left, False)
+                try:
+                    turn = next(left)
+                except StopIteration:  # one time more than it was known to run
+                    self._strayed = True
+                    return
                 if turn:
                     self._take(turn)
-                elif turn is False:  # one time more than it was known to run
-                    self._strayed = True
 
         return turning
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attnviz.errors import OptionError
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel
 from attnviz.render.quantities import quantity
@@ -135,7 +135,7 @@ class Words:
     subheading: str = ""
     key: str = ""
     caption: str = ""
-    say: Say = str
+    say: Say = ENGLISH
 
 
 @dataclass(frozen=True)

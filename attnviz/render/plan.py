@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, key, legend
 from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
@@ -37,7 +37,7 @@ class FigurePlan:
     scales: tuple[Scale, ...]
     caption: str
     photo_name: str | None = None
-    say: Say = str
+    say: Say = ENGLISH
     sources: Mapping[str, Explanation] = field(default_factory=dict)
     words: Words | None = None
 
@@ -91,7 +91,7 @@ def plan_figure(
     """
     given = options or FigureOptions()
     pins: Pins = given.pins or default_pins(explanation)
-    say = figure_speaker(given.language) if drawn else str
+    say = figure_speaker(given.language) if drawn else ENGLISH
     panels = tuple(replace(panel, title=say(panel.title)) for panel in resolve(explanation, given.panels, pins))
     given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
     scales = find_scales(panels, given.scaling, spread=given.spread, opacity_by=given.opacity_by)
@@ -110,7 +110,9 @@ def _words(plan: FigurePlan) -> Words:
     return Words(
         notice=say(f"{RANDOM_WEIGHTS}: what these maps show was not learned") if untrained else "",
         heading=" · ".join(filter(None, [photo, name])) if options.title else "",
-        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
+        subheading=" · ".join(printable(found, 120) for found in findings(explanation, say=say))
+        if options.title
+        else "",
         key="" if options.caption else printable(" ".join(map(say, key(plan.scales, options))), 400),
         caption=printable(plan.caption, 4000) if options.caption else "",
         say=say,

@@ -43,7 +43,7 @@ def compare_families(
     if not here:
         raise OptionError(f"expected a network with {', '.join(FAMILIES)} on this machine, got none of them")
     found = {family: explain(photo, card.name, device=device) for family, card in here.items()}
-    looks = {"colormap": colormap, "scaling": scaling, "cells": cells, "width_mm": width, "dpi": dpi}
+    looks: dict[str, object] = {"colormap": colormap, "scaling": scaling, "cells": cells, "width_mm": width, "dpi": dpi}
     looks |= {"caption": caption, "language": language}
     made = {path: _file(path, found, looks, photo.name) for path in out}
     for path, content in made.items():

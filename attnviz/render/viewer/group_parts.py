@@ -33,7 +33,7 @@ def sent_whole(explanation: Explanation) -> frozenset[str]:
 def _kept(explanation: Explanation) -> list[GroupGates]:
     kept: list[GroupGates] = []
     room = GROUP_BYTES
-    for gate in reversed(explanation.group_gates.values()):  # deeper ones have fewer locations
+    for gate in reversed(list(explanation.group_gates.values())):  # deeper ones have fewer locations
         room -= 2 * gate.values.size
         if room < 0:
             break

@@ -56,6 +56,7 @@ def build() -> EvidenceTab:
         box = gr.Textbox(
             label="An object: left, top, right, bottom",
             info="Pixels of the photo, with commas; how well the maps find it is measured too. May stay empty.",
+            placeholder="100, 60, 300, 280",
             max_lines=1,
             min_width=280,
             elem_id="page-evidence-box",
