@@ -8,13 +8,13 @@ file. Sources and results lie where every machine sees them under the same path.
 import logging
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attnviz.bulk.forward import batches, explain_batch
+from attnviz.bulk.forward import Outcome, batches, explain_batch
 from attnviz.bulk.prepare import Prepared, Refusal, prepare
 from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
@@ -22,6 +22,7 @@ from attnviz.bulk.work import PartResult, finish_part, keep
 from attnviz.errors import DeviceError, first_line
 from attnviz.extras import needs
 from attnviz.inputs.preprocess import Preprocessing
+from attnviz.models.precision import in_precision, pick_precision
 from attnviz.models.weights.registry import LoadedModel, shared_model
 
 _SHARE_OF_NETWORK = 0.75  # of a core: what is left lets photos be read beside it, so that neither waits for ever
@@ -53,19 +54,23 @@ class NetworkActor:
             torch.set_num_threads(1)  # an actor has one core
         self._out, self._settings = out, settings
         self._loaded = shared_model(settings.model, settings.device)
+        self._net = in_precision(self._loaded.net, pick_precision(settings.precision, self._loaded.device))
 
     def __call__(self, row: Row) -> Row:
         """One part: from what was read to what is written."""
         refs, photos = pickle.loads(row["part"])
-        return {"part": pickle.dumps(finish_part(self.results(photos), refs, self._out))}
+        return {"part": pickle.dumps(finish_part(self.results(photos), refs, self._out, self._settings))}
 
     def results(self, photos: list[Prepared | Refusal]) -> list[PartResult]:
         """What the network makes of the photos of one part."""
         results = []
         for batch in batches(photos, self._loaded, self._settings):
-            outcomes = [batch] if isinstance(batch, Refusal) else explain_batch(batch, self._loaded, self._settings)
+            outcomes: Sequence[Outcome] = [batch] if isinstance(batch, Refusal) else self._explained(batch)
             results.append(keep(outcomes, self._out, self._settings))
         return results
+
+    def _explained(self, batch: list[Prepared]) -> list[Outcome]:
+        return explain_batch(batch, self._loaded, self._settings, self._net)
 
 
 def run_on_ray(

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from attnviz.errors import OptionError, quoted
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode
+from attnviz.models.precision import PRECISION_CHOICES, PrecisionChoice
 from attnviz.models.weights.card import ModelCard
 
 BulkFormat = Literal["parquet", "npz", "png", "webp"]
@@ -29,6 +30,8 @@ class BulkSettings:
         top: Predictions to keep, at least 1.
         batch: Photos in one forward pass, 1 to 1024; None: by the size of what the network sees.
         part: Photos in one Parquet file.
+        precision: What the network's trunk computes in, see `attnviz.models.precision`; ``"auto"``: bfloat16 where the
+            hardware multiplies it.
 
     Raises:
         OptionError: A number or a name out of its range.
@@ -42,6 +45,7 @@ class BulkSettings:
     top: int = 5
     batch: int | None = None
     part: int = PHOTOS_PER_PART
+    precision: PrecisionChoice = "float32"
 
     def __post_init__(self) -> None:
         """Check every number and name."""
@@ -52,6 +56,10 @@ class BulkSettings:
             raise OptionError(f"expected a batch of 1 to {MOST_AT_ONCE} photos, got {self.batch}")
         if self.part < 1:
             raise OptionError(f"expected at least 1 photo in a file of the table, got {self.part}")
+        if self.precision not in PRECISION_CHOICES:
+            raise OptionError(
+                f"expected precision to be one of {', '.join(PRECISION_CHOICES)}, got {quoted(self.precision)}"
+            )
 
     @property
     def draws(self) -> bool:
