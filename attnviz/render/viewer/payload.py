@@ -37,7 +37,8 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
-    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first;
+                   values null: not carried
     group_note     what of them was left out, a sentence; empty where nothing was
     modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
@@ -101,8 +102,9 @@ def payload(
 
     Args:
         explanation: Of one photo by one network.
-        on_demand: Leave out position attentions that the viewer can ask a server for, by
-            `attnviz.render.viewer.attention_parts.position_part`; else it needs no server.
+        on_demand: Leave out position attentions and maps of groups that the viewer can ask a server for, by
+            `attnviz.render.viewer.attention_parts.position_part` and `attnviz.render.viewer.group_parts.group_part`;
+            else it needs no server.
         evidence: What was measured about the same photo, to be shown in a view of its own; None: nothing.
         say: Puts titles and notes into the language of the viewer's page.
 
@@ -111,7 +113,7 @@ def payload(
     """
     channel, segmentation = explanation.channel, explanation.segmentation
     positions, first, note = position_parts(explanation, on_demand=on_demand)
-    groups, group_note = group_parts(explanation)
+    groups, group_note = group_parts(explanation, on_demand=on_demand)
     exact = sum(4 * entry.values.size for entry in explanation.maps.values()) <= _EXACT_MAPS
     data = {
         "schema": SCHEMA,

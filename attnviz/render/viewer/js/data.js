@@ -76,8 +76,9 @@ function readChannelGate(gate) {
   return { ...gate, values, extent: extent(values) };
 }
 
-/** The gate of each group as a map of its own; its cells see what those of the groups' mean do. */
-function readGroupGate(gate, maps) {
+/** The gate of each group as a map of its own; its cells see what those of the groups' mean, one of `maps`, do. */
+export function readGroupGate(gate, maps) {
+  if (!gate.values) return { ...gate, maps: null }; // to be asked for
   const size = gate.grid[0] * gate.grid[1];
   const all = halves(gate.values, gate.count * size);
   const { sees } = maps.get(gate.label) || {};

@@ -2,10 +2,12 @@
 
 import { placed } from "./cells.js";
 import { chooser } from "./controls.js";
+import { readGroupGate } from "./data.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number, rawLine } from "./format.js";
 import { t } from "./language.js";
+import { createLoader } from "./loader.js";
 import { mapScale, PAINT_SETTINGS } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
 import { flatRemark } from "./wording.js";
@@ -15,12 +17,17 @@ export function createGroupGates(context) {
   const { data, settings, signal } = context;
   const gates = data.groupGates;
   const box = el("div");
+  const busy = el("p", { class: "av-meta", "aria-live": "polite" });
   let module = null; // what is on the screen: {paint}
-  const show = (label) => {
-    module = createModule(context, gates.find((gate) => gate.label === label));
+  const put = (gate) => {
+    module = createModule(context, gate);
     box.replaceChildren(module.root);
     module.paint();
   };
+  const show = createLoader(context, gates, box, busy, put, {
+    ready: (gate) => gate.maps,
+    read: (part) => readGroupGate(part, data.maps),
+  });
   const options = gates.map(({ label, title }) => ({ value: label, label: title }));
   const list = chooser({ label: t`Module`, options, value: gates.at(-1).label, onChange: show, signal });
   settings.subscribe((name) => PAINT_SETTINGS.includes(name) && module.paint(), signal);
@@ -31,6 +38,7 @@ export function createGroupGates(context) {
     el("h2", { class: "av-heading" }, t`Every group`),
     el("p", { class: "av-meta" }, t`SGE has one map for each group of channels: what the channels of the group are multiplied by at each location, from 0 to 1.`),
     gates.length > 1 ? el("div", { class: "av-toolbar" }, list.root) : null,
+    busy,
     data.group_note ? el("p", { class: "av-meta" }, data.group_note) : null,
     box,
   );
