@@ -14,7 +14,6 @@ from attnviz.bulk.sources import PhotoRef, find_photos
 from attnviz.bulk.table import arrow
 from attnviz.bulk.work import Done, PartResult, parts_to_do
 from attnviz.errors import OptionError
-from attnviz.models.precision import pick_precision
 from attnviz.models.weights.registry import LoadedModel, load_model
 
 Engine = Callable[[Iterator[list[PhotoRef]], Path, LoadedModel, BulkSettings], Iterator[PartResult]]
@@ -71,7 +70,7 @@ def export_photos(
     if "parquet" in settings.formats:
         arrow()  # before the first photo
     loaded = load_model(settings.model, settings.device)
-    settings = replace(settings, precision=pick_precision(settings.precision, loaded.device))  # one for all machines
+    settings = replace(settings, precision=settings.precision_for(loaded))  # one for all machines
     state = ExportState(total=sum(1 for _ in find_photos(sources, without=Path(out))))
     if not state.total:
         raise OptionError("expected at least one photo in the sources, got none")

@@ -14,37 +14,35 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from attnviz.models.sites import names_sites
-
 _Out = TypeVar("_Out")
 
 
 class NetworkThreads:
     """Threads that each have a network of their own to work with.
 
-    On a CPU there are as many as torch has threads, and each uses one. On a GPU, and of a network whose attention has
-    to be found, all have the same network, and one records at a time while the others collect and write.
+    There are as many as torch has threads. With copies each has its own, and uses one of torch's threads. Without, on a
+    GPU or of a network that somebody else wrote, all have the same network: one records at a time, with all of torch's
+    threads, while the others collect and write.
 
     Args:
         net: The network; nobody else may use it meanwhile.
-        device: Where it is.
+        copies: Whether each thread has a copy of it.
 
     Example:
         >>> import attnviz
         >>> from attnviz.bulk.network_threads import NetworkThreads
         >>> loaded = attnviz.load_model("bam_resnet18_w32", device="cpu")
-        >>> with NetworkThreads(loaded.net, loaded.device) as threads:
+        >>> with NetworkThreads(loaded.net, copies=True) as threads:
         ...     threads.submit(lambda net: type(net).__name__).result()
         'BamResNet'
     """
 
-    def __init__(self, net: nn.Module, device: torch.device) -> None:
+    def __init__(self, net: nn.Module, *, copies: bool) -> None:
         self.count = self._torch_threads = torch.get_num_threads()
-        alone = device.type == "cpu" and names_sites(net)
         self._free: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
         for number in range(self.count):
-            self._free.put(sharing_weights(net) if alone and number else net)
-        self._pool = ThreadPoolExecutor(self.count, "network", initializer=_one_thread if alone else None)
+            self._free.put(sharing_weights(net) if copies and number else net)
+        self._pool = ThreadPoolExecutor(self.count, "network", initializer=_one_thread if copies else None)
 
     def submit(self, work: Callable[[nn.Module], _Out]) -> "Future[_Out]":
         """Have the next free thread call `work` with its network."""

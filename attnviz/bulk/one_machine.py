@@ -19,7 +19,7 @@ from attnviz.bulk.prepare import Prepared, Refusal, prepare
 from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
 from attnviz.bulk.work import PartResult, finish_part, keep
-from attnviz.models.precision import in_precision, pick_precision
+from attnviz.models.precision import has_known_parts, in_precision
 from attnviz.models.weights.registry import LoadedModel
 
 _TOGETHER = 8  # photos that one thread reads before it hands them on
@@ -54,10 +54,11 @@ def run_here(
         min_size=loaded.card.min_size,
         draws=settings.draws,
     )
-    net = in_precision(loaded.net, pick_precision(settings.precision, loaded.device))
+    net = in_precision(loaded.net, settings.precision_for(loaded))
+    copies = loaded.device.type == "cpu" and has_known_parts(loaded)
     finished: deque[Future[PartResult]] = deque()
     with _ending(ThreadPoolExecutor(threads, "read")) as reading, _ending(ThreadPoolExecutor(1, "table")) as table, \
-            NetworkThreads(net, loaded.device) as networks:  # fmt: skip
+            NetworkThreads(net, copies=copies) as networks:  # fmt: skip
         slices = ((part, part[1][start : start + _TOGETHER]) for part in enumerate(parts)
                   for start in range(0, len(part[1]), _TOGETHER))  # fmt: skip
         ready = _ahead(reading, lambda wanted: (wanted[0], read(wanted[1])), slices, 2 * threads)

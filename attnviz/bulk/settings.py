@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from attnviz.errors import OptionError, quoted
+from attnviz.errors import OptionError, one_line, quoted
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode
-from attnviz.models.precision import PRECISION_CHOICES, PrecisionChoice
-from attnviz.models.weights.card import ModelCard
 
+if TYPE_CHECKING:
+    from attnviz.models.precision import Precision
+    from attnviz.models.weights.card import ModelCard  # with torch, which what reads photos does without
+    from attnviz.models.weights.registry import LoadedModel
+
+PrecisionChoice = Literal["float32", "bfloat16", "auto"]
+PRECISION_CHOICES: tuple[PrecisionChoice, ...] = get_args(PrecisionChoice)
 BulkFormat = Literal["parquet", "npz", "png", "webp"]
 BULK_FORMATS: tuple[BulkFormat, ...] = get_args(BulkFormat)
 PICTURES: tuple[BulkFormat, ...] = ("png", "webp")
@@ -66,10 +71,27 @@ class BulkSettings:
         """Whether pictures are made, which need the photo besides what the network saw."""
         return any(name in PICTURES for name in self.formats)
 
-    def preprocessing(self, card: ModelCard) -> Preprocessing:
+    def preprocessing(self, card: "ModelCard") -> Preprocessing:
         """The model's own, with the size and mode that were asked for."""
         own = card.preprocessing
         return replace(own, size=own.size if self.size is None else self.size, resize_mode=self.resize_mode)
+
+    def precision_for(self, loaded: "LoadedModel") -> "Precision":
+        """What a network's trunk computes in.
+
+        Raises:
+            OptionError: Bfloat16 was asked for, and which parts of the network attend is not known.
+        """
+        from attnviz.models.precision import best_precision, has_known_parts
+
+        if has_known_parts(loaded):
+            return best_precision(loaded.device) if self.precision == "auto" else self.precision
+        if self.precision == "bfloat16":
+            raise OptionError(
+                f"expected precision float32 for {one_line(loaded.card.name)}, got bfloat16: attention stays in "
+                "float32, and which parts of a network of one's own attend is not known"
+            )
+        return "float32"
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

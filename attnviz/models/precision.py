@@ -6,56 +6,47 @@ bfloat16 multiplies fastest. Attention modules, batch normalisation and the last
 """
 
 import copy
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from attnviz.errors import OptionError, quoted
 from attnviz.models.attention.steps import steps_of
 from attnviz.models.sites import names_sites, sites_of
+from attnviz.models.weights.registry import LoadedModel
 
 Precision = Literal["float32", "bfloat16"]
-PrecisionChoice = Literal["float32", "bfloat16", "auto"]
-PRECISION_CHOICES: tuple[PrecisionChoice, ...] = get_args(PrecisionChoice)
 
 
-def pick_precision(choice: PrecisionChoice, device: torch.device) -> Precision:
-    """The format of that name; ``"auto"`` takes bfloat16 where the hardware multiplies it, else float32.
+def best_precision(device: torch.device) -> Precision:
+    """Bfloat16 where the hardware of a device multiplies it, else float32.
 
     Args:
-        choice: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
         device: Where the network computes.
-
-    Raises:
-        OptionError: There is no such choice.
     """
-    if choice not in PRECISION_CHOICES:
-        raise OptionError(f"expected precision to be one of {', '.join(PRECISION_CHOICES)}, got {quoted(choice)}")
-    if choice != "auto":
-        return choice
-    return "bfloat16" if _multiplies_bfloat16(device) else "float32"
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device.type != "cpu":
-        return False
+        return "float32"
     # PyTorch tells of a CPU's matrix units by these names only; where a version has none of them, float32 it is.
     probes = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
-    return any(probe() for probe in probes if probe is not None)
+    return "bfloat16" if any(probe() for probe in probes if probe is not None) else "float32"
+
+
+def has_known_parts(loaded: LoadedModel) -> bool:
+    """Whether attnviz built a network, and so knows which of its modules attend."""
+    return loaded.card.status != "own" and names_sites(loaded.net)
 
 
 def in_precision(net: nn.Module, precision: Precision) -> nn.Module:
     """A network that computes in a format: itself for float32, else a copy.
 
     Args:
-        net: Of float32, in evaluation mode. One that names no sites stays as it is: nothing is known of it.
+        net: Of float32, in evaluation mode, one of attnviz's own.
         precision: What to compute in. The outputs of attention modules' parts and of the last layers are float32 in
             any case.
     """
-    if precision == "float32" or not names_sites(net):
+    if precision == "float32":
         return net
     fast: nn.Module = copy.deepcopy(net).to(torch.bfloat16).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # the stub lacks it
     answers = {site.path for site in sites_of(net) if site.kind == "class_logit"}

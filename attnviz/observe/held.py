@@ -43,7 +43,7 @@ class HeldAttention:
         found = None if spare is None else spare.pop(number, None)
         if found is None or (found[0].shape, found[0].dtype) != (query.shape, query.dtype):
             with torch.inference_mode(False):  # else it could not be written into outside of that mode
-                found = _like(query), _like(key)
+                found = torch.empty_like(query), torch.empty_like(key)  # laid out as they are
         self._copies: tuple[Tensor, Tensor] | None = found[0].copy_(query.detach()), found[1].copy_(key.detach())
 
     @property
@@ -66,10 +66,6 @@ class HeldAttention:
 
     def __del__(self) -> None:
         self._give_back()
-
-
-def _like(tensor: Tensor) -> Tensor:
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
 
 
 def hold_gate(args: Sequence[Any], at: int, batch: int) -> FoundGate:

@@ -1,7 +1,7 @@
 """Every call of PyTorch in one forward pass: its name, arguments and results, the module and the line it comes from.
 
-The first pass of a network is watched whole. Later ones are only followed: each call is compared with that of the first
-pass, and those that mattered are told; comparing costs next to nothing, while telling does not.
+The first pass of a network is watched whole, by what is here. Later ones are only followed, by
+`attnviz.observe.known_calls`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
@@ -24,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 
 Call = Callable[..., Any]
 
-_OPENED = {nn.functional.multi_head_attention_forward}  # made of calls that have to be seen one by one
+OPENED = {nn.functional.multi_head_attention_forward}  # made of calls that have to be seen one by one
 _HIDDEN = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep)  # no user's code
 _PLAIN = {
     "radd": "add",
@@ -60,18 +60,20 @@ class CallWatcher(ABC):
 
 
 @dataclass(frozen=True)
-class Span:
-    """One run of a module.
+class Boundary:
+    """A module was entered or left.
 
     Attributes:
         path: Of the module.
-        start: Number of its first call.
-        end: Number of the first call after it.
+        entered: Whether it was entered.
+        number: Of the next call.
+        free: Whether no mode of the network's own was on, so that one can be switched there.
     """
 
     path: str
-    start: int
-    end: int
+    entered: bool
+    number: int
+    free: bool = True
 
 
 class ModulePaths:
@@ -80,14 +82,14 @@ class ModulePaths:
     Attributes:
         running: Paths of the modules that are running, the innermost last; ``""`` is the network.
         last_of_size: (h, w) -> path of the last module, of the outermost, that gave features of that size.
-        spans: What ran so far, in the order of its end.
+        boundaries: What was entered and left so far, in order.
     """
 
     def __init__(self) -> None:
         self.running: list[str] = []
         self.last_of_size: dict[tuple[int, int], str] = {}
-        self.spans: list[Span] = []
-        self._starts: list[int] = []
+        self.boundaries: list[Boundary] = []
+        self._modes = 0
         self._thread = threading.get_ident()
         self._number: Callable[[], int] = lambda: 0
 
@@ -99,7 +101,7 @@ class ModulePaths:
             modules: By their paths.
             number: Gives the number of the next call.
         """
-        self._number = number
+        self._number, self._modes = number, modes_on() + 1  # the one that numbers the calls
         handles: list[RemovableHandle] = []
         try:
             for path, module in modules.items():
@@ -114,23 +116,27 @@ class ModulePaths:
         def enter(module: nn.Module, inputs: object) -> None:
             if threading.get_ident() == self._thread:
                 self.running.append(path)
-                self._starts.append(self._number())
+                self._note_boundary(path, entered=True)
 
         return enter
 
     def _leaving(self, path: str) -> Callable[..., None]:
         def leave(module: nn.Module, inputs: object, output: object) -> None:
-            if threading.get_ident() != self._thread or path not in self.running:
+            if threading.get_ident() != self._thread:
                 return
-            left = ""
-            while self.running and left != path:
-                left, start = self.running.pop(), self._starts.pop()
-                self.spans.append(Span(left, start, self._number()))
+            self._note_boundary(path, entered=False)
+            if path not in self.running:
+                return
+            while self.running.pop() != path:  # what was left without its hooks, by no Exception
+                pass
             if path and isinstance(output, Tensor):
                 with torch._C.DisableTorchFunction():  # reading a shape is no call of the network's
                     self._note_size(path, tuple(output.shape))
 
         return leave
+
+    def _note_boundary(self, path: str, *, entered: bool) -> None:
+        self.boundaries.append(Boundary(path, entered, self._number(), modes_on() == self._modes))
 
     def _note_size(self, path: str, shape: tuple[int, ...]) -> None:
         if len(shape) == 4 and min(shape[2:]) > 1:
@@ -159,96 +165,15 @@ class Calls(TorchFunctionMode):
         kwargs = kwargs or {}
         number = len(self.made)
         self.made.append(func)
-        if func in _OPENED:
+        if func in OPENED:
             with self:
-                return _without_check(func)(*args, **kwargs)
-        name = _name(func)
+                return without_check(func)(*args, **kwargs)
+        name = name_of(func)
         if name is None:
             return func(*args, **kwargs)
         if name in _READ:
-            self.read[number] = _read(args, kwargs)
-        return _told(self._watcher, number, func, name, args, kwargs)
-
-
-@dataclass(frozen=True)
-class KnownPass:
-    """The calls of an earlier pass.
-
-    Attributes:
-        steps: Of all of them, in order: the call; those of its arguments that decide where numbers go, None where none
-            do; whether it is told.
-        spans: Runs of the modules in which those that are told are made, in order; none is within another.
-    """
-
-    steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]]
-    spans: Sequence[Span]
-
-
-class KnownCalls(TorchFunctionMode):
-    """Follows a pass that is expected to be like an earlier one, and tells of the calls that mattered then.
-
-    It is on within the modules in which they are made, and off elsewhere: being on costs some microseconds a call.
-    """
-
-    def __init__(self, watcher: CallWatcher, known: KnownPass) -> None:
-        super().__init__()
-        self._watcher, self._known, self._steps = watcher, known, known.steps
-        self._left = iter(known.spans)  # runs of modules that are still to come
-        self._number = self._end = 0
-        self._strayed = False
-
-    @property
-    def strayed(self) -> bool:
-        """Whether a call was another one than expected, or is missing: what was told is worth nothing then."""
-        return self._strayed or next(self._left, None) is not None
-
-    @contextmanager
-    def followed(self, net: nn.Module) -> Iterator[None]:
-        """Within it this mode is on where it matters; no hook is left after it."""
-        with ExitStack() as stack:
-            for path in {span.path for span in self._known.spans}:
-                if path:
-                    stack.enter_context(switched(net.get_submodule(path), self._on(path), self._off))
-            if any(not span.path for span in self._known.spans):
-                self._on("")()
-            stack.callback(self._off_for_good)  # what is no Exception ends a module without its hooks
-            yield
-
-    def _on(self, path: str) -> Callable[[], None]:
-        def on() -> None:
-            span = next(self._left, None)
-            if span is None or span.path != path:
-                self._strayed, span = True, Span(path, 0, 0)
-            self._number, self._end = span.start, span.end
-            self.__enter__()  # type: ignore[no-untyped-call]
-
-        return on
-
-    def _off_for_good(self) -> None:
-        while self in torch.overrides._get_current_function_mode_stack():
-            self._off()
-
-    def _off(self) -> None:
-        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-        self._strayed |= self._number != self._end
-
-    def __torch_function__(
-        self, func: Call, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 - whatever the call gives
-        number = self._number
-        self._number = number + 1
-        if number < self._end and not self._strayed:
-            made, read, mattered = self._steps[number]
-            if (func is not made and func != made) or (read is not None and read != _read(args, kwargs or {})):
-                self._strayed = True
-            elif mattered and not self._watcher.take(number, args, kwargs or {}):
-                return _told(self._watcher, number, func, _name(func) or "", args, kwargs or {})
-        else:
-            self._strayed = True
-        if func in _OPENED:
-            with self:
-                return _without_check(func)(*args, **(kwargs or {}))
-        return func(*args, **kwargs) if kwargs else func(*args)
+            self.read[number] = read(args, kwargs)
+        return told(self._watcher, number, func, name, args, kwargs)
 
 
 @contextmanager
@@ -279,6 +204,11 @@ def switched(module: nn.Module, before: Callable[[], None], after: Callable[[], 
             handle.remove()
 
 
+def modes_on() -> int:
+    """How many function modes are on in this thread."""
+    return int(torch._C._len_torch_function_stack())
+
+
 def line_of_user() -> str:
     """``"file.py:12"``: the innermost line of the stack that is neither PyTorch's nor attnviz's."""
     frame = sys._getframe(1)
@@ -287,7 +217,7 @@ def line_of_user() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _told(watcher: CallWatcher, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the call gives
+def told(watcher: CallWatcher, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the call gives
     """What a call gives, its watcher told before and after."""
     told = _in_order(args, kwargs)
     watcher.before(number, name, told, kwargs)
@@ -298,7 +228,7 @@ def _told(watcher: CallWatcher, number: int, func: Call, name: str, args: Sequen
     return iter(out) if name == "iter" else out
 
 
-def _read(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[object, ...]:
+def read(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[object, ...]:
     """Arguments of a call without the tensors among them, to be compared."""
     return tuple(_plain(arg) for arg in (*args[1:], *kwargs.values()))
 
@@ -317,7 +247,7 @@ def _in_order(args: Sequence[Any], kwargs: dict[str, Any]) -> Sequence[Any]:
     return first + [kwargs[key] for key in ("other", "mat2", "dim") if first and key in kwargs]
 
 
-def _name(func: Call) -> str | None:
+def name_of(func: Call) -> str | None:
     """A call's plain name, ``"mul"`` for `Tensor.__imul__`; None where it computes no tensor from tensors."""
     name = str(getattr(func, "__name__", ""))
     if name == "__get__":  # a property: only the transposes matter
@@ -331,7 +261,7 @@ def _transposes(func: Call) -> bool:
 
 
 @cache
-def _without_check(func: FunctionType) -> FunctionType:
+def without_check(func: FunctionType) -> FunctionType:
     """A copy of one of PyTorch's functions that runs although a mode is on, instead of asking the mode first."""
     world = {**func.__globals__, "has_torch_function": lambda *_: False}
     copied = FunctionType(func.__code__, world, func.__name__, func.__defaults__, func.__closure__)

@@ -15,19 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attnviz.module_steps import Step
 from attnviz.observe.attention_products import Attention, AttentionWatch
-from attnviz.observe.gates import FoundGate, GateWatch
+from attnviz.observe.gate_places import GateOrder
+from attnviz.observe.gates import FoundGate, GatedFeatures, GateWatch
 from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
+from attnviz.observe.known_calls import KnownCalls, KnownPass, known_pass
 from attnviz.observe.layouts import Layout
 from attnviz.observe.places import Places
+from attnviz.observe.step_watch import GateFeatures
 from attnviz.observe.watch_calls import (
     Call,
     Calls,
     CallWatcher,
-    KnownCalls,
-    KnownPass,
     ModulePaths,
-    Span,
     line_of_user,
     switched,
 )
@@ -77,12 +78,13 @@ class _Plan:
     modules: tuple[int, ...]
     closed: tuple[str, ...]
     class_token: bool
+    has_fast_path: bool
     direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
     spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: dict[tuple[int, bool], Layout]
-    orders: dict[int, tuple[tuple[int, int], Tensor] | None]
+    orders: dict[int, GateOrder | None]
 
 
 _Key = tuple[torch.Size, torch.dtype, torch.device, bool, bool]
@@ -97,6 +99,7 @@ class WatchedPass:
         net: Any network.
         x: Its input, (B, C, H, W), as it is given to it.
         whole: Watch everything although the network is known.
+        inside: Keep the features around gates as well.
 
     Attributes:
         finds: What was found, after the pass.
@@ -106,36 +109,42 @@ class WatchedPass:
         has_fast_path: Whether parts of the network compute otherwise, within rounding, while they are watched.
     """
 
-    def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False) -> None:
+    def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False, inside: bool = False) -> None:
         self.finds: list[Find] = []
         self.strayed = False
         self.last_of_size: dict[tuple[int, int], str] = {}
         self._net, self._x = net, x
+        self._features = GateFeatures(int(x.shape[0])) if inside else None
         self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
-        modules = tuple(net.modules())
-        self._modules = tuple(map(id, modules))
-        self.has_fast_path = any(isinstance(module, _WITH_FAST_PATH) for module in modules)
+        self._every = tuple(net.modules())
+        self._modules = tuple(map(id, self._every))
         self._stack = ExitStack()
         with _plans_guard:
             plan = None if whole else _plans.get(net, {}).get(self._key)
         self._plan = plan if plan is not None and plan.modules == self._modules else None
         self._closed = closed(net) if self._plan is None else self._plan.closed
         self.class_token = has_class_token(net) if self._plan is None else self._plan.class_token
+        self.has_fast_path = (
+            any(isinstance(module, _WITH_FAST_PATH) for module in self._every)
+            if self._plan is None
+            else self._plan.has_fast_path
+        )
         self._watch: _Known | _Whole
 
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
             if self._plan is None:
-                self._watch = _Whole(self._x)
+                self._watch = _Whole(self._x, self._features)
+                self._paths = tuple(path for path, _ in self._net.named_modules())
                 whole = Calls(self._watch)
                 stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
                 self._mode: Calls | KnownCalls = whole
                 if "" not in self._closed:
                     stack.enter_context(whole)
             else:
-                self._watch = _Known(int(self._x.shape[0]), self._plan)
+                self._watch = _Known(int(self._x.shape[0]), self._plan, self._features)
                 self._mode = KnownCalls(self._watch, self._plan.known)
-                stack.enter_context(self._mode.followed(self._net))
+                stack.enter_context(self._mode.followed(self._every))
             for path in filter(None, self._closed):
                 module = self._net.get_submodule(path)
                 if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks, and shows no mode its calls
@@ -148,7 +157,7 @@ class WatchedPass:
     ) -> None:
         self._stack.close()
         watch, mode = self._watch, self._mode
-        del self._watch, self._mode, self._x
+        del self._watch, self._mode, self._x, self._every
         if kind is not None:
             return
         if isinstance(watch, _Whole) and isinstance(mode, Calls):
@@ -163,6 +172,14 @@ class WatchedPass:
                 with _plans_guard:
                     _plans.get(self._net, {}).pop(self._key, None)
 
+    def around(self, find: int) -> tuple[Step, ...]:
+        """The features that a gate multiplies, and what comes out; nothing where nobody asked or it is not known.
+
+        Args:
+            find: Its number among `finds`.
+        """
+        return () if self._features is None else self._features.steps(find)
+
     def _watchable(self) -> dict[str, nn.Module]:
         """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
         every = self._net.named_modules()
@@ -175,9 +192,10 @@ class WatchedPass:
             modules=self._modules,
             closed=self._closed,
             class_token=self.class_token,
+            has_fast_path=self.has_fast_path,
             direct=watch.direct,
             spare={} if watch.numel <= MOST_SPARE else None,
-            known=KnownPass(steps, watch.spans(len(mode.made))),
+            known=known_pass(steps, watch.calls, watch.paths.boundaries, self._paths),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -192,10 +210,11 @@ class WatchedPass:
 class _Known(CallWatcher):
     """Takes what was found before, from the calls that matter alone."""
 
-    def __init__(self, batch: int, plan: _Plan) -> None:
+    def __init__(self, batch: int, plan: _Plan, features: GateFeatures | None) -> None:
         self.entries = plan.entries
         self.values: list[Value] = []
         self._batch, self._direct, self._spare = batch, plan.direct, plan.spare
+        self._features = features
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
@@ -204,6 +223,8 @@ class _Known(CallWatcher):
         if direct is None:
             return False
         if isinstance(direct, int):
+            if self._features is not None:  # what comes out is to be seen as well
+                return False
             self.values.append(hold_gate(args, direct, self._batch))
             return True
         held = hold_attention(number, args, kwargs, direct, self._spare)
@@ -213,14 +234,27 @@ class _Known(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
+        direct = self._direct.get(number)
+        if isinstance(direct, int):
+            self.values.append(hold_gate(args, direct, self._batch))
+            self._keep_features(GatedFeatures(args[1 - direct], None, plain=True))
+            return
         attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         self.values += [found for found in (gate, attention) if found is not None]
+        if gate is not None:
+            self._keep_features(self._gates.features)
+
+    def _keep_features(self, features: GatedFeatures | None) -> None:
+        if self._features is not None:
+            self._features.before(len(self.values) - 1, features)
 
     @torch.no_grad()
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
+        if self._features is not None:
+            self._features.after(outs)
         if number not in self._direct:
             self._gates.note(number, name, args, kwargs, outs)
             self._products.note(number, name, args, kwargs, outs)
@@ -229,14 +263,15 @@ class _Known(CallWatcher):
 class _Whole(CallWatcher):
     """Gathers what is found in a pass that nothing is known of."""
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, x: Tensor, features: GateFeatures | None) -> None:
         self.paths = ModulePaths()
+        self._features = features
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
         self.direct: dict[int, int | Layout] = {}
         self.numel = 0  # of query and key of those of them that are attentions
         self.layouts: dict[tuple[int, bool], Layout] = {}
-        self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
+        self.orders: dict[int, GateOrder | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
         self._places = Places(x)
         self._gates = GateWatch(batch, self._places, self.orders)
@@ -245,12 +280,14 @@ class _Whole(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
+        attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         if gate is not None:
             entry = self._entry(gate.kind, gate.grid, 1, "")
             self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate)
-        attention = self._products.finished(number, name, args, kwargs)
-        if attention is not None:
+            if self._features is not None:
+                self._features.before(len(self.finds) - 1, self._gates.features)
+        if attention is not None and not attention.again:
             layout = attention.layout
             kind = "cross" if layout.cross else "position"
             self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention)
@@ -259,6 +296,8 @@ class _Whole(CallWatcher):
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
+        if self._features is not None:
+            self._features.after(outs)
         self._places.note(func, name, args, kwargs, outs)
         self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
@@ -271,23 +310,6 @@ class _Whole(CallWatcher):
             self.direct[number] = value.layout
             self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
-
-    def spans(self, count: int) -> tuple[Span, ...]:
-        """The shortest runs of modules in which all calls of a find are made; of runs within others the outermost."""
-        every = [*self.paths.spans, Span("", 0, count)]
-        owners = {
-            min(
-                (span for span in every if span.start <= min(calls) and max(calls) < span.end),
-                key=lambda span: (span.end - span.start, span.path == ""),
-            )
-            for calls in self.calls
-        }
-        whole = [
-            span
-            for span in owners
-            if not any(o is not span and o.start <= span.start and span.end <= o.end for o in owners)
-        ]
-        return tuple(sorted(whole, key=lambda span: span.start))
 
     def _entry(self, kind: str, grid: tuple[int, int] | None, heads: int, reason: str) -> FoundAttention:
         path = self.paths.running[-1] if self.paths.running else ""

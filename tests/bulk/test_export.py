@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from attnviz.bulk.export_folder import opened
 from attnviz.bulk.photo_files import file_of
 from attnviz.bulk.table import arrow, parts
 from attnviz.errors import ExportError, OptionError
+from attnviz.models import precision
+from attnviz.models.weights.registry import LoadedModel, load_model
 from attnviz.pipeline import explain
 from attnviz.reduce.focus import gini
 from tests.bulk.made import SMALL, make_photos, rows, settings
@@ -166,6 +169,23 @@ def test_a_trunk_in_bfloat16_is_told_and_not_mixed_with_another(tmp_path):
         assert 0 < apart.max() < 0.05, path  # of a quantity in (1, 2)
     with pytest.raises(OptionError, match="expected to go on with precision 'float32'"):
         export_photos([tmp_path / "photos"], tmp_path / "float32", settings(precision="bfloat16"))
+
+
+@pytest.mark.parametrize("found", ["float32", "bfloat16"])
+def test_auto_is_settled_before_the_first_photo(tmp_path, monkeypatch, found):
+    monkeypatch.setattr(precision, "best_precision", lambda device: found)
+    make_photos(tmp_path / "photos", 1)
+    export_photos([tmp_path / "photos"], tmp_path / "out", settings(precision="auto"))
+    for name in ("report.json", "export.json"):
+        document = json.loads((tmp_path / "out" / name).read_text())
+        assert document.get("asked", document)["precision"] == found
+
+
+def test_attention_that_is_not_known_stays_in_float32():
+    own = LoadedModel(replace(load_model(SMALL, "cpu").card, status="own"), torch.nn.Identity(), torch.device("cpu"))
+    assert settings(precision="auto").precision_for(own) == settings().precision_for(own) == "float32"
+    with pytest.raises(OptionError, match="which parts of a network of one's own attend is not known"):
+        settings(precision="bfloat16").precision_for(own)
 
 
 def test_an_export_from_before_there_was_a_precision_is_gone_on_with(tmp_path):

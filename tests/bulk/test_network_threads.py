@@ -24,7 +24,7 @@ def test_every_thread_computes_alone_with_a_network_of_its_own_and_the_same_weig
         together.wait()  # all at once
         return id(net), next(net.parameters()).data_ptr(), torch.get_num_threads()
 
-    with NetworkThreads(loaded.net, loaded.device) as threads:
+    with NetworkThreads(loaded.net, copies=True) as threads:
         found = [future.result() for future in [threads.submit(seen) for _ in range(three_threads)]]
     assert len({net for net, _, _ in found}) == three_threads
     assert {weights for _, weights, _ in found} == {next(loaded.net.parameters()).data_ptr()}
@@ -33,7 +33,7 @@ def test_every_thread_computes_alone_with_a_network_of_its_own_and_the_same_weig
 
 def test_torch_has_its_threads_again_afterwards(three_threads):
     loaded = load_model(SMALL, "cpu")
-    with pytest.raises(KeyError), NetworkThreads(loaded.net, loaded.device) as threads:
+    with pytest.raises(KeyError), NetworkThreads(loaded.net, copies=True) as threads:
         threads.submit(lambda net: {}[net]).result()
     counts = []
     later = threading.Thread(target=lambda: counts.append(torch.ones(1).add(1) is not None and torch.get_num_threads()))
@@ -42,15 +42,15 @@ def test_torch_has_its_threads_again_afterwards(three_threads):
     assert (counts, torch.get_num_threads()) == ([three_threads], three_threads)
 
 
-def test_a_network_whose_attention_has_to_be_found_is_one_for_all(three_threads):
+def test_without_copies_all_have_the_same_network(three_threads):
     net = torch.nn.Conv2d(3, 4, 1)
-    with NetworkThreads(net, torch.device("cpu")) as threads:
+    with NetworkThreads(net, copies=False) as threads:
         assert all(threads.submit(lambda given: given is net).result() for _ in range(6))
 
 
 def test_what_has_not_begun_when_it_ends_is_left_out(three_threads):
     net, go = torch.nn.Conv2d(3, 4, 1), threading.Event()
-    with NetworkThreads(net, torch.device("cpu")) as threads:
+    with NetworkThreads(net, copies=False) as threads:
         futures = [threads.submit(lambda given: go.wait(60)) for _ in range(20)]
         while not all(future.running() for future in futures[:three_threads]):
             pass

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from attnviz.errors import OptionError
 from attnviz.inputs.decode import decode
 from attnviz.inputs.preprocess import preprocess
-from attnviz.models.precision import in_precision, pick_precision
+from attnviz.models.precision import best_precision, in_precision
 from attnviz.models.weights.registry import load_model
 from attnviz.observe.recorder import record
 
@@ -62,22 +61,9 @@ def test_float32_is_the_network_itself(both):
     assert in_precision(both[0], "float32") is both[0]
 
 
-def test_a_network_that_names_no_sites_stays_as_it_is():
-    net = torch.nn.Conv2d(3, 4, 1)
-    assert in_precision(net, "bfloat16") is net
-
-
-def test_auto_asks_the_hardware(monkeypatch):
-    cpu = torch.device("cpu")
+def test_the_best_is_what_the_hardware_multiplies(monkeypatch):
     for found in (True, False):
         for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
             monkeypatch.setattr(torch.cpu, name, lambda found=found: found, raising=False)
-        assert pick_precision("auto", cpu) == ("bfloat16" if found else "float32")
-    assert pick_precision("auto", torch.device("mps")) == "float32"
-    assert [pick_precision(name, cpu) for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
-
-
-@pytest.mark.parametrize("choice", ["float16", "", None, 16])
-def test_other_formats_are_refused(choice):
-    with pytest.raises(OptionError, match="expected precision to be one of float32, bfloat16, auto"):
-        pick_precision(choice, torch.device("cpu"))
+        assert best_precision(torch.device("cpu")) == ("bfloat16" if found else "float32")
+    assert best_precision(torch.device("mps")) == "float32"

@@ -20,8 +20,8 @@ def gate(monkeypatch):
     """Holds a real measurement after its first step until it is set."""
     go_on, real = threading.Event(), requests.measure
 
-    def held(explanation, box):
-        steps = real(explanation, box)
+    def held(explanation, box, mask):
+        steps = real(explanation, box, mask)
         yield next(steps)
         go_on.wait(60)
         return (yield from steps)

@@ -192,9 +192,12 @@ def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: 
 
 
 def pins_part() -> gr.HTML:
-    """An invisible part whose value is ``[[row, column]]`` of the pins in the position view; fires ``input``."""
+    """An invisible part whose value is what was chosen in the position view; fires ``input``.
+
+    ``{"pins": [[row, column], ...], "label", "head"}``, as `attnviz.serve.tabs.export_panels` reads it.
+    """
     return gr.HTML(
-        value=[],
+        value={},
         html_template='<div hidden aria-hidden="true"></div>',
         js_on_load=f"{_WHEN_READY}whenReady((page) => page.pins(element, {_CHOSEN}));",
         elem_id="page-pins",

@@ -1,4 +1,4 @@
-"""One more attention for the viewer, when it asks: of many layers or modules of groups only one is sent at once."""
+"""One more position attention for the viewer, when it asks: of many layers only the first is sent at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,6 @@ import gradio as gr
 
 from attnviz.errors import AttnvizError, OptionError, quoted
 from attnviz.render.viewer.attention_parts import position_part
-from attnviz.render.viewer.group_parts import group_part
 from attnviz.render.viewer.payload import told
 from attnviz.serve.events import QUEUED, session_of
 from attnviz.serve.page.components import Exchange, payload_bridge, request_part
@@ -41,9 +40,7 @@ def _handler(sessions: SessionStore) -> Callable[..., Any]:
         if explanation is None:
             return {"turn": turn, "error": say("the photo was forgotten after some time; explain it again")}
         try:
-            gates = explanation.group_gates.get(label)
-            part = position_part(explanation, label) if gates is None else group_part(gates)
-            return {"turn": turn, "part": told(part, say)}
+            return {"turn": turn, "part": told(position_part(explanation, label), say)}
         except (AttnvizError, MemoryError) as error:
             return {"turn": turn, "error": sentence(words_of(error), say)}
 

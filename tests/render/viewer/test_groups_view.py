@@ -75,38 +75,6 @@ def test_what_is_too_large_is_left_out_and_said(explained, monkeypatch):
     assert less["group_note"] == "The groups of 2 of 8 modules were sent; the NPZ file has all."
 
 
-def test_a_page_is_sent_the_deepest_module_and_asks_for_the_others(host, explained):
-    data = payload(explained, on_demand=True)
-    assert [gate["label"] for gate in data["group_gates"]] == list(explained.group_gates)
-    assert [gate["label"] for gate in data["group_gates"] if gate["values"]] == [LAST]
-    assert data["group_note"] == ""
-    earlier, refused = "stage3.block1.group_gate", "stage1.block1.group_gate"
-    part = group_parts.group_part(explained.group_gates[earlier])
-    assert part in payload(explained)["group_gates"]
-    host.evaluate(
-        """([data, part]) => {
-          const load = async (id, label) => {
-            window.asked = [id, label];
-            if (label !== part.label) throw new Error("the photo was forgotten");
-            return part;
-          };
-          window.attnviz.mount(document.getElementById("host"), data, { view: "stages", load });
-        }""",
-        [{**data, "id": "one"}, part],
-    )
-    section = host.locator(SECTION)
-    expect(section.locator(".av-thumb")).to_have_count(64)
-    section.get_by_label("Module").select_option(refused)
-    expect(section).to_contain_text("cannot be had: the photo was forgotten")
-    section.get_by_label("Module").select_option(earlier)
-    expect(section).not_to_contain_text("cannot be had")
-    assert host.evaluate("window.asked") == ["one", earlier]
-    gates = explained.group_gates[earlier].values
-    section.locator(".av-thumb").nth(9).click()
-    shown = pixels(host, f"{SECTION} .av-output canvas")
-    assert differing(shown, colored(gates[9], gates[9].min(), gates[9].max())) < 0.05
-
-
 def test_every_group_is_drawn_and_one_is_shown_large(opened, explained):
     page = opened(explained)
     section = page.locator(SECTION)

@@ -3,23 +3,21 @@
 import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 
-const POSITION = { ready: (position) => position.ready, read: readPosition };
-
 /**
  * A function of (label, head) that shows one of a list of attentions: at once where its numbers are here, else as soon as
- * the page has sent them. `ready` tells whether they are, `read` makes an entry of the list of what was sent.
+ * the page has sent them.
  */
-export function createLoader({ data, signal, load }, list, split, busy, show, { ready, read } = POSITION) {
+export function createLoader({ data, signal, load }, list, split, busy, show) {
   let latest = 0;
   return async (label, head) => {
     const turn = (latest += 1);
     const at = list.findIndex((position) => position.label === label);
     const late = () => turn !== latest || signal.aborted;
-    if (!ready(list[at])) {
+    if (!list[at].ready) {
       busy.textContent = t`Fetching ${list[at].title} …`;
       split.setAttribute("aria-busy", "true");
       try {
-        list[at] = read(await load(data.id, label));
+        list[at] = readPosition(await load(data.id, label));
       } catch (error) {
         if (late()) return;
         busy.textContent = t`${list[at].title} cannot be had: ${error.message}`;

@@ -52,6 +52,8 @@ export function positionView(context) {
     modes.offer(position);
     show(headOf(position, chosen), attentionSentence(position, chosen));
     modes.set(shown.query.mode);
+    const atFirst = position.label === (data.first_position || first.label) && chosen === "mean";
+    context.tell("attnviz-attention", { label: position.label, head: chosen, atFirst, ...told(shown.query, first.grid) });
   });
   const choice = createAttentionChoice({ positions: data.positions, first: data.first_position, kept: "attention" }, settings, signal, loader);
   settings.subscribe((name, value) => {
