@@ -82,6 +82,7 @@ def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
         ("forward pass with every site recorded", hooked),
         ("explain(), photo decoded already", lambda: explain(photo, loaded, size=size)),
         ("explain(), from the file", lambda: explain(PHOTO, loaded, size=size)),
+        ("explain(inside=True), photo decoded", lambda: explain(photo, loaded, size=size, inside=True)),
         ("payload for the viewer", lambda: payload(shown)),
         ("self-contained HTML file", lambda: standalone_html(shown)),
         *_drawing_cases(shown),
