@@ -193,7 +193,7 @@ def test_nobody_waits_for_somebody_elses_figure(page, monkeypatch):
         given = await visitor.upload(f"{number}.png", photo(number))
         await visitor.explain(given, MODEL, SIZE)
         for event in shown:  # so that the panels can be chosen from
-            await visitor.ask_at_once(event, [])
+            await visitor.ask_at_once(event, [block.value for block in page[1].fns[event].inputs])
         if number == 0:
             return await visitor.ask(build, figure_of(page, build, "pdf"))
         await asyncio.to_thread(begun.wait, 300)
