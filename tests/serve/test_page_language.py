@@ -199,7 +199,7 @@ def test_a_switch_keeps_the_photo_and_all_that_was_chosen(new_context, demo_url,
     page.locator("#page-model select").select_option(DANET)
     done(page)
     page.locator("#page-photo input[type=file]").set_input_files(own)
-    page.wait_for_timeout(300)
+    expect(page.locator(".page-samples button[aria-pressed=true]")).to_have_count(0)  # and the line says that it waits
     done(page)
     page.locator("#page-tab-position").click()
     drawn(page, "position")
