@@ -221,7 +221,8 @@ def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
         Step(symbol, name, "", "", "maps", tuple(t.shape), (float(t.min()), float(t.max())), _norm(t), "norm")
         for symbol, name, t in zip("BC", ("Query of every location", "Key of every location"), shapes, strict=True)
     )
-    return ModuleSteps(label, "attention", steps, position.stride, position.gamma)
+    weight = None if position.gamma == 1.0 else position.gamma  # 1 to the last digit stands for none
+    return ModuleSteps(label, "attention", steps, position.stride, weight)
 
 
 def of_gate(
@@ -232,7 +233,8 @@ def of_gate(
     kind: StepKind = "vector" if values.ndim == 1 else "maps"
     extent = (float(values.min()), float(values.max()))
     pictures = values if kind == "vector" else values[None]
-    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures, field=field)
+    cells = None if kind == "vector" else field
+    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures, field=cells)
     return ModuleSteps(found.label, "gate", (*around[:1], step, *around[1:]), found.stride)
 
 

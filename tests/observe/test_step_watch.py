@@ -240,6 +240,7 @@ def test_of_somebody_elses_attention_what_is_known_is_shown(photo):
     label = next(iter(found.positions))
     steps = found.inside(label, at=(1, 2))
     assert [step.symbol for step in steps] == ["B", "C", "X", "S"]
+    assert steps.gamma is None  # whether one stands before it is not known
     np.testing.assert_allclose(steps["S"].values[0], found.positions[label].row(1, 2), rtol=1e-5)
 
 
