@@ -269,9 +269,6 @@ def test_the_figure_follows_the_layer_and_head_on_the_screen(page, own_url, netw
         f"Pin 1 · where it looks · {own}",
         f"Received · {own}",
     ]
-    page.locator("#page-export-build").click()
-    state(page, "page-export-status", "done")
-    assert f"Received · {own}" in page.locator("#page-figure img").get_attribute("alt")
     page.locator("#page-tab-position").click()
     layer(page, "rollout")
     page.locator("#page-tab-export").click()
