@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -64,7 +64,7 @@ class Kept:
     key: Tensor
     other_query: Tensor | None = None
     other_key: Tensor | None = None
-    extra: int = 0
+    extra: int = field(default=0, kw_only=True)
 
     @property
     def names(self) -> tuple[KeptName, ...]:
