@@ -26,7 +26,7 @@ from attnviz.errors import OptionError, quoted
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}  # by its code, what its speakers call it
 DEFAULT_LANGUAGE = "en"
-SCRIPT_SECTIONS = ("viewer", "page scripts", "units")  # those that a browser looks up itself
+SCRIPT_SECTIONS = ("viewer", "page scripts", "small pages", "units")  # those that a browser looks up itself
 
 _FOLDER = Path(__file__).parent / "languages"
 _VALUE = re.compile(r"\{(\w*)\}")
@@ -192,12 +192,17 @@ def skeleton(sentence: str) -> str:
 
 
 @cache
-def script_words(language: str) -> Mapping[str, str]:
-    """What the scripts look up: skeletons of English sentences, and translations with the values' numbers in braces."""
+def script_words(language: str, of: tuple[str, ...] = SCRIPT_SECTIONS) -> Mapping[str, str]:
+    """What the scripts look up: skeletons of English sentences, and translations with the values' numbers in braces.
+
+    Args:
+        language: One of `LANGUAGES`.
+        of: Those sections alone.
+    """
     sections = catalogue(language)
     return {
         skeleton(english): _numbered(english, words)
-        for section in SCRIPT_SECTIONS
+        for section in of
         for english, words in sections.get(section, {}).items()
     }
 

@@ -73,15 +73,15 @@ def measure(nodes: int, rows: int, part: int, loaded: LoadedModel) -> str:
     from ray.cluster_utils import Cluster
 
     cluster, start, moments, done = Cluster(), time.perf_counter(), list[Moment](), 0
-    for _ in range(nodes):
-        cluster.add_node(
-            num_cpus=WORKERS // nodes,
-            object_store_memory=STORE // nodes,
-            include_dashboard=False,
-            node_ip_address=HOST,
-        )
     settings = BulkSettings(model=loaded.card.name, device="cpu", part=part)
     try:
+        for _ in range(nodes):
+            cluster.add_node(
+                num_cpus=WORKERS // nodes,
+                object_store_memory=STORE // nodes,
+                include_dashboard=False,
+                node_ip_address=HOST,
+            )
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", _node_ip_address=HOST)
         with tempfile.TemporaryDirectory() as out:
             run = partial(run_on_ray, actor=SleepingActor, read=read_constant, workers=WORKERS)

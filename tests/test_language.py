@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from attnviz.errors import OptionError
+from attnviz.errors import ImageError, OptionError
+from attnviz.inputs.decode import decode
 from attnviz.language import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -29,7 +30,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnviz"
 SCRIPTS = {
     "viewer": sorted((PACKAGE / "render" / "viewer" / "js").glob("*.js")),
     "page scripts": sorted((PACKAGE / "serve" / "page" / "js").glob("*.js")),
+    "small pages": [PACKAGE / "serve" / "gallery_page.js", PACKAGE / "bulk" / "clip_page.js"],
 }
+PAGES = [script.with_suffix(".html") for script in SCRIPTS["small pages"]]  # elements name their sentences: data-t
 SOURCES = sorted(file for file in PACKAGE.rglob("*.py") if "terminal" not in file.parts)  # which speaks English
 CARDS = sorted((PACKAGE.parent / "weights").glob("*.json"))
 CARD_SECTIONS = ("cards", "metrics")  # what networks say of themselves, with the numbers that were measured
@@ -40,17 +43,23 @@ FOR_MACHINES = {
     *("Delete", "Backspace", "linear-gradient(to right, {})", "scale({}) translate({}%, {}%)"),
     *("(prefers-color-scheme: dark)", "html.dark, body.dark", ".page-samples button", "layer3 spatial"),
     *("#page-photo input[type=file]", "#page-photo input[type=file]:not([aria-label])", "{} {} {} stride"),
+    *("nav a", ".page-samples button[aria-pressed=true]"),
     *("stride {}", "stride ", "av-button {}", "clipPath", "viewBox"),
     "repeating-conic-gradient(#bebebe 0 25%, #ffffff 0 50%) 0 0 / 10px 10px",
 }
+TOLD = re.compile(r'data-t="([^"]+)"')
 CLASSES = re.compile(r"(?:\s*(?:av|page)[\w{}-]*\s*)+")
 KEYS = re.compile(r"Arrow\w+|Home|End|Escape|Enter|PageUp|PageDown")
 WORDS = re.compile(r"[A-Z][a-z]|[a-z]{2,}[ :] ?[a-z]{2,}| [a-z]{2,}|[a-z]{2,} ")
 
 
 def in_scripts(section: str) -> list[tuple[str, Literal]]:
-    return [
+    found = [
         (script.name, literal) for script in SCRIPTS[section] for literal in script_literals(script.read_text("utf-8"))
+    ]
+    pages = PAGES if section == "small pages" else []
+    return found + [
+        (page.name, Literal(text, True)) for page in pages for text in TOLD.findall(page.read_text("utf-8"))
     ]
 
 
@@ -81,6 +90,14 @@ def test_no_script_says_anything_past_the_catalogue():
         and not (CLASSES.fullmatch(literal.text) or KEYS.fullmatch(literal.text) or literal.text in FOR_MACHINES)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_small_page_says_anything_past_the_catalogue(page):
+    told = r"<style>.*?</style>|<[^>]*data-t=[^>]*>[^<]*<|<nav.*?</nav>|\$\w+"
+    text = re.sub(told, "<", page.read_text("utf-8"), flags=re.DOTALL)
+    assert re.findall(r">[^<]*[A-Za-z][^<]*<", text) == []
+    assert re.findall(r'(?:aria-label|alt|title|placeholder)="[^"]*[A-Za-z]', text) == []
 
 
 def test_the_search_for_texts_finds_them():
@@ -228,6 +245,17 @@ def test_plain_data_names_its_categories():
     told = in_language(data, speaker("zh"), {"title"})
     assert told == {"category": "虎斑猫", "top": [{"category": "起重机", "name": "crane"}], "title": "照片"}
     assert in_language({"category": None}, speaker("zh"), ()) == {"category": None}
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [b"hello", b"%PDF-1.7", b"<svg xmlns='x'/>", b"PK\x03\x04zip", b""])
+def test_what_is_no_picture_is_refused_in_chinese_alone(sent):
+    with pytest.raises(ImageError) as refused:
+        decode(sent)
+    said = translated(str(refused.value), "zh")
+    assert re.findall(r"\b(?:or|got|an?|expected|picture|drawing|document)\b", said) == []
 
 
 # --- translating ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from attnviz.extras import needs
 from attnviz.models.weights.registry import LoadedModel
 
 _SHARE_OF_NETWORK = 0.75  # of a core: what is left lets photos be read beside it, so that neither waits for ever
-_SHARE_OF_READING = 0.25
+_SHARE_OF_READING = 0.25  # where the networks have GPUs, a whole core
 
 
 def ray_data(*, alone: bool) -> tuple[ModuleType, ModuleType]:
@@ -93,7 +93,7 @@ def run_on_ray(
         )
         done = (
             data.from_items(items, override_num_blocks=len(items))
-            .map(reading, num_cpus=_SHARE_OF_READING)
+            .map(reading, num_cpus=1 if gpus else _SHARE_OF_READING)
             .map(
                 actor,
                 fn_constructor_args=(out, settings),
@@ -114,7 +114,7 @@ def _connect(ray: ModuleType, address: str | None) -> bool:
         return False
     local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise DeviceError(f"expected a Ray cluster at {address or 'this machine'}, got: {first_line(error)}") from error
     return True

@@ -44,7 +44,8 @@ class Effect:
         moved: Share, from 0 to 1, of the probability that went to other categories (total variation: half the sum of
             absolute differences), or of the pixels that were given another class.
         top: The five most probable categories; empty for segmentations.
-        first_after: The most probable category with the intervention; None for segmentations.
+        first_after: The most probable category with the intervention; None for segmentations, and where it left no
+            numbers.
         log_likelihood_change: Of the untouched network's first category, in nats; negative: it became less likely.
             None for segmentations, and where the intervention left no numbers.
         mean_iou: Between the classes before and after, mean over those that occur in either, from 0 to 1 (nothing

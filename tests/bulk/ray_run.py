@@ -31,7 +31,7 @@ class DyingActor(NetworkActor):
 def main() -> None:
     photos, out = sys.argv[1:]
     ray, _ = ray_data(alone=True)
-    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
     state = export_photos([photos], Path(out), settings(), engine=partial(run_on_ray, actor=DyingActor, workers=1))
     print(state.done, *(refusal.path for refusal in state.refused))
     print("answers at", *(node["NodeManagerAddress"] for node in ray.nodes()))

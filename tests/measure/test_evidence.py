@@ -10,10 +10,11 @@ import torch
 
 import attnviz
 from attnviz.errors import CancelledError, InputError, ModelError
-from attnviz.measure.effects import Effect
+from attnviz.measure.effects import Effect, effect_of
 from attnviz.measure.evidence import evidence_steps
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness
 from attnviz.measure.focus_table import FocusTable, MapFocus
+from attnviz.measure.interventions import Intervention
 from attnviz.measure.shuffled_weights import with_shuffled_weights
 from attnviz.measure.verdict import sentences
 from attnviz.models.weights.registry import from_network
@@ -143,6 +144,44 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere(tiny_net):
     assert not shuffled.trained
     again = with_shuffled_weights(loaded).net.layer1[0].conv1.weight
     assert torch.equal(other, again)
+
+
+class Spoiled(Gated):
+    """Gives infinities, or what is no answer of a classifier or a segmentation."""
+
+    def __init__(self, answer):
+        super().__init__(only=True)
+        self.answer = answer
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return {"logits": logits / 0} if self.answer == "infinity" else logits[:, :, None]
+
+
+def test_a_network_whose_answer_is_no_number_is_refused_in_a_sentence(lit):
+    with pytest.raises(
+        ModelError, match=r"^expected finite numbers [^\n]*, got NaN or infinity; are its weights whole\?$"
+    ):
+        attnviz.evidence(lit, Spoiled("infinity"), device="cpu", size=64)
+
+
+def test_of_a_network_without_classes_the_rest_is_measured(lit):
+    found = attnviz.evidence(lit, Spoiled("features"), device="cpu", size=64)
+    assert found.effects == ()
+    assert found.faithfulness is None
+    assert found.focus[0].label == "stage1.spatial_gate"
+    assert found.verdict[-1].startswith("Whether the attention matters was not measured")
+
+
+def test_an_intervention_that_leaves_no_numbers_says_so():
+    logits = torch.tensor([[2.0, 0.0]])
+    found = effect_of(Intervention("a", "A"), logits, logits / 0, ("left", "right"))
+    assert found.moved == 1.0
+    assert [(each.category, each.after) for each in found.top] == [("left", 0.0), ("right", 0.0)]
+    assert found.log_likelihood_change is None
+    assert found.verdict == "a strong effect: the network computes no numbers any more"
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        effect_of(Intervention("a", "A"), logits / 0, logits, ())
 
 
 # --- in words -------------------------------------------------------------------------------------------------------

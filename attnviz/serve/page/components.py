@@ -82,7 +82,8 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
 
     Args:
         receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison, ``"receiveLayer"``
-            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor.
+            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor, and
+            ``"receiveCarried"`` for what a page in another language is to ask for.
         elem_id: Its id in the page.
     """
     return gr.HTML(
@@ -218,7 +219,7 @@ def request_part(asker: str, elem_id: str) -> gr.HTML:
 
     Args:
         asker: ``attnvizPage[asker]`` is given the function that sends: ``"asks"`` for a layer, ``{"turn", "id",
-            "label"}``; ``"asksPlace"``, ``{"turn"}``.
+            "label"}``; ``"asksPlace"`` and ``"asksToCarry"``, ``{"turn"}``.
         elem_id: Its id in the page.
     """
     return gr.HTML(

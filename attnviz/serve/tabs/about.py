@@ -65,15 +65,15 @@ def _weights() -> str:
 
 
 def _item(entry: ModelCard) -> str:
-    sentences = [f"<span>{_escaped(sentence)}</span>" for sentence in (f"{entry.architecture}.", *entry.notes)]
+    sentences = [_escaped(sentence) for sentence in (f"{entry.architecture}.", *entry.notes)]
     if entry.licence:
-        sentences.append(f"<span>Licence: {_escaped(entry.licence.rstrip('.'))}.</span>")
+        sentences.append(f"Licence: {_escaped(entry.licence.rstrip('.'))}.")
     if entry.status == "available":
         command = _escaped(command_to_get(entry))
-        to_get = f"To get it, run <code>{command}</code> and reload this page."
-        sentences.append(f"<span>{to_get}</span>")
-    said = f"<strong><span>{_escaped(entry.title)}</span></strong>: {' '.join(sentences)}"
-    return f"<li>{said}{_evidence(entry)}{_numbers(entry)}</li>"
+        sentences.append(f"To get it, run <code>{command}</code> and reload this page.")
+    said = "".join(f"<li>{sentence}</li>" for sentence in sentences)
+    title = f"<strong><span>{_escaped(entry.title)}</span></strong>"
+    return f"<li>{title}<ul>{said}</ul>{_evidence(entry)}{_numbers(entry)}</li>"
 
 
 def _evidence(entry: ModelCard) -> str:

@@ -56,6 +56,7 @@ def build() -> EvidenceTab:
         box = gr.Textbox(
             label="An object: left, top, right, bottom",
             info="Pixels of the photo, with commas; how well the maps find it is measured too. May stay empty.",
+            placeholder="100, 60, 300, 280",
             max_lines=1,
             min_width=280,
             elem_id="page-evidence-box",
@@ -115,10 +116,10 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 
 
 def _box(box: str | None) -> "Box | None":
-    """The box that was typed; None where none was."""
+    """The box that was typed, with commas of any width; None where none was."""
     from attnviz.measure.focus_table import box_of
 
-    return box_of(box) if box and box.strip() else None
+    return box_of(box.replace("\uff0c", ",")) if box and box.strip() else None
 
 
 def _mask(file: str | None) -> "Mask | None":
@@ -157,7 +158,7 @@ def _measured(
                 sessions.keep_evidence(session, explanation, found)
                 yield status("done", say(f"{title}, measured on this photo."), []), evidence_part(found, say), _OFF
                 return
-            yield status("working", f"{title}: {say(step.what)}", []), asdict(step), _ON
+            yield status("working", f"{title}{say(': ')}{say(step.what)}", []), asdict(step), _ON
     yield status("idle", say("Cancelled. Press Measure to start again."), []), _known(sessions, session, say), _OFF
 
 

@@ -164,6 +164,8 @@ def test_on_a_phone_a_finger_chooses_and_nothing_is_too_wide(inside):
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.locator(f"{SECTION} .av-thumb").nth(5).tap()
     expect(page.locator(f"{SECTION} h3")).to_contain_text("group 5 of 64")
+    page.locator(f"{SECTION} .av-thumb").nth(62).tap()  # rows further down the large picture is still in sight
+    expect(page.locator(f"{SECTION} .av-output canvas")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

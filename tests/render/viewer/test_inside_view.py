@@ -73,6 +73,9 @@ def test_a_location_is_followed_and_another_kept(opened, bam):
     expect(said).to_contain_text(f"here {here:.3g}")
     expect(said).to_contain_text(f"kept {kept:.3g}")
     expect(page.locator(".av-readout")).to_contain_text("row 3, column 4")
+    marks = card(page, "M").locator(".av-cursor")
+    places = marks.evaluate_all("all => all.map(n => [n.hidden, n.style.left, n.style.top])")
+    assert places == [[False, "33.3333%", "25%"], [False, "66.6667%", "75%"]]
 
 
 def test_what_a_cell_sees_is_drawn_on_the_photo(opened, bam):

@@ -41,12 +41,12 @@ function mapBody(context, step) {
   const { data, settings, colormaps, place, position, signal } = context;
   const picture = createPicture(data.view, step.title);
   const canvas = picture.layer();
-  const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
+  const [cursor, kept] = ["av-cursor", "av-cursor av-cursor--kept"].map((name) => el("span", { class: name, "aria-hidden": "true" }));
   const bar = createBar();
   const here = el("p", { class: "av-step__here" });
   const own = !context.groups && step.kind === "maps" && step.channels.length > 1 ? ownChoice(step, signal, () => paint()) : null;
   const row = step.kind === "row" ? new Float32Array(step.grid[0] * step.grid[1]) : null;
-  picture.root.append(cursor);
+  picture.root.append(kept, cursor);
   const cells = () => placeInside(step, context);
   place.listen(picture.root, cells);
   picture.root.classList.add("av-picture--followed");
@@ -69,6 +69,8 @@ function mapBody(context, step) {
     paintMap(canvas, shown, step.grid, scale, table, cells());
     bar.paint(scale, table, "");
     placeBox(cursor, step.grid, place.cell, cells());
+    kept.hidden = place.kept < 0;
+    if (!kept.hidden) placeBox(kept, step.grid, place.kept, cells());
     bar.mark(shown[place.cell], scale);
     const name = own ? "" : pictureName(step, row ? 0 : index(), Boolean(context.groups));
     here.textContent = hereLine(name, shown[place.cell], place.kept < 0 ? null : shown[place.kept]);

@@ -30,6 +30,7 @@ export function pictureName(step, index, group) {
   if (step.summary && index === 0) return step.summary === "norm" ? t`Length over all channels` : t`Mean over all channels`;
   const channel = step.channels[index - (step.summary ? 1 : 0)];
   if (channel === undefined || step.shape[0] === 1) return "";
+  if (step.symbol === "P") return channel === 0 ? t`Maximum over channels` : t`Mean over channels`;
   return group ? t`Group ${channel}` : t`Channel ${channel}`;
 }
 

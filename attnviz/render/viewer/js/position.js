@@ -241,7 +241,7 @@ function createSide(context, query) {
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
-      announcer.say([name, ...texts].filter(Boolean).join(t`. `));
+      announcer.say([name, ...texts].filter(Boolean).map((text) => text.replace(/[.。]$/, "")).join(t`. `));
       panels.draw();
     },
   };

@@ -4,6 +4,7 @@ import { el } from "../../../render/viewer/js/dom.js";
 import { t } from "../../../render/viewer/js/language.js";
 import { mount } from "../../../render/viewer/js/mount.js";
 import { lacking } from "../../../render/viewer/js/views.js";
+import { carried, takePins, unpacked } from "./carry.js";
 import { switchTo } from "./choose.js";
 import { load } from "./layers.js";
 import { open } from "./tabs.js";
@@ -53,7 +54,7 @@ function draw(entry) {
     if (entry.handle) entry.handle.destroy();
     const host = el("div");
     element.replaceChildren(host);
-    entry.handle = mount(host, payload, { view, link: "page", load });
+    entry.handle = mount(host, payload, { view, link: "page", load, pins: view === "position" ? takePins() : undefined });
     entry.model = modelName(payload);
   }
   element.dataset.drawn = String(Number(element.dataset.drawn || 0) + 1);
@@ -90,6 +91,7 @@ function openFirstThatApplies(payload) {
 }
 
 let lastId = null;
+let arrived = false; // whether what was carried over has its place again
 
 /**
  * Takes the main explanation; null where there is none any more. Gradio sends the last one again when its event ends,
@@ -102,7 +104,11 @@ export function receive(value) {
   latest.main = payload;
   for (const view of singles()) show(view, payload);
   receiveCompare(null); // it was beside another photo
-  if (payload) openFirstThatApplies(payload);
+  if (!payload) return;
+  if (!arrived && carried) open(carried.tab);
+  arrived = true;
+  unpacked();
+  openFirstThatApplies(payload);
 }
 
 // Before a second side was asked for: the maps of the one photo.

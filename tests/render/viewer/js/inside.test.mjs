@@ -32,6 +32,8 @@ test("the picture of all channels comes first, then those that were kept", () =>
   assert.deepEqual([...pictureOf(step, 2)], [5, 6]);
   assert.deepEqual([0, 1, 2].map((i) => pictureName(step, i, false)), ["Length over all channels", "Channel 3", "Channel 17"]);
   assert.equal(pictureName({ ...step, summary: "", channels: [8] }, 0, true), "Group 8");
+  const pooled = { ...step, symbol: "P", summary: "", channels: [0, 1], shape: [2, 1, 2] }; // of CBAM
+  assert.deepEqual([0, 1].map((i) => pictureName(pooled, i, false)), ["Maximum over channels", "Mean over channels"]);
   assert.equal(pictureName({ ...step, summary: "", channels: [0], shape: [1, 1, 2] }, 0, false), "");
 });
 
