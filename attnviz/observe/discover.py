@@ -138,7 +138,8 @@ def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN40
     detached = output.detach() if isinstance(output, Tensor) else output
     tensors = _WhenAsked({site.label: make for site, make in sites.items()})
     around = {entry.label: watched.around(number) for number, (entry, _) in enumerate(watched.finds)}
-    return Recording(detached, tensors, tuple(sites), watched.class_token, around)
+    extra = {e.label: v.kept.extra for e, v in watched.finds if isinstance(v, Attention) and v.kept is not None}
+    return Recording(detached, tensors, tuple(sites), watched.class_token, around, extra)
 
 
 class _WhenAsked(Mapping[str, Tensor]):
