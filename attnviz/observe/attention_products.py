@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from attnviz.observe.energies import Kept, KeptName, Step, kept
-from attnviz.observe.layouts import APART, Layout, layout_of
+from attnviz.observe.layouts import APART, Form, Layout, form_of, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
 from attnviz.observe.shape_calls import permutation, tensors_in
 
@@ -25,6 +25,7 @@ _KEEPS_PLACES = {"contiguous", "clone", "to", "type_as", "float", "dropout", "vi
 _SCALES = {"mul", "multiply", "div", "true_divide", "divide"}
 _Pair = tuple[Numbers | None, Numbers | None]
 _ADDS = {"add", "sub", "subtract"}
+Layouts = dict[tuple[int, bool, Form], Layout]  # by number of the product's call, and whether it is turned
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,15 @@ class AttentionWatch:
     Args:
         batch: How many pictures.
         places: Of the picture, of all tensors so far; None where layouts are known from an earlier pass.
-        layouts: (number of a product's call, whether it is turned) -> its layout; filled where places are given.
+        layouts: Of the products so far; filled where places are given.
+
+    Attributes:
+        strayed: Whether a product was another one than in the earlier pass, so that its layout is not known.
     """
 
-    def __init__(self, batch: int, places: Places | None, layouts: dict[tuple[int, bool], Layout]) -> None:
+    def __init__(self, batch: int, places: Places | None, layouts: Layouts) -> None:
         self._batch, self._places, self._layouts = batch, places, layouts
+        self.strayed = False
         self._products = WeakTensorKeyDictionary()
         self._softmaxes = WeakTensorKeyDictionary()
 
@@ -231,8 +236,9 @@ class AttentionWatch:
 
     def _attention(self, product: Product) -> Attention:
         """What is kept of a product: its heads apart, its places in order, scale, bias and windows folded in."""
-        at = product.number, product.turned
+        at = product.number, product.turned, form_of(product.query, product.key)
         if at not in self._layouts:
+            self.strayed |= self._places is None
             self._layouts[at] = layout_of(*product.places, self._batch, int(product.query.shape[-2]))
         layout = self._layouts[at]
         if layout.reason:
