@@ -103,6 +103,7 @@ class AttentionWatch:
     def __init__(self, batch: int, places: Places | None, layouts: Layouts) -> None:
         self._batch, self._places, self._layouts = batch, places, layouts
         self.strayed = False
+        self._last: tuple[_Pair, int, Layout] | None = None  # of the attention before: places, queries, layout
         self._products = WeakTensorKeyDictionary()
         self._softmaxes = WeakTensorKeyDictionary()
 
@@ -234,12 +235,21 @@ class AttentionWatch:
             steps.append(Step("add", mask, shape))
         return self._attention(Product(query, key, number, places, tuple(steps), calls=frozenset({number})))
 
+    def _layout_of(self, places: _Pair, count: int) -> Layout:
+        """The layout of these places of query and key; most often it is that of the attention before."""
+        if self._last is not None and count == self._last[1]:
+            if all(one is not None and one.equals(other) for one, other in zip(places, self._last[0], strict=True)):
+                return self._last[2]
+        layout = layout_of(*places, self._batch, count)
+        self._last = places, count, layout
+        return layout
+
     def _attention(self, product: Product) -> Attention:
         """What is kept of a product: its heads apart, its places in order, scale, bias and windows folded in."""
         at = product.number, product.turned, form_of(product.query, product.key)
         if at not in self._layouts:
             self.strayed |= self._places is None
-            self._layouts[at] = layout_of(*product.places, self._batch, int(product.query.shape[-2]))
+            self._layouts[at] = self._layout_of(product.places, int(product.query.shape[-2]))
         layout = self._layouts[at]
         if layout.reason:
             return Attention(layout, reason=layout.reason, calls=product.calls, numel=_numel(product))

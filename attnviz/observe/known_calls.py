@@ -8,6 +8,7 @@ or left, to the first such time after the last. Up to that last call they are co
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -79,10 +80,11 @@ def known_pass(
     """
     every = [Boundary("", True, 0), *boundaries, Boundary("", False, len(steps))]
     free = [at for at, boundary in enumerate(every) if boundary.free]
+    numbered = [every[at].number for at in free]
     spans: list[tuple[int, int, int]] = []  # from boundary to boundary, and the last call that matters between them
     for calls in sorted(finds, key=min):
-        first = max(at for at in free if every[at].number <= min(calls))
-        last, end = max(calls), min(at for at in free if every[at].number > max(calls))
+        first, last = free[bisect_right(numbered, min(calls)) - 1], max(calls)
+        end = free[bisect_right(numbered, last)]
         if spans and first <= spans[-1][1]:
             first, end, last = spans[-1][0], max(spans[-1][1], end), max(spans.pop()[2], last)
         spans.append((first, end, last))
