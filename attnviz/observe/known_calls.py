@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -151,7 +151,7 @@ class KnownCalls(TorchFunctionMode):
 
         def turning(*_: object) -> None:
             if threading.get_ident() == self._thread:
-                turn = next(left, False)
+                turn: _Turn | Literal[False] = next(left, False)
                 if turn:
                     self._take(turn)
                 elif turn is False:  # one time more than it was known to run
