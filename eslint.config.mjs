@@ -3,8 +3,8 @@
 const BROWSER = [
   "Blob", "CSS", "CustomEvent", "Event", "File", "FileReader", "IntersectionObserver", "MutationObserver", "ResizeObserver",
   "AbortController", "DataTransfer", "DragEvent", "Element", "HTMLInputElement", "Image", "ImageData", "OffscreenCanvas", "TextDecoder", "URL", "atob", "cancelAnimationFrame", "clearTimeout",
-  "console", "createImageBitmap", "document", "fetch", "getComputedStyle", "localStorage", "location", "matchMedia",
-  "navigator", "performance", "requestAnimationFrame", "setInterval", "clearInterval", "setTimeout", "structuredClone", "window",
+  "console", "createImageBitmap", "devicePixelRatio", "document", "fetch", "getComputedStyle", "localStorage", "location", "matchMedia",
+  "navigator", "performance", "requestAnimationFrame", "sessionStorage", "setInterval", "clearInterval", "setTimeout", "structuredClone", "window",
 ];
 
 export default [

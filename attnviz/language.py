@@ -8,11 +8,15 @@ time stands in braces, as in an f-string; a name that ends in ``_number`` stands
 
 So the rooms below know no language: where text leaves for a person, `translated` finds the sentence it was made from,
 and translates the values in it that are sentences of their own. What the catalogue does not have stays English.
+
+Names of categories have a file of their own, `attnviz/languages/zh_categories.json`: "crane" or "light" would be found
+in sentences that mean something else. They are looked up where a category is meant: by `Say.category`, and for a
+value that is called ``{category}``.
 """
 
 import json
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,15 +26,36 @@ from attnviz.errors import OptionError, quoted
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}  # by its code, what its speakers call it
 DEFAULT_LANGUAGE = "en"
-SCRIPT_SECTIONS = ("viewer", "page scripts", "units")  # those that a browser looks up itself
+SCRIPT_SECTIONS = ("viewer", "page scripts", "small pages", "units")  # those that a browser looks up itself
 
 _FOLDER = Path(__file__).parent / "languages"
 _VALUE = re.compile(r"\{(\w*)\}")
 _NUMBER = re.compile(r"[-\u2212+.,\d\s%×]+(?:e[-\u2212]?\d+)?")
+_UNNAMED = re.compile(r"class \d+")  # what a category without a name is called
 _DEEPEST = 8  # sentences within one another; a verdict has four
 _LONGEST = 10_000  # characters that are looked up: a caption lists up to 64 panels
 
-Say = Callable[[str], str]
+
+@dataclass(frozen=True)
+class Say:
+    """Puts what is written for people into one language: ``say("Photo")``, ``say.category("tabby")``.
+
+    Attributes:
+        language: One of `LANGUAGES`, as `speaker` checks.
+    """
+
+    language: str = DEFAULT_LANGUAGE
+
+    def __call__(self, text: str) -> str:
+        """A finished English sentence in this language, as `translated` finds it."""
+        return translated(text, self.language)
+
+    def category(self, name: str) -> str:
+        """The name of a category in this language, as `category_name` finds it."""
+        return category_name(name, self.language)
+
+
+ENGLISH = Say()
 
 
 def checked_language(language: object) -> str:
@@ -80,7 +105,7 @@ def _translated(text: str, language: str, depth: int) -> str:
     for template in templates if depth else ():
         found = template.values_in(text)
         if found is not None:
-            values = {name: value and _translated(value, language, depth - 1) for name, value in found.items()}
+            values = {name: _value(name, value, language, depth - 1) for name, value in found.items()}
             if template.definite or (values != found and ". " not in text):
                 return template.words.format_map(values)
     capital = f"{text[0].upper()}{text[1:]}"  # within another sentence it begins small
@@ -88,18 +113,52 @@ def _translated(text: str, language: str, depth: int) -> str:
     return text if said == capital else said
 
 
-def speaker(language: str) -> Say:
-    """`translated` for one language, as a function of the sentence alone.
+def _value(name: str, value: str, language: str, depth: int) -> str:
+    """A value of a sentence in another language; what it is called tells what it is."""
+    if name == "category":
+        return category_name(value, language)
+    return value and _translated(value, language, depth)
+
+
+@cache
+def category_names(language: str) -> Mapping[str, str]:
+    """English names of the categories of known networks, and what they are called in a language; empty for English.
 
     Raises:
         OptionError: The language is not one of `LANGUAGES`.
     """
-    checked_language(language)
-    return lambda text: translated(text, language)
+    if checked_language(language) == DEFAULT_LANGUAGE:
+        return {}
+    names: dict[str, str] = json.loads((_FOLDER / f"{language}_categories.json").read_text(encoding="utf-8"))
+    return names
+
+
+def category_name(name: str, language: str) -> str:
+    """What a category is called in a language; its English name where that is not known.
+
+    Args:
+        name: English, maybe with others behind commas, as in ``"tabby, tabby cat"``, of which the first is looked up.
+        language: One of `LANGUAGES`.
+
+    Raises:
+        OptionError: The language is not one of `LANGUAGES`.
+    """
+    names = category_names(language)
+    found = names.get(name) or names.get(name.partition(",")[0].strip())
+    return found or (translated(name, language) if _UNNAMED.fullmatch(name) else name)
+
+
+def speaker(language: str) -> Say:
+    """What puts sentences and names into one language.
+
+    Raises:
+        OptionError: The language is not one of `LANGUAGES`.
+    """
+    return Say(checked_language(language))
 
 
 def in_language(value: Any, say: Say, texts: Container[str]) -> Any:  # noqa: ANN401 - any plain data
-    """Plain data, as JSON has it, with some of its texts put into another language.
+    """Plain data, as JSON has it, with some of its texts, and every name of a ``category``, put into another language.
 
     Args:
         value: Dicts, lists, numbers and text.
@@ -110,7 +169,13 @@ def in_language(value: Any, say: Say, texts: Container[str]) -> Any:  # noqa: AN
         return [in_language(part, say, texts) for part in value]
     if not isinstance(value, dict):
         return value
-    return {name: _said(part, say) if name in texts else in_language(part, say, texts) for name, part in value.items()}
+    return {name: _entry(name, part, say, texts) for name, part in value.items()}
+
+
+def _entry(name: str, part: Any, say: Say, texts: Container[str]) -> Any:  # noqa: ANN401 - as above
+    if name == "category" and isinstance(part, str):
+        return say.category(part)
+    return _said(part, say) if name in texts else in_language(part, say, texts)
 
 
 def _said(value: Any, say: Say) -> Any:  # noqa: ANN401 - as above
@@ -127,12 +192,17 @@ def skeleton(sentence: str) -> str:
 
 
 @cache
-def script_words(language: str) -> Mapping[str, str]:
-    """What the scripts look up: skeletons of English sentences, and translations with the values' numbers in braces."""
+def script_words(language: str, of: tuple[str, ...] = SCRIPT_SECTIONS) -> Mapping[str, str]:
+    """What the scripts look up: skeletons of English sentences, and translations with the values' numbers in braces.
+
+    Args:
+        language: One of `LANGUAGES`.
+        of: Those sections alone.
+    """
     sections = catalogue(language)
     return {
         skeleton(english): _numbered(english, words)
-        for section in SCRIPT_SECTIONS
+        for section in of
         for english, words in sections.get(section, {}).items()
     }
 

@@ -200,10 +200,18 @@ def of_found(
     positions: Mapping[str, PositionAttention],
     gates: Iterable[AttentionMap | ChannelGate],
     fields: Mapping[str, ReceptiveField],
+    around: Mapping[str, tuple[Step, ...]],
 ) -> dict[str, ModuleSteps]:
-    """The modules of somebody else's network, known in part: of each attention and each gate what was found of it."""
+    """The modules of somebody else's network, known in part: of each attention and each gate what was found of it.
+
+    Args:
+        positions: Its position attentions.
+        gates: Its gates.
+        fields: What the cells of gates see, by label.
+        around: What comes into a gate's multiplication and what goes out, by label.
+    """
     found = {label: of_attention(label, position) for label, position in positions.items()}
-    return found | {gate.label: of_gate(gate, fields.get(gate.label)) for gate in gates}
+    return found | {gate.label: of_gate(gate, fields.get(gate.label), around.get(gate.label, ())) for gate in gates}
 
 
 def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
@@ -213,17 +221,21 @@ def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
         Step(symbol, name, "", "", "maps", tuple(t.shape), (float(t.min()), float(t.max())), _norm(t), "norm")
         for symbol, name, t in zip("BC", ("Query of every location", "Key of every location"), shapes, strict=True)
     )
-    return ModuleSteps(label, "attention", steps, position.stride, position.gamma)
+    weight = None if position.gamma == 1.0 else position.gamma  # 1 to the last digit stands for none
+    return ModuleSteps(label, "attention", steps, position.stride, weight)
 
 
-def of_gate(found: AttentionMap | ChannelGate, field: ReceptiveField | None = None) -> ModuleSteps:
-    """What is known of somebody else's gate: the gate."""
+def of_gate(
+    found: AttentionMap | ChannelGate, field: ReceptiveField | None = None, around: tuple[Step, ...] = ()
+) -> ModuleSteps:
+    """What is known of somebody else's gate: the features that it multiplies, the gate, and what comes out."""
     values = found.values
     kind: StepKind = "vector" if values.ndim == 1 else "maps"
     extent = (float(values.min()), float(values.max()))
     pictures = values if kind == "vector" else values[None]
-    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures, field=field)
-    return ModuleSteps(found.label, "gate", (step,), found.stride)
+    cells = None if kind == "vector" else field
+    step = Step("M", found.title, "", "", kind, tuple(values.shape), extent, pictures, field=cells)
+    return ModuleSteps(found.label, "gate", (*around[:1], step, *around[1:]), found.stride)
 
 
 def _norm(tensor: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ from attnviz.observe.receptive_fields import fields_of_maps
 from attnviz.observe.recorder import Recording, lock_of
 from attnviz.observe.select_sites import Selected, Sites, record_selected
 from attnviz.observe.step_watch import StepWatch, watching_steps
-from attnviz.results import AttentionMap, ByteArray, Explanation, ModelInfo, Prediction
+from attnviz.results import AttentionMap, ByteArray, ChannelGate, Explanation, ModelInfo, Prediction
 
 Model = str | Path | nn.Module | LoadedModel
 _throughput = Throughput()  # of all runs of this process
@@ -124,8 +124,10 @@ def forecast(
         loaded = _loaded(model, device, size)
     options = preprocessing or _prepared(loaded.card, size, resize_mode)
     photo_size = (photo.shape[0], photo.shape[1])
-    with _timed(seconds, "plan"):
+    with _timed(seconds, "plan"), ExitStack() as stack:
         geometry = plan(photo_size, options, min_size=loaded.card.min_size)
+        if loaded.card.status == "own":  # it is walked
+            stack.enter_context(said_plainly(loaded.card.name, geometry.network_size))
         cost = estimate(
             loaded.net, geometry.network_size, photo_size, device=str(loaded.device), throughput=_throughput
         )
@@ -153,7 +155,7 @@ def run(ready: Forecast, *, top: int = 5) -> Explanation:
         steps = stack.enter_context(watching_steps(loaded.net)) if ready.inside else None
         if card.status == "own":
             stack.enter_context(said_plainly(card.name, geometry.network_size))
-        selected = record_selected(loaded.net, x, ready.sites)
+        selected = record_selected(loaded.net, x, ready.sites, inside=ready.inside)
     _throughput.learn(str(loaded.device), ready.cost.macs, seconds["forward"])
     collect.check_finite(selected.recording, card.name)
     found = collected(
@@ -179,7 +181,8 @@ def _modules(found: Explanation, net: nn.Module, recording: Recording, steps: St
     if names_sites(net):
         return steps.collected([site.group for site in recording.watched], found.geometry.network_size)
     maps = [found_map for found_map in found.other_maps if found_map.unit == "gate"]
-    return of_found(found.positions, (*maps, *found.channel_gates.values()), found.receptive_fields)
+    gates: list[AttentionMap | ChannelGate] = [*maps, *found.channel_gates.values()]
+    return of_found(found.positions, gates, found.receptive_fields, recording.around)
 
 
 def collected(

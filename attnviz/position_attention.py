@@ -32,7 +32,7 @@ class PositionAttention:
             of T object queries that are no locations. Biases of the energy, and windows within which it is made, are
             part of query and key.
         key: float32, of the same shape but for h and w of a cross attention.
-        gamma: Weight of the module's output in the residual sum; 0 means the network ignores it.
+        gamma: Weight of the module's output in the residual sum; 0 means the network ignores it; 1 where none is known.
         stride: Input pixels per location.
         other_query: float32 (c, P) or (heads, c, P), of P tokens that are no locations; None: there are none.
         other_key: float32, of the same shape.

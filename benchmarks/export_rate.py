@@ -1,7 +1,6 @@
 """Photos per second of `attnviz export` over those of the bare network on the same batches, in one run.
 
     python -m benchmarks.export_rate                      # or: --model NAME --photos 400 --rounds 3
-    python -m benchmarks.export_rate --photos 10000 --memory
 
 Every round runs each format once, and the bare network before and after it on the very batches the export makes; shown
 are medians over the rounds. The photos are crops of the sample photos, JPEG files of 500 x 375 pixels as in ImageNet.
@@ -28,7 +27,6 @@ from attnviz.bulk.settings import BULK_FORMATS, BulkFormat, BulkSettings
 from attnviz.bulk.sources import find_photos
 from attnviz.inputs.preprocess import normalise
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, load_model
-from benchmarks.ray_scaling import resident
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 SIZE = (500, 375)
@@ -89,15 +87,6 @@ def whole_export(folder: Path, settings: BulkSettings) -> int:
         return export_photos([folder], out, settings).done
 
 
-def measure_memory(folder: Path, settings: BulkSettings) -> str:
-    """Memory of the process after each tenth of an export."""
-    samples: list[tuple[int, int]] = []
-    with tempfile.TemporaryDirectory() as out:
-        state = export_photos([folder], out, settings, told=lambda now, _: samples.append((now.done, resident())))
-    tenths = [next(memory for done, memory in samples if done >= share * state.done / 10) for share in range(1, 11)]
-    return f"{state.done} photos: MB after each tenth: {', '.join(map(str, tenths))}"
-
-
 def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(prog="benchmarks.export_rate", description="export beside the bare network")
@@ -106,16 +95,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="where to compute (default: %(default)s)")
     parser.add_argument("--format", nargs="+", default=list(BULK_FORMATS), choices=BULK_FORMATS, help="formats")
-    parser.add_argument("--memory", action="store_true", help="memory over one export, and nothing else")
     options = parser.parse_args()
     loaded = load_model(options.model, options.device)
     formats: list[BulkFormat] = options.format
     runs = {name: BulkSettings(model=options.model, device=options.device, formats=(name,)) for name in formats}
     with tempfile.TemporaryDirectory() as made:
         make_photos(Path(made), options.photos)
-        if options.memory:
-            print(measure_memory(Path(made), runs[formats[0]]))
-            return 0
         inputs = bare_inputs(Path(made), loaded, runs[formats[0]])
         print(
             f"{options.model}, {torch.get_num_threads()} threads, batches of {len(inputs[0])} x {inputs[0].shape[2:]}"

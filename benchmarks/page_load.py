@@ -4,8 +4,8 @@
     python -m benchmarks.page_load --explanations 320 --model bam_resnet18_w32
 
 A server of its own runs on a free port of 127.0.0.1. In each round all visitors come, hand in a photo at once, and go;
-every answer is compared with what `attnviz.explain` says of that photo. Told are the waits, the places, the server's
-memory after each tenth, and how many of their files are left.
+every answer is compared with what `attnviz.explain` says of that photo. Told are, every hundred explanations, what the
+server holds (memory, open files, threads), and in the end the waits, the places and how many of their files are left.
 """
 
 import argparse
@@ -26,10 +26,11 @@ from attnviz.models.weights.registry import DEFAULT_MODEL
 from attnviz.pipeline import explain
 from attnviz.render.viewer.payload import payload
 from benchmarks.export_rate import make_photos
-from benchmarks.ray_scaling import resident
+from benchmarks.processes import held_by
 from benchmarks.visitor import Answer, Visitor, visitors
 
 SECONDS_TO_START = 300
+BETWEEN_LINES = 100  # explanations
 
 
 @contextmanager
@@ -69,8 +70,9 @@ async def visit(visitor: Visitor, photo: Path, model: str) -> Answer:
 
 async def rounds(address: str, server: int, photos: Sequence[Path], model: str, total: int) -> None:
     """All visitors come, ask and go, until there were so many explanations."""
-    expected, done, memory = expected_answers(photos, model), 0, [(0, resident(server))]
+    expected, done, told = expected_answers(photos, model), 0, 0
     waits, worst, wrong = [], 0, 0
+    print(f"{len(photos)} visitors at once, {model}\nafter     0: {held_by(server)}", flush=True)
     while done < total:
         async with visitors(address, len(photos)) as come:
             answers = await asyncio.gather(*(visit(v, photo, model) for v, photo in zip(come, photos, strict=True)))
@@ -81,11 +83,11 @@ async def rounds(address: str, server: int, photos: Sequence[Path], model: str, 
             worst = max([worst, *answer.places])
         done += len(photos)
         await asyncio.sleep(1)  # those who left are forgotten
-        memory.append((done, resident(server)))
-    tenths = [next(pair for pair in memory if pair[0] >= share * done / 10) for share in range(11)]
-    print(f"{len(photos)} visitors at once, {done} explanations by {model}: {wrong} wrong or missing answers")
+        if done - told >= BETWEEN_LINES or done >= total:
+            told = done
+            print(f"after {done:5}: {held_by(server)}", flush=True)
+    print(f"{done} explanations, {wrong} wrong or missing answers")
     print(f"longest wait {max(waits):.1f} s, median {statistics.median(waits):.1f} s; last place told: {worst}")
-    print("server's memory, MB after explanations: " + ", ".join(f"{size} after {count}" for count, size in tenths))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,14 +6,14 @@
 """
 
 import json
-import re
 from pathlib import Path
+
+from docs.evidence_tables import column, parts_of, photos, section
 
 PAGE = Path(__file__).resolve().parent / "evidence.md"
 CARDS = PAGE.parents[1] / "weights"
 
 _PEOPLE = "AUC-Judd (0 to 1, chance 0.5)"
-_NUMBER = re.compile(r"(-?[\d.]+) \((-?[\d.]+) to (-?[\d.]+)\)")
 
 
 def short_of(page: str, model: str) -> list[str]:
@@ -27,61 +27,45 @@ def short_of(page: str, model: str) -> list[str]:
 
 
 def _on_people(part: str) -> list[str]:
-    found = {name: value for name, (value, _, _) in _column(part, _PEOPLE).items() if not name.startswith("shuffled")}
+    found = {name: value for name, (value, _, _) in column(part, _PEOPLE).items() if not name.startswith("shuffled")}
     stages = [name for name in found if name.startswith("stage")]
     if not stages:
         return []
     best = max(stages, key=lambda name: float(found[name]))
     others = ", ".join(f"{name} {found[name]}" for name in ("centre prior", "Grad-CAM", "other viewers"))
     return [
-        f"Where people look, {_count(part)} photos of OSIE: AUC {found[best]} by {best}, 0 to 1, chance 0.5; {others}."
+        f"Where people look, {photos(part)} photos of OSIE: AUC {found[best]} by {best}, 0 to 1, chance 0.5; {others}."
     ]
 
 
 def _on_gates(page: str, model: str) -> list[str]:
     part = _part(page, "imagenette", model)
-    costs = [_column(part, f"costs, {what}").get("all.flat") for what in ("top-1 (points)", "log-likelihood (nats)")]
-    if None in costs:
-        return []
-    points, nats = (_with_interval(*cost) for cost in costs if cost is not None)
-    return [
-        f"All gates flattened, {_count(part)} photos of Imagenette: costs {points} points of top-1 and {nats} nats of "
-        "log-likelihood."
-    ]
+    found = [column(part, f"costs, {what}") for what in ("top-1 (points)", "log-likelihood (nats)")]
+    for key, title in (("all.flat", "All gates flattened"), ("all.even", "All channel gates evened")):
+        costs = [costs[key] for costs in found if key in costs]
+        if len(costs) == len(found):
+            points, nats = (_with_interval(*cost) for cost in costs)
+            return [
+                f"{title}, {photos(part)} photos of Imagenette: costs {points} points of top-1 and {nats} nats of "
+                "log-likelihood."
+            ]
+    return []
 
 
 def _on_attentions(page: str, model: str) -> list[str]:
     names = {"position.gamma0": "position attention", "channel.gamma0": "channel attention"}
-    for data, photos in (("camvid", "frames of CamVid"), ("everyday", "photos of MSRC")):
+    for data, what in (("camvid", "frames of CamVid"), ("everyday", "photos of MSRC")):
         part = _part(page, data, model)
-        costs = _column(part, "costs, mean IoU (points)")
+        costs = column(part, "costs, mean IoU (points)")
         told = [f"without the {title} {_with_interval(*costs[name])}" for name, title in names.items() if name in costs]
         if told:
-            return [f"Points of mean IoU lost on {_count(part)} {photos}: {'; '.join(told)}."]
+            return [f"Points of mean IoU lost on {photos(part)} {what}: {'; '.join(told)}."]
     return []
 
 
 def _part(page: str, data: str, model: str) -> str:
     """The tables of one network on one set; empty where there are none."""
-    section = page.partition(f"<!-- {data}: ")[2].partition(f"<!-- end of {data} -->")[0]
-    return section.partition(f"**`{model}`**")[2].partition("**`")[0]
-
-
-def _column(part: str, title: str) -> dict[str, tuple[str, str, str]]:
-    """A column of one of the tables: its rows' names -> value and both ends of its 95 % interval, as written."""
-    found, place = {}, None
-    for line in part.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| |"):
-            place = cells.index(title) if title in cells else None
-        elif place is not None and len(cells) > place and (number := _NUMBER.fullmatch(cells[place])):
-            found[cells[0]] = (number[1], number[2], number[3])
-    return found
-
-
-def _count(part: str) -> str:
-    found = re.search(r"\(([\d,]+) photos\)", part)
-    return found[1] if found else "some"
+    return parts_of(section(page, data)).get(model, (None, ""))[1]
 
 
 def _with_interval(value: str, low: str, high: str) -> str:

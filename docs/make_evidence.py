@@ -2,8 +2,9 @@
 
     python -m docs.make_evidence --data DATA --work WORK
 
-DATA holds the public sets as `docs/evidence.md` says, WORK what was measured: run again, it goes on. A set that is not
-there keeps its tables. Needs ``scipy`` for OSIE's fixations.
+DATA holds the public sets as `docs/evidence.md` says, WORK what was measured: run again, it goes on. With ``--sets`` or
+``--models`` the other tables stay as they are, but for those of weights that there are no longer; the words over them
+follow the tables. Needs ``scipy`` for OSIE's fixations.
 """
 
 import argparse
@@ -20,16 +21,15 @@ from PIL import Image
 
 from attnviz.measure.datasets import Item, read_items
 from attnviz.measure.evaluate import evaluate
-from attnviz.measure.photo_scores import SHUFFLED
-from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, TITLES, Row, as_markdown, rows_of
+from attnviz.measure.tables import ANSWERS, FOCUS, OBJECTS, PEOPLE, POSITIONS, Row, as_markdown, rows_of
 from attnviz.models.weights.card import ModelCard
 from attnviz.models.weights.registry import list_models, load_model
-from docs.evidence_cards import write_cards
+from docs.evidence_cards import PAGE, write_cards
+from docs.evidence_words import merged, worded, words_on
 from training.everyday_masks import CLASSES, is_held_out, msrc
 from training.pack import CAMVID_CATEGORIES
 
-PAGE = Path(__file__).resolve().parent / "evidence.md"
-COMPARED = ("centre prior", "Grad-CAM", "uniform", "other viewers")
+_PLACES = ("effective_gain", "spatial_gate", "group_gate", "query")  # kinds of sites with a number for each place
 LARGEST_OBJECT = 0.6  # of the photo: around larger ones little is left outside
 IMAGENETTE = {
     **{"n01440764": "tench", "n02102040": "English springer", "n02979186": "cassette player", "n03000684": "chain saw"},
@@ -50,6 +50,7 @@ class DataSet:
         limit: So many photos, evenly spaced, where nobody says otherwise.
         interventions: Whether the answers without attention are measured.
         classes: What the networks that are measured on it know; None: anything.
+        labels: Categories that they must know by name, among others.
     """
 
     title: str
@@ -59,6 +60,7 @@ class DataSet:
     limit: int
     interventions: bool = False
     classes: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
 
 
 def osie(data: Path, _work: Path, limit: int) -> list[Item]:
@@ -120,7 +122,15 @@ SETS = {
     "osie": DataSet("Where people look: OSIE", "classification", (PEOPLE, FOCUS), osie, 700),
     "persons": DataSet("Persons' boxes: Stanford40, test", "classification", (OBJECTS,), persons, 300),
     "salient": DataSet("Salient objects: ECSSD, 801 to 1000", "classification", (OBJECTS,), salient, 200),
-    "imagenette": DataSet("What the gates cost: Imagenette, val", "classification", (ANSWERS,), imagenette, 300, True),
+    "imagenette": DataSet(
+        "What the gates cost: Imagenette, val",
+        "classification",
+        (ANSWERS,),
+        imagenette,
+        300,
+        True,
+        labels=tuple(IMAGENETTE.values()),
+    ),
     "camvid": DataSet(
         "What the attentions cost: CamVid, test",
         "segmentation",
@@ -153,37 +163,24 @@ def measured(name: str, model: str, data: Path, work: Path, limit: int | None) -
 
 
 def suits(card: ModelCard, data: DataSet) -> bool:
-    """Whether a network can be measured on a set."""
-    return card.task == data.task and data.classes in (None, card.categories)
+    """Whether a network can be measured on a set: by its task, and by what it knows."""
+    known = {name.strip() for names in card.categories for name in (names, *names.split(","))}
+    return card.task == data.task and data.classes in (None, card.categories) and known.issuperset(data.labels)
+
+
+def has_map(model: str) -> bool:
+    """Whether a network computes any attention that is a map of places; SE's gates are of channels alone."""
+    return any(site.kind in _PLACES for site in load_model(model).net.sites())
+
+
+def asks(data: DataSet, model: str) -> bool:
+    """Whether a set asks anything of a network that it can answer: where objects are, only of one that has a map."""
+    return has_map(model) or not {PEOPLE, OBJECTS} & {*data.tables}
 
 
 def headline(model: str, rows: Sequence[Row]) -> str:
     """What the table of fixations says of a network, in words, whichever way it went."""
-    found = {row.subject: row.interval for row in rows if row.measure == TITLES["gaze_auc"]}
-    stages = {name: interval for name, interval in found.items() if name not in COMPARED and SHUFFLED not in name}
-    best = max(stages, key=lambda name: stages[name].value)
-    own, centre = stages[best], found["centre prior"]
-    words = "tells where people look no better than the middle of the picture does"
-    if own.value > centre.value:
-        words = "tells where people look better than the middle of the picture does"
-        words += "" if own.low > centre.high else ", but their intervals overlap"
-    order = ", ".join(f"{interval.value:.3f}" for interval in stages.values())
-    beside = ", ".join(f"{name} {found[name].value:.3f}" for name in COMPARED if name in found)
-    twin = found.get(f"{SHUFFLED}{best}")
-    twin_words = "" if twin is None else f", with shuffled weights {twin.value:.3f}"
-    return (
-        f"**`{model}`**: `{best}` {words}: AUC {own.value:.3f} ({own.low:.3f} to {own.high:.3f}) on "
-        f"{own.count:,} photos; {beside}{twin_words}. From the first stage to the last: {order}."
-    )
-
-
-def filled(page: str, name: str, text: str) -> str:
-    """The page with the tables of one set anew."""
-    start, end = f"<!-- {name}: written by docs/make_evidence.py -->", f"<!-- end of {name} -->"
-    if start not in page or end not in page:
-        raise ValueError(f"expected a place for {name} in {PAGE.name}, got none")
-    head, _, rest = page.partition(start)
-    return f"{head}{start}\n\n{text}\n{end}{rest.partition(end)[2]}"
+    return f"**`{model}`**: {words_on('osie', as_markdown(rows)).long}"
 
 
 def _write_csv(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -204,14 +201,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     shipped = {name: card for name, card in list_models().items() if card.status == "shipped"}
+    page = PAGE.read_text(encoding="utf-8")
     for name in options.sets:
-        parts = []
-        for model in options.models or shipped:
-            if suits(shipped[model], SETS[name]):
-                rows = measured(name, model, options.data, options.work, options.limit)
-                title = headline(model, rows) if PEOPLE in SETS[name].tables else f"**`{model}`**"
-                parts.append(f"{title}\n\n{as_markdown(rows)}")
-        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), name, "\n".join(parts)), encoding="utf-8")
+        chosen, found = SETS[name], dict[str, str]()
+        for model in [model for model in options.models or shipped if suits(shipped[model], chosen)]:
+            rows = measured(name, model, options.data, options.work, options.limit) if asks(chosen, model) else []
+            found[model] = as_markdown(rows)
+        page = worded(merged(page, name, found, shipped), shipped)
+        PAGE.write_text(page, encoding="utf-8")
         print(f"\r{name}: written to {PAGE.name}", file=sys.stderr)
     write_cards()
 

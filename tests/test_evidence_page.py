@@ -4,7 +4,9 @@ import pytest
 
 from attnviz.measure.bootstrap import Interval
 from attnviz.measure.tables import PEOPLE, TITLES, Row
-from docs.make_evidence import PAGE, SETS, filled, headline
+from docs.evidence_cards import PAGE
+from docs.evidence_tables import filled
+from docs.make_evidence import SETS, headline
 
 AUC = TITLES["gaze_auc"]
 

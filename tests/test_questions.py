@@ -9,6 +9,7 @@ from docs.make_questions.__main__ import QUESTIONS, measured
 from docs.make_questions.bench import Bench
 from docs.make_questions.pages import ENDINGS, FOLDER, TEXTS, read_numbers, render, short_hash
 
+DOCS = FOLDER.parent
 LONGEST = 60
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -104,3 +105,12 @@ def test_the_index_names_every_question_by_its_own_title():
         assert list(found) == [f"{name}{ending}" for name in QUESTIONS]
         for name in QUESTIONS:
             assert text(name, language).startswith(f"# {found[f'{name}{ending}']}\n")
+
+
+CHINESE_PAGES = sorted([*DOCS.parent.glob("*.zh-CN.md"), *DOCS.glob("**/*.zh-CN.md")])
+
+
+@pytest.mark.parametrize("page", CHINESE_PAGES, ids=lambda page: page.name)
+def test_chinese_pages_are_set_with_their_own_punctuation(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)\n]*\)|<[^>]*>", "`", page.read_text("utf-8"), flags=re.DOTALL)
+    assert re.findall(r".{0,12}(?:[\u3400-\u9fff][,:;!?]|[,;:!?][\u3400-\u9fff]).{0,12}", text) == []

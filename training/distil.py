@@ -48,6 +48,7 @@ NOT_OF_THE_RUN = (
     "frozen_front",
     "end",
     "crowding",
+    "balance",
 )
 
 
@@ -164,11 +165,11 @@ def start(net: nn.Module, options: argparse.Namespace, views: LabelledViews) -> 
         quiet_start(net, fresh_stages(options))
         if len(fresh_stages(options)) == len(STAGES):
             take_gain_out(net)
+    if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
+        take_block_gain_out(net)  # before the norms look: features behind closed gates are not what they will meet
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         if options.calibrate:
             calibrate_norms(net.eval(), (views(step)[0] for step in range(options.calibrate)))  # type: ignore[arg-type]
-        if isinstance(net, AttentionResNet) and (options.fresh or options.folded):
-            take_block_gain_out(net)
 
 
 def fresh_stages(options: argparse.Namespace) -> list[int]:
@@ -220,6 +221,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--auxiliary", type=float, nargs=3, default=[0.1, 0.3, 0.3], help="weight of each stage's")
     parser.add_argument("--penalties", type=float, nargs=3, default=[3.0, 0.1, 0.1], help="spread, smoothness, guide")
     parser.add_argument("--crowding", type=float, default=1.0, help="weight of the penalty on gates open everywhere")
+    parser.add_argument("--balance", type=float, default=0.0, help="draw seldom categories more: 0 not, 1 all alike")
     parser.add_argument("--average", type=float, default=0.998)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -235,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(argv)
     torch.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
-    views = LabelledViews(options.shards, options.batch, options.seed)
+    views = LabelledViews(options.shards, options.batch, options.seed, balance=options.balance)
     run, spec = prepare(options, views)
     device = torch.device("cpu")
     with ProgressBar(hidden=False) as bar:

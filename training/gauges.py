@@ -45,6 +45,7 @@ def gauge(net: nn.Module, folder: Path, batch: int = 100) -> dict[str, float]:
 
     Returns:
         ``agreement``: first category is the teacher's; ``in five``: the teacher's first is among the first five;
+        ``balanced`` and ``balanced in five``: the same with every category that the teacher names counting alike;
         ``imagenette``: right among 1,000; ``of ten``: right among Imagenette's own.
     """
     with np.load(folder / "held_out.npz") as held, np.load(folder / "imagenette.npz") as nette:
@@ -57,7 +58,15 @@ def gauge(net: nn.Module, folder: Path, batch: int = 100) -> dict[str, float]:
         "imagenette": theirs.argmax(1) == labels,
         "of ten": ten[theirs[:, ten].argmax(1)] == labels,
     }
-    return {name: round(100 * float(right.float().mean()), 2) for name, right in flags.items()}
+    found = {name: round(100 * float(right.float().mean()), 2) for name, right in flags.items()}
+    return found | {
+        f"balanced{name}": alike(flags[of], best) for name, of in (("", "agreement"), (" in five", "in five"))
+    }
+
+
+def alike(right: Tensor, categories: Tensor) -> float:
+    """Percentage of right answers, bool (N,), the mean over categories, int64 (N,), that occur."""
+    return round(100 * float(np.mean([right[categories == k].float().mean().item() for k in categories.unique()])), 2)
 
 
 @torch.inference_mode()

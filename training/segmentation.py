@@ -47,15 +47,17 @@ class WatchedDANet(nn.Module):
         net: The network that is trained and shipped.
         drop_own: Chance of a picture, in training, that a location keeps nothing but what it gathers from the others
             (`without_own_features`).
+        drop_own_channels: The same of the channel attention: the chance that a channel keeps nothing of its own.
     """
 
-    def __init__(self, net: DANet, drop_own: float = 0.0) -> None:
+    def __init__(self, net: DANet, drop_own: float = 0.0, drop_own_channels: float = 0.0) -> None:
         super().__init__()
         self.net = net
         self._rows: list[Tensor] = []
         net.head.sa.softmax.register_forward_hook(lambda _m, _i, rows: self._rows.append(rows))
-        if drop_own:
-            net.head.sa.register_forward_hook(partial(without_own_features, chance=drop_own))
+        for module, chance in ((net.head.sa, drop_own), (net.head.sc, drop_own_channels)):
+            if chance:
+                module.register_forward_hook(partial(without_own_features, chance=chance))
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         """(B, 3, H, W) -> logits of the three classifiers on the grid, (B, K, h, w), and rows (B, N, N)."""
@@ -237,6 +239,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--query-channels", type=int, default=16)
     parser.add_argument("--gamma", type=float, default=2.0, help="both gammas at the start")
     parser.add_argument("--drop-own", type=float, default=0.3, help="chance that a location keeps only what it gathers")
+    parser.add_argument("--drop-own-channels", type=float, default=0.0, help="the same of the channel attention")
     parser.add_argument("--phases", type=float, nargs="+", default=[0, 240, 0.75, 360], help="progress rows ...")
     parser.add_argument("--size", type=int, default=480, help="rows of a whole picture as the network sees it")
     parser.add_argument("--scales", type=float, nargs=2, default=[0.8, 2.1], help="of the crops, over 360 rows")
@@ -274,7 +277,7 @@ def prepare(options: argparse.Namespace, device: torch.device) -> tuple[Run, dic
     if options.trunk:
         start_trunk(net, options.trunk)
     open_attention(net, options.gamma)
-    model = WatchedDANet(net, options.drop_own).to(device)
+    model = WatchedDANet(net, options.drop_own, options.drop_own_channels).to(device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = parameter_groups(
         model, rate=options.rate, decay=options.decay, trunk=options.trunk_rate, fast=options.fast

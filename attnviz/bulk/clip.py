@@ -22,6 +22,7 @@ from attnviz.bulk.sources import find_photos
 from attnviz.bulk.table import arrow, parts
 from attnviz.errors import ImageError, OptionError, quoted
 from attnviz.inputs.preprocess import Preprocessing, plan
+from attnviz.language import LANGUAGES, script_words, speaker
 from attnviz.reduce.spread import log_floor
 from attnviz.render.animation import label_font
 from attnviz.render.caption import RANDOM_WEIGHTS
@@ -30,6 +31,7 @@ from attnviz.render.layout import ALARM, INK, end_texts
 from attnviz.render.panels import Panel
 from attnviz.render.pictures import panel_pixels
 from attnviz.render.scales import Scale, usual_opacity, usual_spread
+from attnviz.render.viewer.bundle import bundle
 from attnviz.results import ByteArray
 from attnviz.save.atomic_files import write_files
 from attnviz.save.file_names import safe_stem
@@ -189,17 +191,31 @@ def _webp(pixels: ByteArray) -> str:
 
 def _page(clip: Clip, shown: list[str], every: int) -> str:
     rows = clip.rows[::every]
+    predictions = [row["prediction"] for row in rows]
     data = {
         "name": Path(clip.file).name,
         "frames": shown,
         "numbers": list(range(0, len(clip.rows), every)),
         "total": len(clip.rows),
         "rate": frame_rate(clip.file),
-        "predictions": [row["prediction"] for row in rows],
+        "predictions": predictions,
         "scores": [row["score"] for row in rows],
         "focus": {
             label: [(row.get(f"focus.{label}") or {}).get("gini") for row in rows] for label in clip.scales
         },
+        "languages": [_told(code, set(predictions) - {None}) for code in LANGUAGES],
     }  # fmt: skip
     text = json.dumps(data).replace("<", "\\u003c")  # no name of a file ends the script
-    return (Path(__file__).with_name("clip_page.html")).read_text(encoding="utf-8").replace("$data", text)
+    page = Path(__file__).with_name("clip_page.html").read_text(encoding="utf-8")
+    return page.replace("$script", bundle(Path(__file__).with_name("clip_page.js"))).replace("$data", text)
+
+
+def _told(language: str, categories: set[str]) -> dict[str, Any]:
+    """A language as the page's script reads it: what it says, and what the categories in the clip are called."""
+    say = speaker(language)
+    return {
+        "code": language,
+        "name": LANGUAGES[language],
+        "words": dict(script_words(language, ("small pages",))),
+        "categories": {name: say.category(name) for name in sorted(categories)},
+    }

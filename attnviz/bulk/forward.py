@@ -5,20 +5,20 @@ order). The batches of a part are therefore made of that part's photos alone, in
 same bits, whoever computes them and however often a run was interrupted.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from attnviz.bulk.prepare import NO_ROOM, Prepared, Refusal
 from attnviz.bulk.settings import BulkSettings
-from attnviz.errors import AttnvizError, first_line, one_line
+from attnviz.errors import AttnvizError, ModelError, first_line, one_line
 from attnviz.inputs.preprocess import normalise
+from attnviz.models.own.running import said_plainly
 from attnviz.models.sites import names_sites
 from attnviz.models.weights.registry import LoadedModel
-from attnviz.observe.collect import check_finite
+from attnviz.observe.collect import check_finite, logits_of
 from attnviz.observe.cost import check_fits, estimate, free_memory
 from attnviz.observe.discover import record_found
 from attnviz.observe.recorder import Recording, record
@@ -88,6 +88,8 @@ def batch_size(size: tuple[int, int], loaded: LoadedModel, asked: int | None) ->
 def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> list[Outcome]:
     """One forward pass for photos of one shape; where it fails, one for each of them, so that one cannot spoil others.
 
+    So is a network given one at a time that takes single pictures only.
+
     Args:
         batch: From `batches`.
         loaded: The network.
@@ -109,13 +111,28 @@ def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: Bulk
 
 def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> Recording:
     size, device = batch[0].geometry.network_size, str(loaded.device)
-    cost = estimate(loaded.net, size, (0, 0), device=device)
-    check_fits(type(cost)(cost.nbytes * len(batch), cost.macs, cost.seconds), free_memory(device))
     preprocessing = settings.preprocessing(loaded.card)
     x = torch.cat([normalise(photo.network_image, preprocessing) for photo in batch])
-    recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+    with ExitStack() as stack:
+        if loaded.card.status == "own":
+            stack.enter_context(said_plainly(loaded.card.name, size))
+        cost = estimate(loaded.net, size, (0, 0), device=device)
+        check_fits(type(cost)(cost.nbytes * len(batch), cost.macs, cost.seconds), free_memory(device))
+        recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
     check_finite(recording, loaded.card.name)
+    if len(batch) > 1:
+        _check_apart(recording, len(batch))
     return recording
+
+
+def _check_apart(recording: Recording, count: int) -> None:
+    """Refuse a recording in which the photos of a batch cannot be told apart: code that sees the first one alone."""
+    tensors = {"logits": logits_of(recording.output)} | {
+        site.label: recording.sites[site.label] for site in recording.watched if site.kind != "gamma"
+    }
+    for label, tensor in tensors.items():
+        if tensor is not None and (not tensor.ndim or len(tensor) != count):
+            raise ModelError(f"expected {label} of {count} photos, got a tensor {tuple(tensor.shape)}")
 
 
 def _explained(photo: Prepared, recording: Recording, loaded: LoadedModel, settings: BulkSettings) -> Explained:
@@ -140,17 +157,8 @@ def _of_one(recording: Recording, index: int, count: int) -> Recording:
     sites = {
         label: tensor if label in gammas else tensor[index : index + 1] for label, tensor in recording.sites.items()
     }
-    return Recording(_part(recording.output, index), sites, recording.watched)
-
-
-def _part(output: Any, index: int) -> Any:  # noqa: ANN401 - networks return what they like
-    if isinstance(output, Tensor):
-        return output[index : index + 1]
-    if isinstance(output, Mapping):
-        return {name: _part(value, index) for name, value in output.items()}
-    if isinstance(output, (list, tuple)) and not hasattr(output, "_fields"):
-        return [_part(value, index) for value in output]
-    return output
+    logits = logits_of(recording.output)  # of an output nothing else is asked for
+    return Recording(None if logits is None else logits[index : index + 1], sites, recording.watched)
 
 
 def _sentence(error: Exception) -> str:

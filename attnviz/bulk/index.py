@@ -61,7 +61,7 @@ class TableIndex:
             raise OptionError(f"expected to sort by {NAME} or one of {', '.join(self.numbers)}, got {sort!r}")
         if sort == NAME and (low is not None or high is not None):
             raise OptionError("expected a number for bounds, got names")
-        order = self._orders[sort]
+        order = self._order(sort)
         known = np.ones(len(order), bool) if sort == NAME else ~np.isnan(self.numbers[sort][order])
         if descending:
             order, known = np.r_[order[known][::-1], order[~known]], np.sort(known)[::-1]
@@ -76,10 +76,20 @@ class TableIndex:
                 keep &= True if high is None else values <= high
         return order[keep]
 
+    def _order(self, sort: str) -> NDArray[np.int64]:
+        """All photos in an order, smallest first and those without the number last; found once."""
+        if sort not in self._orders:
+            by_name = sort == NAME
+            self._orders[sort] = (
+                np.array(sorted(range(len(self.paths)), key=self.paths.__getitem__), np.int64)
+                if by_name
+                else np.argsort(self.numbers[sort], kind="stable")
+            )
+        return self._orders[sort]
+
     @cached_property
     def _orders(self) -> dict[str, NDArray[np.int64]]:
-        by_number = {name: np.argsort(values, kind="stable") for name, values in self.numbers.items()}  # NaN last
-        return {NAME: np.argsort(np.array(self.paths), kind="stable"), **by_number}
+        return {}
 
     def ref(self, row: int) -> PhotoRef:
         """Where a photo is.

@@ -3,11 +3,11 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from attnviz.bulk.forward import Explained
 from attnviz.bulk.settings import BulkFormat
 from attnviz.bulk.sources import path_digest
 from attnviz.bulk.strip import strip
@@ -15,6 +15,9 @@ from attnviz.results import Explanation
 from attnviz.save.atomic_files import make_folder, write_files
 from attnviz.save.file_names import safe_stem
 from attnviz.save.manifest import explanation_arrays, geometry_arrays
+
+if TYPE_CHECKING:
+    from attnviz.bulk.forward import Explained
 
 _WEBP_QUALITY = 85
 
@@ -30,7 +33,7 @@ def file_of(path: str, file_format: BulkFormat) -> Path:
     return Path(file_format, mark[:2], f"{safe_stem(path)}-{mark[:16]}.{file_format}")
 
 
-def photo_files(explained: Explained, formats: tuple[BulkFormat, ...]) -> dict[Path, bytes]:
+def photo_files(explained: "Explained", formats: tuple[BulkFormat, ...]) -> dict[Path, bytes]:
     """The files of one photo: where each lies within the export -> its content.
 
     Args:

@@ -1,14 +1,17 @@
 """From references to what a network is given: read, decode, resize. Runs in many threads or processes at once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from attnviz.bulk.clip_frames import read_frames
+from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
 from attnviz.errors import AttnvizError, ImageError, one_line, reason
 from attnviz.inputs.decode import decode, read_file
@@ -82,6 +85,31 @@ def prepare(
         except MemoryError:
             outcomes.append(Refusal(path, NO_ROOM))
     return outcomes
+
+
+def read_part(
+    row: dict[str, Any],
+    *,
+    read: Callable[..., list[Prepared | Refusal]],
+    settings: BulkSettings,
+    preprocessing: Preprocessing,
+    min_size: int,
+) -> dict[str, Any]:
+    """The photos of a part as a task of Ray reads them: here, beside nothing that needs torch, which would cost each.
+
+    Args:
+        row: ``part``: its references, pickled.
+        read: `prepare`, or what stands for it.
+        settings: Whether photos will be drawn.
+        preprocessing: Of the network.
+        min_size: Shortest side that the network takes, pixels.
+
+    Returns:
+        ``part``: references and photos, pickled.
+    """
+    refs = pickle.loads(row["part"])
+    photos = read(refs, preprocessing, min_size=min_size, draws=settings.draws)
+    return {"part": pickle.dumps((refs, photos))}
 
 
 def reduced(photo: ByteArray) -> ByteArray:

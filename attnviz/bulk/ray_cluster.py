@@ -14,58 +14,37 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attnviz.bulk.forward import batches, explain_batch
-from attnviz.bulk.prepare import Prepared, Refusal, prepare
+from attnviz.bulk.network_actor import NetworkActor
+from attnviz.bulk.prepare import Prepared, Refusal, prepare, read_part
 from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
-from attnviz.bulk.work import PartResult, finish_part, keep
+from attnviz.bulk.work import PartResult
 from attnviz.errors import DeviceError, first_line
 from attnviz.extras import needs
-from attnviz.inputs.preprocess import Preprocessing
-from attnviz.models.weights.registry import LoadedModel, shared_model
+from attnviz.models.weights.registry import LoadedModel
 
 _SHARE_OF_NETWORK = 0.75  # of a core: what is left lets photos be read beside it, so that neither waits for ever
-_SHARE_OF_READING = 0.25
-
-Row = dict[str, Any]
+_SHARE_OF_READING = 0.25  # where the networks have GPUs, a whole core
 
 
-def ray_data() -> tuple[ModuleType, ModuleType]:
+def ray_data(*, alone: bool) -> tuple[ModuleType, ModuleType]:
     """Ray and Ray Data, once they are known to be there.
+
+    Args:
+        alone: Whether a cluster of this machine will be started, which then answers no other machine.
 
     Raises:
         MissingExtraError: They are not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report the run to its makers
+    if alone:
+        # Named for the systems where it is Ray's own choice. It takes 127.0.0.1, whatever address it is given, for the
+        # machine's address in the network without this, and is read once, when Ray is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     with needs("ray", "pyarrow", "pandas", extra="ray"):
         import ray
         import ray.data
     return ray, ray.data
-
-
-class NetworkActor:
-    """Holds the network once, runs the photos of parts through it, and writes what comes out."""
-
-    def __init__(self, out: Path, settings: BulkSettings) -> None:
-        import torch
-
-        if settings.device != "cuda":
-            torch.set_num_threads(1)  # an actor has one core
-        self._out, self._settings = out, settings
-        self._loaded = shared_model(settings.model, settings.device)
-
-    def __call__(self, row: Row) -> Row:
-        """One part: from what was read to what is written."""
-        refs, photos = pickle.loads(row["part"])
-        return {"part": pickle.dumps(finish_part(self.results(photos), refs, self._out))}
-
-    def results(self, photos: list[Prepared | Refusal]) -> list[PartResult]:
-        """What the network makes of the photos of one part."""
-        results = []
-        for batch in batches(photos, self._loaded, self._settings):
-            outcomes = [batch] if isinstance(batch, Refusal) else explain_batch(batch, self._loaded, self._settings)
-            results.append(keep(outcomes, self._out, self._settings))
-        return results
 
 
 def run_on_ray(
@@ -94,7 +73,7 @@ def run_on_ray(
     Raises:
         DeviceError: The cluster cannot be reached.
     """
-    ray, data = ray_data()
+    ray, data = ray_data(alone=address is None)
     started = _connect(ray, address)
     data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -106,7 +85,7 @@ def run_on_ray(
         workers = workers or gpus or max(1, int(ray.cluster_resources().get("CPU", 1)))
         needs: dict[str, Any] = {"num_gpus": 1} if gpus else {"num_cpus": _SHARE_OF_NETWORK}
         reading = partial(
-            _read,
+            read_part,
             read=read,
             settings=settings,
             preprocessing=settings.preprocessing(loaded.card),
@@ -114,7 +93,7 @@ def run_on_ray(
         )
         done = (
             data.from_items(items, override_num_blocks=len(items))
-            .map(reading, num_cpus=_SHARE_OF_READING)
+            .map(reading, num_cpus=1 if gpus else _SHARE_OF_READING)
             .map(
                 actor,
                 fn_constructor_args=(out, settings),
@@ -129,26 +108,13 @@ def run_on_ray(
             ray.shutdown()
 
 
-def _read(
-    row: Row,
-    *,
-    read: Callable[..., list[Prepared | Refusal]],
-    settings: BulkSettings,
-    preprocessing: Preprocessing,
-    min_size: int,
-) -> Row:
-    refs = pickle.loads(row["part"])
-    photos = read(refs, preprocessing, min_size=min_size, draws=settings.draws)
-    return {"part": pickle.dumps((refs, photos))}
-
-
 def _connect(ray: ModuleType, address: str | None) -> bool:
     """Join the cluster; whether this run did, and leaves it in the end."""
     if ray.is_initialized():
         return False
     local = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise DeviceError(f"expected a Ray cluster at {address or 'this machine'}, got: {first_line(error)}") from error
     return True

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attnviz.errors import OptionError, quoted
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode
-from attnviz.models.weights.card import ModelCard
+
+if TYPE_CHECKING:
+    from attnviz.models.weights.card import ModelCard  # with torch, which what reads photos does without
 
 BulkFormat = Literal["parquet", "npz", "png", "webp"]
 BULK_FORMATS: tuple[BulkFormat, ...] = get_args(BulkFormat)
@@ -58,7 +60,7 @@ class BulkSettings:
         """Whether pictures are made, which need the photo besides what the network saw."""
         return any(name in PICTURES for name in self.formats)
 
-    def preprocessing(self, card: ModelCard) -> Preprocessing:
+    def preprocessing(self, card: "ModelCard") -> Preprocessing:
         """The model's own, with the size and mode that were asked for."""
         own = card.preprocessing
         return replace(own, size=own.size if self.size is None else self.size, resize_mode=self.resize_mode)

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnviz.bulk.focus_numbers import FOCUS, focus_numbers
-from attnviz.bulk.forward import Explained
 from attnviz.bulk.sources import path_digest
 from attnviz.errors import ExportError, OptionError, quoted, reason
 from attnviz.extras import needs
 from attnviz.results import AttentionMap, Explanation
 from attnviz.save.atomic_files import make_folder, write_files
+
+if TYPE_CHECKING:
+    from attnviz.bulk.forward import Explained
 
 FOLDER = "table"
 _MOST = float(np.finfo(np.float16).max)
@@ -40,7 +42,7 @@ def arrow() -> ModuleType:
     return module
 
 
-def row_of(explained: Explained) -> Row:
+def row_of(explained: "Explained") -> Row:
     """The row of one photo.
 
     Returns:

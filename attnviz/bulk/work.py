@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from attnviz.bulk.forward import Outcome
 from attnviz.bulk.photo_files import file_of, photo_files, write_photo_files
 from attnviz.bulk.prepare import Refusal
 from attnviz.bulk.settings import BulkSettings
 from attnviz.bulk.sources import PhotoRef
 from attnviz.bulk.table import Row, digests_done, row_of, write_part
 from attnviz.errors import AttnvizError, one_line
+
+if TYPE_CHECKING:
+    from attnviz.bulk.forward import Outcome
 
 
 @dataclass
@@ -29,7 +32,7 @@ class PartResult:
     rows: dict[str, Row] = field(default_factory=dict)
 
 
-def keep(outcomes: Sequence[Outcome], out: Path, settings: BulkSettings) -> PartResult:
+def keep(outcomes: Sequence["Outcome"], out: Path, settings: BulkSettings) -> PartResult:
     """Write the files of photos and make their rows.
 
     Raises:

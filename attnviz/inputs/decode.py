@@ -6,7 +6,7 @@ import stat
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -28,7 +28,7 @@ from PIL import (
 
 from attnviz.errors import ImageError
 from attnviz.inputs.files.colors import eight_bits, eight_bits_of_floats, to_rgb, upright
-from attnviz.inputs.files.containers import Container, open_container
+from attnviz.inputs.files.containers import open_container
 from attnviz.inputs.files.limits import MOST_BYTES, check_size
 from attnviz.inputs.files.tiff import exif_orientation
 
@@ -72,6 +72,7 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
+_ON_THEIR_SIDES = (5, 6, 7, 8)  # EXIF's orientations that change places of height and width
 _DRAWINGS = ("EPS", "WMF")  # to load one, Pillow starts another program
 _LOADING = threading.Lock()  # Pillow's lazy pictures cannot be loaded by two threads at once
 
@@ -112,22 +113,51 @@ def decode(source: Source) -> NDArray[np.uint8]:
 
 
 def _from_file(data: bytes) -> NDArray[np.uint8]:
+    return _array(opened_file(data, lambda image, profile: to_rgb(_with_meant_alpha(image), profile)))
+
+
+def opened_file(data: bytes, convert: Callable[[Image.Image, bytes | None], Image.Image]) -> Image.Image:
+    """Open the bytes of a picture's file, checked as `decode` does.
+
+    Args:
+        data: Of the file.
+        convert: From the loaded picture and the ICC profile of its colours, where it has one, to another picture.
+
+    Returns:
+        What `convert` made of it, upright.
+
+    Raises:
+        ImageError: As for `decode`.
+    """
+    with _opened(data) as (image, profile, orientation):
+        image.load()
+        return upright(convert(image, profile), orientation)
+
+
+def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(height, width) in pixels of the picture that `decode` would make of a file, which is not decoded for it.
+
+    Raises:
+        ImageError: As for `decode`, but for damage behind the file's head.
+    """
+    with _opened(read_file(path)) as (image, _, orientation):
+        width, height = image.size
+        return (width, height) if orientation in _ON_THEIR_SIDES else (height, width)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[tuple[Image.Image, bytes | None, int]]:
+    """The picture in a file, not yet loaded, with its profile and its orientation."""
     container = open_container(data)
     reader = _READERS.get(container.kind)
     if reader is None:
         raise ImageError(f"expected a picture that this Pillow can read, got {container.kind}")
-    with _translated(container.kind):
-        return _decoded(container, reader)
-
-
-def _decoded(container: Container, reader: type[ImageFile.ImageFile]) -> NDArray[np.uint8]:
-    with reader(BytesIO(container.data)) as image:
+    with _translated(container.kind), reader(BytesIO(container.data)) as image:
         check_size(*image.size)
         profile, orientation = container.profile, container.orientation
         if orientation is None:  # only the decoder knows
             profile, orientation = image.info.get("icc_profile"), exif_orientation(_exif(image))
-        image.load()
-        return _array(upright(to_rgb(_with_meant_alpha(image), profile), orientation))
+        yield image, profile, orientation
 
 
 def _with_meant_alpha(image: Image.Image) -> Image.Image:

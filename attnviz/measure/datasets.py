@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from attnviz.errors import InputError, quoted, reason
 from attnviz.extras import needs
@@ -18,6 +18,7 @@ from attnviz.reduce.focus import Box
 
 Points = NDArray[np.float64]  # (N, 2): x and y in photo pixels
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif"}
+_LONGEST_HEAD = 100_000  # characters of a CSV file's first line
 _MASKS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 
 
@@ -91,30 +92,33 @@ def _photos(folder: Path) -> list[str]:
 
 
 def _joined(found: dict[str, Item], known: dict[str, dict[str, object]], source: Path) -> dict[str, Item]:
-    by_name = {PurePosixPath(name).as_posix(): facts for name, facts in known.items()}
-    joined = {n: replace(item, **by_name[n]) for n, item in found.items() if n in by_name}  # type: ignore[arg-type]
+    joined = {n: replace(item, **known[n]) for n, item in found.items() if n in known}  # type: ignore[arg-type]
     if not joined:
         raise InputError(f"expected {quoted(source.name)} to name photos of the folder, got none of them")
     return joined
 
 
 def _rows(file: Path, *columns: str) -> Iterator[dict[str, str]]:
-    """The lines of a CSV file with a header, as far as the named columns go."""
+    """The lines of a CSV file with a header, as far as the named columns go; commas, semicolons or tabs."""
     wanted = ("image", *columns)
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
-            missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+            head = opened.readline(_LONGEST_HEAD)
+            delimiter = max(",;\t", key=head.count)
+            names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+            missing = [name for name in wanted if name not in names]
             if missing:
                 raise InputError(
-                    f"expected the columns {', '.join(wanted)} in {quoted(file.name)}, got no {missing[0]}"
+                    f"expected the columns {', '.join(wanted)} in the first line of {quoted(file.name)}, "
+                    f"got no {missing[0]}"
                 )
+            reader = csv.DictReader(opened, names, delimiter=delimiter)
             for row in reader:
                 if any(row[name] is None for name in wanted):
-                    raise InputError(
-                        f"expected whole lines in {quoted(file.name)}, got line {reader.line_num} cut short"
-                    )
-                yield {name: row[name].strip() for name in wanted}
+                    number = reader.line_num + 1  # after the first
+                    raise InputError(f"expected whole lines in {quoted(file.name)}, got line {number} cut short")
+                found = {name: row[name].strip() for name in wanted}
+                yield {**found, "image": PurePosixPath(found["image"]).as_posix()}  # ./a.jpg is a.jpg
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"expected a CSV file at {quoted(file.name)}, got: {reason(error)}") from error
 
@@ -124,7 +128,7 @@ def _numbers(row: dict[str, str], columns: Iterable[str], file: Path) -> tuple[f
         numbers = tuple(float(row[name]) for name in columns)
     except ValueError as error:
         raise InputError(f"expected numbers in {quoted(file.name)}, got: {reason(error)}") from error
-    if not np.isfinite(numbers).all():
+    if not all(map(math.isfinite, numbers)):
         raise InputError(f"expected finite numbers in {quoted(file.name)}, got {numbers}")
     return numbers
 
@@ -136,25 +140,6 @@ def _boxes(file: Path) -> dict[str, list[Box]]:
         left, top, right, bottom = _numbers(row, sides, file)
         found[row["image"]].append((left, top, right, bottom))
     return found
-
-
-def as_mask(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The picture of an object as a mask: True where it is brighter than half of its brightest pixel."""
-    return numbers * 2 > numbers.max() if numbers.any() else np.zeros(numbers.shape, bool)
-
-
-def mask_numbers(file: Path) -> NDArray[np.int64]:
-    """The numbers of a mask or label picture, (H, W), as they are in the file: of a palette the numbers, not colours.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        with Image.open(file) as opened:
-            pixels = np.array(opened if opened.mode in ("L", "P", "1", "I", "I;16") else opened.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"expected a mask, got {quoted(file.name)}: {reason(error)}") from error
-    return pixels.astype(np.int64)
 
 
 def _masks(folder: Path, photos: Iterable[str]) -> dict[str, Path]:

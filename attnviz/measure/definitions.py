@@ -252,6 +252,78 @@ POSITIONS: Mapping[str, Measure] = {
         "That before; smaller is more compact.",
     ),
 }
+PEOPLE: Mapping[str, Measure] = {
+    "gaze_auc": Measure(
+        "AUC-Judd (0 to 1, chance 0.5)",
+        0,
+        1,
+        "Chance that a place that was looked at has a larger value than any other place of the picture.",
+        "0.5 by chance; the centre prior's, and that of the other viewers, which is about the most.",
+        "saliency.tuebingen.ai",
+    ),
+    "shuffled_auc": Measure(
+        "shuffled AUC (0 to 1, chance 0.5)",
+        0,
+        1,
+        "The same against the places that were looked at on all other pictures.",
+        "0.5 by chance, and next to it for the centre prior; more is better.",
+        "saliency.tuebingen.ai",
+    ),
+    "nss": Measure(
+        "NSS (standard deviations, chance 0)",
+        None,
+        None,
+        "Mean at the fixations of the map with mean 0 and standard deviation 1.",
+        "0 by chance; more is better.",
+        "saliency.tuebingen.ai",
+    ),
+    "kl": Measure(
+        "KL divergence (nats, lower is better)",
+        0,
+        None,
+        "Kullback-Leibler divergence of the density of fixations (blurred by 3 % of the width) from the map.",
+        "The even map's and the centre prior's; 0: the map is the density.",
+        "arXiv 1604.03605",
+    ),
+    "correlation": Measure(
+        "correlation with the fixation density (-1 to 1)",
+        -1,
+        1,
+        "Pearson's correlation of the map with the density of fixations.",
+        "0 by chance; more is better.",
+        "arXiv 1604.03605",
+    ),
+}
+ANSWERS: Mapping[str, Measure] = {
+    "right": Measure(
+        "top-1 (%)",
+        0,
+        100,
+        "Photos whose label is the network's first category.",
+        "Chance: 100 over the number of categories.",
+    ),
+    "log_likelihood": Measure(
+        "log-likelihood of the label (nats)",
+        None,
+        0,
+        "Logarithm of the label's probability.",
+        "Chance: minus the logarithm of the number of categories; 0 is best.",
+    ),
+    "overlap": Measure(
+        "mean IoU (%)",
+        0,
+        100,
+        "Intersection over union of true and predicted pixels of all photos together, mean over the classes.",
+        "Another network's; 100 is best.",
+    ),
+    "costs": Measure(
+        "costs, of the same",
+        None,
+        None,
+        "The untouched network's number less that with the intervention, photo by photo.",
+        "0: the attention is not needed; an interval that holds 0: not shown to cost anything.",
+    ),
+}
 DEFINITIONS: Mapping[str, Measure] = {**FOCUS, **EFFECTS, **FAITHFULNESS, **POSITIONS}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attnviz.errors import RecordError
+from attnviz.errors import ModelError, RecordError
 from attnviz.measure.interventions import Intervention
 from attnviz.measure.overlap import confusion, intersection_over_union
 from attnviz.observe.collect import logits_of
@@ -26,7 +26,7 @@ class TopCategory:
     Attributes:
         category: Its name.
         before: Its probability, in [0, 1], of the untouched network.
-        after: The same with the intervention.
+        after: The same with the intervention; 0 where it left no numbers.
     """
 
     category: str
@@ -44,9 +44,10 @@ class Effect:
         moved: Share, from 0 to 1, of the probability that went to other categories (total variation: half the sum of
             absolute differences), or of the pixels that were given another class.
         top: The five most probable categories; empty for segmentations.
-        first_after: The most probable category with the intervention; None for segmentations.
+        first_after: The most probable category with the intervention; None for segmentations, and where it left no
+            numbers.
         log_likelihood_change: Of the untouched network's first category, in nats; negative: it became less likely.
-            None for segmentations.
+            None for segmentations, and where the intervention left no numbers.
         mean_iou: Between the classes before and after, mean over those that occur in either, from 0 to 1 (nothing
             changed); None for classifiers.
         verdict: In words.
@@ -75,6 +76,7 @@ def effect_of(
         top: How many categories are told.
 
     Raises:
+        ModelError: The untouched network computed something that is not a number.
         RecordError: The output is neither.
     """
     one, other = logits_of(before), logits_of(after)
@@ -91,15 +93,19 @@ def effect_of(
     )
 
 
-def classes_of(output: object) -> np.ndarray[tuple[int, int], np.dtype[np.int64]] | None:
-    """The likeliest class of every pixel, int64 (H, W), of a segmentation's output for one picture; else None."""
+def class_scores(output: object) -> Tensor | None:
+    """The scores of every class at every pixel, (1, K, H, W), in a segmentation's output for one picture; else None."""
     if isinstance(output, Mapping):
         output = output.get("out", output.get("logits"))
     if isinstance(output, (tuple, list)) and output:
         output = output[0]
-    if not isinstance(output, Tensor) or output.ndim != 4 or output.shape[0] != 1:
-        return None
-    return output[0].argmax(dim=0).cpu().numpy().astype(np.int64)
+    return output if isinstance(output, Tensor) and output.ndim == 4 and output.shape[0] == 1 else None
+
+
+def classes_of(output: object) -> np.ndarray[tuple[int, int], np.dtype[np.int64]] | None:
+    """The likeliest class of every pixel, int64 (H, W), of a segmentation's output for one picture; else None."""
+    scores = class_scores(output)
+    return None if scores is None else scores[0].argmax(dim=0).cpu().numpy().astype(np.int64)
 
 
 def strength(moved: float) -> str:
@@ -133,6 +139,10 @@ def _on_categories(
     intervention: Intervention, one: Tensor, other: Tensor, categories: Sequence[str], top: int
 ) -> Effect:
     before, after = (logits.double().log_softmax(dim=0).cpu() for logits in (one, other))
+    if not before.exp().isfinite().all():
+        raise ModelError("expected finite numbers as the network's answer, got NaN or infinity; are its weights whole?")
+    if not after.exp().isfinite().all():
+        return _without_numbers(intervention, before, categories, top)
     moved = min(1.0, 0.5 * float((before.exp() - after.exp()).abs().sum()))
     first, new = int(before.argmax()), int(after.argmax())
     best = [int(i) for i in before.topk(min(top, len(before))).indices]
@@ -143,6 +153,15 @@ def _on_categories(
         words = f"{words}, and the answer becomes {names[new]}"
     change = float(after[first] - before[first])
     return Effect(intervention.key, intervention.title, moved, shares, names[new], change, None, words)
+
+
+def _without_numbers(intervention: Intervention, before: Tensor, categories: Sequence[str], top: int) -> Effect:
+    """Where a network computes infinities without what was taken from it."""
+    best = [int(i) for i in before.topk(min(top, len(before))).indices]
+    names = (categories[i] if i < len(categories) else f"class {i}" for i in best)
+    shares = tuple(TopCategory(name, float(before[i].exp()), 0.0) for name, i in zip(names, best, strict=True))
+    words = f"{strength(1.0)}: the network computes no numbers any more"
+    return Effect(intervention.key, intervention.title, 1.0, shares, None, None, None, words)
 
 
 def _pixels(moved: float) -> str:

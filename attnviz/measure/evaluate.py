@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+import torch
+from torch import Tensor
 
-from attnviz.errors import AttnvizError, ExportError, InputError, OptionError, one_line, quoted, reason
+from attnviz.errors import AttnvizError, ExportError, ImageError, InputError, OptionError, one_line, quoted, reason
+from attnviz.inputs.decode import upright_size
 from attnviz.measure.datasets import Item, Points
 from attnviz.measure.photo_scores import Scorer
 from attnviz.models.weights.registry import LoadedModel
@@ -107,11 +110,9 @@ class _Gaze:
 def _sides(item: Item) -> tuple[float, float]:
     """(width, height) of a photo, of its head alone; of one that cannot be read 1 x 1, which loses its fixations."""
     try:
-        with Image.open(item.path) as opened:
-            width, height = (float(side) for side in opened.size)
-            lies = opened.getexif().get(ExifTags.Base.Orientation, 1) > 4  # on its side until it is turned
-            return (height, width) if lies else (width, height)
-    except (OSError, SyntaxError, ValueError):
+        height, width = upright_size(item.path)
+        return float(width), float(height)
+    except ImageError:
         return 1.0, 1.0
 
 
@@ -126,21 +127,43 @@ def _asked(items: Sequence[Item], loaded: LoadedModel, size: int | None, interve
         "interventions": interventions,
         "known": kinds,
         "photos": [item.name for item in items],
+        "weights": None if loaded.card.sha256 else _weights_hash(loaded),
+        "preprocessing": asdict(loaded.card.preprocessing),
+        "facts": _facts_hash(items),
     }
+
+
+def _weights_hash(loaded: LoadedModel) -> str:
+    """SHA-256 of the numbers of a network that has no file of weights."""
+    digest = hashlib.sha256()
+    for name, values in loaded.net.state_dict().items():
+        if isinstance(values, Tensor):
+            digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
+            digest.update(values.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _facts_hash(items: Sequence[Item]) -> str:
+    """SHA-256 of what is known about the photos."""
+    digest = hashlib.sha256()
+    for item in items:
+        viewers = [points.tolist() for points in item.viewers]
+        digest.update(json.dumps([item.name, item.boxes, item.mask and item.mask.name, item.label, viewers]).encode())
+    return digest.hexdigest()
 
 
 def _resumed(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What an earlier attempt of the same run has measured; of a new run, nothing.
 
     Raises:
+        InputError: What it left behind is none of ours.
         OptionError: Another run's.
         ExportError: The folder cannot be written to.
     """
     run, photos = out / RUN, out / PHOTOS
     try:
         if run.exists():
-            if run.read_text(encoding="utf-8") != json.dumps(asked, indent=1):
-                raise OptionError(f"expected an empty folder or the same run in {quoted(out.name)}, got another run's")
+            _check_same(run, asked, out)
             return _whole_lines(photos) if photos.exists() else {}
         photos.unlink(missing_ok=True)
         temporary = run.with_suffix(".tmp")
@@ -149,6 +172,25 @@ def _resumed(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise ExportError(f"expected to be able to write to {one_line(out)}, got: {reason(error)}") from error
     return {}
+
+
+def _check_same(run: Path, asked: Mapping[str, Any], out: Path) -> None:
+    """Refuse to go on with a run of which anything that it tells is another; one of an earlier version tells less."""
+    try:
+        told = json.loads(run.read_text(encoding="utf-8"))
+        changed = [name for name in {"schema": None, **told} if told.get(name) != _as_json(asked).get(name)]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"expected what a run was asked for in {quoted(run.name)}, got: {reason(error)}") from error
+    if changed:
+        raise OptionError(
+            f"expected an empty folder or the same run in {quoted(out.name)}, got another run's: "
+            f"other {', '.join(map(one_line, changed))}"
+        )
+
+
+def _as_json(asked: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asked))
+    return plain
 
 
 def _whole_lines(photos: Path) -> dict[str, dict[str, Any]]:

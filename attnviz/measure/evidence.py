@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,9 +14,9 @@ from attnviz.errors import CancelledError, ModelError
 from attnviz.inputs.decode import Source
 from attnviz.inputs.preprocess import Preprocessing, ResizeMode, preprocess
 from attnviz.measure.captum_measures import remembering
-from attnviz.measure.effects import Effect, effect_of
+from attnviz.measure.effects import Effect, classes_of, effect_of
 from attnviz.measure.faithfulness import Candidate, Faithfulness, judge
-from attnviz.measure.focus_table import Box, FocusTable, Mask, focus_of, measured_maps
+from attnviz.measure.focus_table import Box, FocusTable, Mask, check_object, focus_of, measured_maps
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.measure.module_features import features_around
 from attnviz.measure.query_dependence import QueryDependence, dependence_of
@@ -46,6 +47,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class GivenMask:
+    """A mask that was given, without its pixels.
+
+    Attributes:
+        share: Of the photo's pixels on the object, above 0 and at most 1.
+        sha256: Of its pixels, a byte each, 1 on the object and 0 elsewhere, row by row.
+    """
+
+    share: float
+    sha256: str
+
+    @classmethod
+    def of(cls, mask: Mask) -> GivenMask:
+        """Of a mask, bool (H, W)."""
+        return cls(float(mask.mean()), hashlib.sha256(mask.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was measured about the attention of one network on one photo; plain data, no torch.
 
@@ -54,9 +73,10 @@ class Evidence:
         trained: False: random weights.
         network_size: (height, width) in pixels at which the network saw the photo.
         box: (left, top, right, bottom) in photo pixels of the object that was given; None: none, or a mask.
+        mask: Of the object that was given as one; None: none, or a box.
         category: Name of the category that is watched: the most probable one; None for segmentations.
         focus: How focused each map is, beside its baselines.
-        effects: What each intervention changed; empty where no attention was found.
+        effects: What each intervention changed; empty where no attention was found, or the network gives no classes.
         faithfulness: Whether the maps mark what the answer rests on; None for what is no classifier.
         positions: Whether each position attention depends on the query.
         verdict: What all of it says, a sentence each.
@@ -74,6 +94,7 @@ class Evidence:
     trained: bool
     network_size: tuple[int, int]
     box: Box | None
+    mask: GivenMask | None
     category: str | None
     focus: FocusTable
     effects: tuple[Effect, ...]
@@ -122,7 +143,7 @@ def evidence(
     Raises:
         CancelledError: The run was given up.
         ImageError: The photo cannot be used.
-        InputError: Box and mask are given, or one that is impossible.
+        InputError: Box and mask are given, or one that is impossible or not on the photo.
         ModelError: The model cannot be had or computed something that is not a number.
         DeviceError: The device is not there, or the run would take more memory than is free.
 
@@ -168,13 +189,15 @@ def evidence_steps(
     """
     yield Progress(0.0, "running the network")
     ready = forecast(photo, model, **options)
+    check_object(ready.geometry, box=box, mask=mask)
     explanation = run(ready)
     yield Progress(0.05, "running the network with shuffled weights")
     focus = focus_of(explanation, box=box, mask=mask, shuffled=_shuffled(ready))
     net, categories = ready.loaded.net, ready.loaded.card.categories
     x = preprocess(ready.photo, ready.preprocessing, min_size=ready.loaded.card.min_size)[0]
     untouched = answer(net, x)
-    interventions = interventions_on(net, x)
+    answers = logits_of(untouched) is not None or classes_of(untouched) is not None
+    interventions = interventions_on(net, x) if answers else ()
     effects = []
     for number, intervention in enumerate(interventions):
         yield Progress(0.1 + 0.3 * number / len(interventions), f"taking away: {intervention.title}")
@@ -192,10 +215,21 @@ def evidence_steps(
                 yield Progress(0.4 + 0.6 * share, "judging whether the maps are faithful")
         except StopIteration as end:
             faithful = end.value
-    verdict = sentences(focus, effects, faithful, positions)
+    verdict = sentences(focus, effects, faithful, positions, answers=answers)
     size = explanation.geometry.network_size
-    about = (ready.loaded.card.name, ready.loaded.trained, (size[0], size[1]), box, category)
-    return Evidence(*about, focus, tuple(effects), faithful, positions, tuple(verdict))
+    return Evidence(
+        model=ready.loaded.card.name,
+        trained=ready.loaded.trained,
+        network_size=(size[0], size[1]),
+        box=box,
+        mask=None if mask is None else GivenMask.of(mask),
+        category=category,
+        focus=focus,
+        effects=tuple(effects),
+        faithfulness=faithful,
+        positions=positions,
+        verdict=tuple(verdict),
+    )
 
 
 def _shuffled(ready: Forecast) -> Explanation | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attnviz.errors import InputError, OptionError, quoted
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.mask import check_mask_size
 from attnviz.measure.definitions import FOCUS
 from attnviz.reduce import focus, ranking
 from attnviz.reduce.maps import FloatArray, checked
@@ -115,8 +116,7 @@ def focus_of(
         InputError: Both are given, or a mask of another size or dtype.
         OptionError: The box is not finite or empty.
     """
-    if box is not None and mask is not None:
-        raise InputError("expected a box or a mask, got both")
+    _check_one(box, mask)
     maps = measured_maps(explanation)
     given = box is not None or mask is not None
     entries: list[MapFocus] = []
@@ -137,6 +137,32 @@ def focus_of(
             baselines["shuffled"] = numbers_of(mass_of(twin), cover)
         entries.append(MapFocus(label, shown.title, shown.stage, values, baselines))
     return FocusTable(tuple(entries), given)
+
+
+def check_object(geometry: Geometry, *, box: Box | None, mask: Mask | None) -> None:
+    """Refuse what is no object on a photo, before anything is measured.
+
+    Args:
+        geometry: Of the photo.
+        box: (left, top, right, bottom) in photo pixels; it may reach over the photo's edge.
+        mask: bool (H, W) of the photo's size.
+
+    Raises:
+        InputError: Both are given, or a mask of another size or dtype, or the network sees nothing of the object.
+        OptionError: The box is not finite or empty.
+    """
+    _check_one(box, mask)
+    if (box is not None or mask is not None) and not cover_of(geometry, (1, 1), box=box, mask=mask).any():
+        height, width = geometry.photo_size
+        got = "a mask that is dark there" if box is None else f"a box at {','.join(f'{side:g}' for side in box)}"
+        raise InputError(
+            f"expected an object on what the network sees of the photo's {width} × {height} pixels, got {got}"
+        )
+
+
+def _check_one(box: Box | None, mask: Mask | None) -> None:
+    if box is not None and mask is not None:
+        raise InputError("expected a box or a mask, got both")
 
 
 def measured_maps(explanation: Explanation) -> dict[str, AttentionMap]:
@@ -172,9 +198,11 @@ def cover_of(
     """
     if box is not None:
         return focus.cover_of_box(geometry, box, grid)
-    if mask is None or mask.dtype != np.bool_ or mask.shape != geometry.photo_size:
-        got = "none" if mask is None else f"{mask.dtype} {mask.shape}"
-        raise InputError(f"expected a mask as a bool array of the photo's size {geometry.photo_size}, got {got}")
+    if mask is None or mask.dtype != np.bool_:
+        raise InputError(
+            f"expected a mask as a bool array of the photo's size, got {'none' if mask is None else mask.dtype}"
+        )
+    check_mask_size(mask, geometry.photo_size)
     left, top, right, bottom = geometry.crop
     seen = mask[top:bottom, left:right].astype(np.float64)
     return np.transpose(_means(_means(seen, grid[0]).T, grid[1]))

@@ -15,12 +15,23 @@ from torch import Tensor
 from attnviz.observe.attention_products import Attention, AttentionWatch
 from attnviz.observe.gates import GateWatch
 from attnviz.observe.places import Places
+from attnviz.observe.shape_calls import tensors_in
 from attnviz.observe.watch_calls import Call, Calls, CallWatcher
 
 Edit = Literal["flat", "even", "one", "shuffle", "head_off"]
 _EDITED = {
     *("mul", "__mul__", "__rmul__", "__imul__", "mul_", "multiply", "multiply_"),
-    *("matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum", "scaled_dot_product_attention"),
+    *(
+        "addcmul",
+        "addcmul_",
+        "matmul",
+        "__matmul__",
+        "__rmatmul__",
+        "bmm",
+        "baddbmm",
+        "einsum",
+        "scaled_dot_product_attention",
+    ),
 }
 
 
@@ -57,6 +68,7 @@ class _Editor(CallWatcher):
     def __init__(self, x: Tensor, edits: Mapping[int, FoundEdit]) -> None:
         self.swaps: list[tuple[Tensor, Tensor]] = []  # of the call about to be made: its argument -> another
         self._edits, self._count, self._batch = edits, 0, int(x.shape[0])
+        self._last: dict[int | None, FoundEdit | None] = {}  # number of a joined softmax -> what was done with it
         self._places = Places(x)
         self._gates, self._products = (
             GateWatch(self._batch, self._places, {}),
@@ -65,14 +77,16 @@ class _Editor(CallWatcher):
 
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.swaps = []
-        if self._gates.multiplied(number, name, args) is not None:
+        attention = self._products.finished(number, name, args, kwargs)
+        found = self._gates.multiplied(number, name, args) if attention is None else None
+        if found is not None:
             edit = self._next()
             if edit is not None:
-                gate = next(a for a in args[:2] if self._gates.is_gate(a))
-                self.swaps = [(gate, _GATES[edit.edit](gate))]
-        attention = self._products.finished(number, name, args, kwargs)
+                gate = next(a for a in tensors_in(args) if self._gates.is_gate(a))
+                self.swaps = [(gate, _changed_gate(gate, edit.edit, found.places))]
         if attention is not None:
-            edit = self._next()
+            edit = self._last.get(attention.joined) if attention.again else self._next()
+            self._last[attention.joined] = edit
             if edit is not None:
                 self.swaps += self._of_attention(edit, attention, name, args, kwargs)
 
@@ -96,7 +110,7 @@ class _Editor(CallWatcher):
             if edit.edit == "shuffle":
                 return [(query, _rows_exchanged(query, found.layout.grid, -2))]
             return [(value, _without_head(value, self._batch, found.layout.heads, edit.head))]
-        softmax = next(a for a in _tensors(args) if self._products.is_softmax(a))
+        softmax = next(a for a in tensors_in(args) if self._products.is_softmax(a))
         if edit.edit == "shuffle":
             sums = softmax.detach().sum(dim=-1)
             by_row = bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
@@ -160,13 +174,9 @@ def _swapped(value: Any, swaps: Sequence[tuple[Tensor, Tensor]]) -> Any:  # noqa
     return next((new for old, new in swaps if value is old), value)
 
 
-def _tensors(args: Sequence[Any]) -> list[Tensor]:
-    flat = [b for a in args for b in (a if isinstance(a, (list, tuple)) else (a,))]
-    return [a for a in flat if isinstance(a, Tensor)]
-
-
-_GATES: dict[str, Callable[[Tensor], Tensor]] = {
-    "flat": lambda gate: gate.mean(dim=(2, 3), keepdim=True).expand_as(gate),
-    "even": lambda gate: gate.mean(dim=1, keepdim=True).expand_as(gate),
-    "one": torch.ones_like,
-}
+def _changed_gate(gate: Tensor, edit: Edit, places: Sequence[int]) -> Tensor:
+    """A gate as its mean over locations, as its mean over channels, or as 1; some of its dimensions are places."""
+    if edit == "one":
+        return torch.ones_like(gate)
+    dims = places if edit == "flat" else [dim for dim in range(1, gate.ndim) if dim not in places]
+    return gate.mean(dim=list(dims), keepdim=True).expand_as(gate) if dims else gate

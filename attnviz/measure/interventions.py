@@ -114,12 +114,17 @@ def _on_bams(sites: Sequence[Site]) -> Iterator[Intervention]:
 
 
 def _on_gates(sites: Sequence[Site]) -> Iterator[Intervention]:
-    """The gates of all blocks of a stage together (CBAM, SGE, SE)."""
+    """The gates of all blocks of a stage together (CBAM, SGE, SE), and of all stages."""
     gates = [site for site in sites if site.kind in (*_SPATIAL, "channel_gate")]
+    every: dict[str, list[str]] = {"flat": [], "even": []}
+    stages = 0
     for stage, members in groupby(gates, key=lambda site: site.stage):
         of_stage = list(members)
         spatial = [site.path for site in of_stage if site.kind in _SPATIAL]
         channel = [site.path for site in of_stage if site.kind == "channel_gate"]
+        every["flat"] += spatial
+        every["even"] += channel
+        stages += 1
         name, start = f"stage{stage}", f"Stage {stage}:"
         if spatial:
             title = f"{start} spatial gates flattened to their means over locations"
@@ -131,6 +136,12 @@ def _on_gates(sites: Sequence[Site]) -> Iterator[Intervention]:
         if spatial and channel:
             yield Intervention(f"{name}.spatial_alone", f"{start} channel gates set to 1", _each(channel, _one))
             yield Intervention(f"{name}.channel_alone", f"{start} spatial gates set to 1", _each(spatial, _one))
+    if every["flat"] and stages > 1:
+        yield Intervention(
+            "all.flat", "All stages: spatial gates flattened to their means", _each(every["flat"], _flat)
+        )
+    if every["even"] and stages > 1:
+        yield Intervention("all.even", "All stages: channel gates evened to their means", _each(every["even"], _even))
 
 
 def _on_attentions(sites: Sequence[Site]) -> Iterator[Intervention]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from torch import nn
 
 from attnviz.errors import AttnvizError, InputError, ModelError, quoted
 from attnviz.inputs.geometry import Geometry
+from attnviz.inputs.mask import check_mask_size, class_numbers, object_mask
 from attnviz.inputs.preprocess import preprocess
 from attnviz.measure import fixations as gaze
-from attnviz.measure.datasets import Item, Points, as_mask, mask_numbers
-from attnviz.measure.effects import classes_of, probabilities
-from attnviz.measure.focus_table import cover_of, mass_of, measured_maps, numbers_of
+from attnviz.measure.datasets import Item, Points
+from attnviz.measure.effects import class_scores, classes_of, probabilities
+from attnviz.measure.focus_table import Box, check_object, cover_of, mass_of, measured_maps, numbers_of
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.measure.module_features import features_around
 from attnviz.measure.overlap import confusion
@@ -88,8 +90,9 @@ class Scorer:
         if item.viewers:
             for name, numbers in _gaze_scores(maps, explanation.geometry, item.viewers, elsewhere).items():
                 scores.setdefault(name, {}).update(numbers)
-        labelled = self.loaded.card.task == "segmentation" and item.mask is not None
-        classes = _label_picture(item, explanation.geometry) if labelled else None
+        classes = None
+        if self.loaded.card.task == "segmentation" and item.mask is not None:
+            classes = _label_picture(item.mask, explanation.geometry)
         return {
             "maps": scores,
             "answers": self._answers(ready, item, classes),
@@ -130,29 +133,35 @@ class Scorer:
 
     def _answers(self, ready: Forecast, item: Item, classes: NDArray[np.int64] | None) -> dict[str, Any]:
         """Right or wrong, and the label's log-likelihood; or the confusion counts of a segmentation."""
-        label = None if item.label is None else category_number(item.label, self.loaded.card.categories)
-        if label is None and classes is None:
+        if item.label is None and classes is None:
             return {}
-        net, x = self.loaded.net, _input(ready)
+        net, x, categories = self.loaded.net, _input(ready), self.loaded.card.categories
         found: dict[str, Any] = {}
         for change in (None, *(interventions_on(net, x) if self.interventions else ())):
             output = answer(net, x, change)
             name = "" if change is None else change.key
-            if label is not None:
+            if item.label is not None:
                 log = torch.log(probabilities(output)[0].clamp_min(1e-30))
-                found[name] = {"right": float(int(log.argmax()) == label), "log_likelihood": float(log[label])}
+                label = category_number(item.label, categories, len(log))
+                right = int(log.nan_to_num(-torch.inf).argmax()) == label and bool(log[label].isfinite())
+                found[name] = {"right": float(right), "log_likelihood": float(log[label])}
             elif classes is not None:
-                found[name] = _confusion(classes, output, len(self.loaded.card.categories))
+                found[name] = _confusion(classes, output)
         return found
 
 
-def category_number(label: str, categories: Sequence[str]) -> int:
+def category_number(label: str, categories: Sequence[str], count: int | None = None) -> int:
     """Number of a category that is given by its name, one of its names, or its number.
+
+    Args:
+        label: As people write it.
+        categories: Names of the network's; of networks of one's own they may be unknown.
+        count: So many categories it has; None: as many as names.
 
     Raises:
         InputError: There is no such category.
     """
-    if label.isdecimal() and int(label) < len(categories):
+    if label.isdecimal() and int(label) < (len(categories) if count is None else count):
         return int(label)
     for number, names in enumerate(categories):
         if label == names or label in (part.strip() for part in names.split(",")):
@@ -167,6 +176,7 @@ def _input(ready: Forecast) -> torch.Tensor:
 def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN401 - a function of a grid, or None
     """How much of each cell of a grid the photo's objects cover."""
     if item.boxes:
+        _check_boxes(geometry, item.boxes)
 
         def of_boxes(grid: tuple[int, int]) -> Floats:
             return np.max([cover_of(geometry, grid, box=box) for box in item.boxes], axis=0)  # type: ignore[no-any-return]
@@ -174,32 +184,33 @@ def _cover_maker(item: Item, geometry: Geometry, task: str) -> Any:  # noqa: ANN
         return of_boxes
     if item.mask is None or task == "segmentation":
         return None
-    pixels = _picture(item, geometry)
-    mask = as_mask(pixels)
+    mask = object_mask(item.mask)
+    check_object(geometry, box=None, mask=mask)
     return lambda grid: cover_of(geometry, grid, mask=mask)
 
 
-def _picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:
-    """A mask's numbers, (H, W) of the photo's size."""
-    pixels = mask_numbers(item.mask)  # type: ignore[arg-type] # asked for where there is one
-    if pixels.shape != geometry.photo_size:
-        raise InputError(f"expected a mask of {geometry.photo_size} for {quoted(item.name)}, got {pixels.shape}")
-    return pixels
+def _check_boxes(geometry: Geometry, boxes: Sequence[Box]) -> None:
+    """Refuse a photo of whose objects the network sees nothing at all, and any box that is none."""
+    if not any([cover_of(geometry, (1, 1), box=box).any() for box in boxes]):
+        check_object(geometry, box=boxes[0], mask=None)
 
 
-def _label_picture(item: Item, geometry: Geometry) -> NDArray[np.int64]:
+def _label_picture(file: Path, geometry: Geometry) -> NDArray[np.int64]:
     """Classes at the size that the network sees, nearest; those it does not see are left out."""
     left, top, right, bottom = geometry.crop
-    seen = Image.fromarray(_picture(item, geometry)[top:bottom, left:right].astype(np.int32))
+    numbers = class_numbers(file)
+    check_mask_size(numbers, geometry.photo_size)
+    seen = Image.fromarray(numbers[top:bottom, left:right].astype(np.int32))
     height, width = geometry.network_size
     return np.array(seen.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
 
 
-def _confusion(classes: NDArray[np.int64], output: object, count: int) -> list[list[int]]:
+def _confusion(classes: NDArray[np.int64], output: object) -> list[list[int]]:
+    scores = class_scores(output)
     predicted = classes_of(output)
-    if predicted is None or predicted.shape != classes.shape:
+    if scores is None or predicted is None or predicted.shape != classes.shape:
         raise InputError("expected a segmentation at the size of its input, got another output")
-    counts: list[list[int]] = confusion(classes.ravel(), predicted.ravel(), count).tolist()
+    counts: list[list[int]] = confusion(classes.ravel(), predicted.ravel(), scores.shape[1]).tolist()
     return counts
 
 

@@ -14,13 +14,7 @@ from attnviz.measure import definitions
 from attnviz.measure.bootstrap import Interval, interval, mean_interval
 from attnviz.measure.photo_scores import SHUFFLED
 
-_GAZE = {
-    "gaze_auc": "AUC-Judd (0 to 1, chance 0.5)",
-    "shuffled_auc": "shuffled AUC (0 to 1, chance 0.5)",
-    "nss": "NSS (standard deviations, chance 0)",
-    "kl": "KL divergence (nats, lower is better)",
-    "correlation": "correlation with the fixation density (-1 to 1)",
-}
+_GAZE = {name: measure.title for name, measure in definitions.PEOPLE.items()}
 _POSITION = {
     "total_variation": "total variation between rows (0 to 1)",
     "own_class": "mass on the query's own class over its share (×)",
@@ -31,6 +25,13 @@ _POSITION = {
 TITLES = {**_GAZE, **{name: measure.title for name, measure in definitions.FOCUS.items()}, **_POSITION}
 PEOPLE, FOCUS, OBJECTS = "Where people look", "Focus", "Where the objects are"
 ANSWERS, POSITIONS = "The answer without the attention", "Position attention"
+_SUBJECTS = {
+    "uniform": definitions.BASELINES["uniform"],
+    "centre prior": definitions.BASELINES["centre"],
+    "shuffled weights": definitions.BASELINES["shuffled"],
+    "Grad-CAM": "of the network's first category at its last stage",
+    "other viewers": "the density of all other viewers' fixations, on those of one: about the most a map can reach",
+}
 _TABLE_OF = {
     **dict.fromkeys(_GAZE, PEOPLE),
     **dict.fromkeys(("mass_over_area", "roc_auc", "ring_auc", "points_inside"), OBJECTS),
@@ -94,8 +95,8 @@ def _answers(records: Sequence[Mapping[str, Any]]) -> list[Row]:
     right = np.array([answers[""]["right"] for answers in answered])
     log = np.array([answers[""]["log_likelihood"] for answers in answered])
     found = [
-        Row(ANSWERS, "untouched", "top-1 (%)", mean_interval(100 * right)),
-        Row(ANSWERS, "untouched", "log-likelihood of the label (nats)", mean_interval(log)),
+        Row(ANSWERS, "untouched", definitions.ANSWERS["right"].title, mean_interval(100 * right)),
+        Row(ANSWERS, "untouched", definitions.ANSWERS["log_likelihood"].title, mean_interval(log)),
     ]
     for key in answered[0]:
         if key and all(key in answers for answers in answered):
@@ -117,7 +118,9 @@ def _overlaps(answered: Sequence[Mapping[str, Any]]) -> list[Row]:
             return np.asarray(100 * np.nanmean(np.where(union > 0, right / union, np.nan), axis=-1))
 
     number = len(answered)
-    found = [Row(ANSWERS, "untouched", "mean IoU (%)", interval(number, lambda w: mean_iou(w, "")))]
+    found = [
+        Row(ANSWERS, "untouched", definitions.ANSWERS["overlap"].title, interval(number, lambda w: mean_iou(w, "")))
+    ]
     for key in counts:
         if key:
             lost = interval(number, lambda w, key=key: mean_iou(w, "") - mean_iou(w, key))  # type: ignore[misc]
@@ -145,13 +148,30 @@ def as_markdown(rows: Sequence[Row]) -> str:
         if table == FOCUS:
             measures = [name for name in measures if not name.startswith("centroid")]
         cells = {(row.subject, row.measure): row.interval for row in members}
-        parts += [f"**{table}** ({max(row.interval.count for row in members):,} photos)", ""]
+        count = max(row.interval.count for row in members)
+        parts += [f"**{table}** ({count:,} photo{'s' if count != 1 else ''})", ""]
         parts.append(f"| | {' | '.join(measures)} |")
         parts.append(f"| --- |{' ---: |' * len(measures)}")
         for subject in dict.fromkeys(row.subject for row in members):
             parts.append(f"| {subject} | {' | '.join(_cell(cells.get((subject, name))) for name in measures)} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def definitions_as_markdown(rows: Sequence[Row]) -> str:
+    """What each number of some tables is, a line each: definition, what to compare it with, source."""
+    titles = {row.measure for row in rows}
+    known = {**definitions.PEOPLE, **definitions.FOCUS, **definitions.POSITIONS, **definitions.ANSWERS}
+    lines = ["**What the numbers are**: means over the photos, with 95 % bootstrap intervals in brackets", ""]
+    for name, measure in known.items():
+        title = TITLES.get(name, measure.title)
+        if title in titles or (name == "costs" and any(other.startswith("costs, ") for other in titles)):
+            source = "" if measure.source == "attnviz" else f" Source: {measure.source}."
+            lines.append(f"- {title}: {measure.definition} {measure.compare}{source}")
+    lines += [
+        f"- {name}: {what}." for name, what in _SUBJECTS.items() if any(row.subject.startswith(name) for row in rows)
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(found: Interval | None) -> str:

@@ -81,7 +81,8 @@ def views_of(sites: Sequence[Site]) -> tuple[View, ...]:
 
 def names_sites(net: nn.Module) -> bool:
     """Whether a network names its sites itself."""
-    return callable(getattr(net, "sites", None))
+    named = getattr(net, "sites", None)
+    return callable(named) and not isinstance(named, nn.Module)
 
 
 def sites_of(net: nn.Module) -> tuple[Site, ...]:
@@ -90,7 +91,6 @@ def sites_of(net: nn.Module) -> tuple[Site, ...]:
     Raises:
         RecordError: It names none.
     """
-    named = getattr(net, "sites", None)
-    if not callable(named):
+    if not names_sites(net):
         raise RecordError(f"expected a network with sites, or a list of sites, got a {type(net).__name__} alone")
-    return tuple(named())
+    return tuple(net.sites())  # type: ignore[operator] # `names_sites` looked

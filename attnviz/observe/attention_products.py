@@ -14,54 +14,18 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from attnviz.observe.criss_cross import crossing_difference, crossing_of
 from attnviz.observe.energies import Kept, KeptName, Step, kept
 from attnviz.observe.layouts import APART, Form, Layout, form_of, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
-from attnviz.observe.shape_calls import permutation, tensors_in
+from attnviz.observe.products import Pair, Product, changed, of_einsum, of_matrices, side_by_side, spread
+from attnviz.observe.shape_calls import tensors_in
 
 _SEPARATED = APART / 2  # energies below it are of places that are kept apart
 _ROWS_CHECKED = 32  # of each head's softmax, against what is kept
-_KEEPS_PLACES = {"contiguous", "clone", "to", "type_as", "float", "dropout", "view", "reshape", "unsqueeze", "squeeze"}
-_SCALES = {"mul", "multiply", "div", "true_divide", "divide"}
-_Pair = tuple[Numbers | None, Numbers | None]
-_ADDS = {"add", "sub", "subtract"}
+_MOVED = "permute"
+_ABOUT = 0.1  # sums of a softmax are 1, within what half precision and dropout make of it
 Layouts = dict[tuple[int, bool, Form], Layout]  # by number of the product's call, and whether it is turned
-
-
-@dataclass(frozen=True)
-class Product:
-    """The energies of a position attention on their way to the softmax.
-
-    Attributes:
-        query: (..., N, c).
-        key: (..., M, c).
-        number: Of the call that made it.
-        places: Of query and key.
-        steps: What the product was multiplied with, and what was added to it.
-        changed: How it was changed otherwise; empty where it was not.
-        turned: Whether its rows are the keys.
-        calls: Numbers of the calls that made it what it is.
-    """
-
-    query: Tensor
-    key: Tensor
-    number: int
-    places: tuple[Numbers | None, Numbers | None]
-    steps: tuple[Step, ...] = ()
-    changed: str = ""
-    turned: bool = False
-    calls: frozenset[int] = frozenset()
-
-    def transposed(self) -> Product:
-        """With rows and columns exchanged."""
-        return replace(
-            self,
-            query=self.key,
-            key=self.query,
-            places=self.places[::-1],
-            turned=not self.turned,
-            steps=tuple(step.transposed() for step in self.steps),
-        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +38,9 @@ class Attention:
         reason: Why it is not shown; empty where it is.
         calls: Numbers of the calls that made it.
         numel: How many numbers are kept of it, where it is shown.
+        joined: Number of the call that put its energies side by side, of which each part multiplies other values; None
+            where nobody did.
+        again: Whether it is a further use of that softmax.
     """
 
     layout: Layout
@@ -81,6 +48,8 @@ class Attention:
     reason: str = ""
     calls: frozenset[int] = field(default=frozenset())
     numel: int = 0
+    joined: int | None = None
+    again: bool = False
 
     @property
     def names(self) -> tuple[KeptName, ...]:
@@ -103,17 +72,23 @@ class AttentionWatch:
     def __init__(self, batch: int, places: Places | None, layouts: Layouts) -> None:
         self._batch, self._places, self._layouts = batch, places, layouts
         self.strayed = False
-        self._last: tuple[_Pair, int, Layout] | None = None  # of the attention before: places, queries, layout
+        self._last: tuple[Pair, int, Layout] | None = None  # of the attention before: places, queries, layout
         self._products = WeakTensorKeyDictionary()
         self._softmaxes = WeakTensorKeyDictionary()
+        self._used: set[int] = set()  # joined attentions that were told already
 
     def finished(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention | None:
         """The attention that a call completes: a softmax times a third tensor, or all of it at once."""
         if name == "scaled_dot_product_attention":
             return self._at_once(number, args, kwargs)
-        if name in PRODUCTS:
-            return next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
-        return None
+        if name not in PRODUCTS:
+            return None
+        found: Attention | None = next((self._softmaxes[a] for a in tensors_in(args) if a in self._softmaxes), None)
+        if found is None or found.joined is None:
+            return found
+        again = found.joined in self._used
+        self._used.add(found.joined)
+        return replace(found, again=again)
 
     def is_softmax(self, tensor: Tensor) -> bool:
         """Whether a tensor is the softmax of a position attention that is followed."""
@@ -124,30 +99,44 @@ class AttentionWatch:
         tensors = tensors_in(args)
         if not tensors or not outs:
             return
-        out, source = outs[0], tensors[0]
-        product = self._products.get(source)
-        if product is None and len(tensors) > 1:
-            source, product = next(((t, self._products[t]) for t in tensors if t in self._products), (source, None))
-        if name in PRODUCTS and product is not None and out.shape[-2:] == source.shape[-2:]:
-            self._products[out] = replace(product, changed=name, calls=product.calls | {number})  # mixed between heads
+        out = outs[0]
+        source = next((tensor for tensor in tensors if tensor in self._products), None)
+        if source is None:
+            self._note_others(number, name, args, kwargs, outs)
+            return
+        product: Product = self._products[source]
+        made: Product | None
+        if name in PRODUCTS and out.shape[-2:] == source.shape[-2:]:
+            made = replace(product, changed=name, joined=())  # mixed between heads
         elif name in PRODUCTS:
             made = self._product(number, name, args, kwargs)
-            if made is not None:
-                self._products[out] = made
-        elif name == "softmax" and product is not None:
+        elif name == "softmax":
             dim = args[1] if len(args) > 1 else kwargs.get("dim", -1)
             found = self._softmaxed(product, out, dim)
             if found is not None:
                 self._softmaxes[out] = replace(found, calls=product.calls | {number})
-        elif product is not None:
-            changed = _changed(product, name, args, kwargs, source, out)
-            if changed is not None:
-                self._products[out] = replace(changed, calls=product.calls | {number})
+            return
         else:
-            followed: Attention | None = next((self._softmaxes[t] for t in tensors if t in self._softmaxes), None)
-            if followed is not None:
-                for each in outs:
-                    self._softmaxes[each] = replace(followed, calls=followed.calls | {number})
+            dim = args[1] if len(args) > 1 and isinstance(args[1], int) else kwargs.get("dim", 0)
+            every = [self._products[t] for t in tensors if t in self._products]
+            beside = side_by_side(number, name, every, dim, out) if len(every) == len(tensors) else None
+            made = beside or changed(product, name, args, kwargs, source, out)
+        if made is not None:
+            self._products[out] = replace(made, calls=made.calls | product.calls | {number})
+
+    def _note_others(
+        self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
+    ) -> None:
+        """Remember what a call made that has no product among its arguments."""
+        if name in PRODUCTS:
+            made = self._product(number, name, args, kwargs)
+            if made is not None:
+                self._products[outs[0]] = made
+            return
+        followed: Attention | None = next((self._softmaxes[t] for t in tensors_in(args) if t in self._softmaxes), None)
+        if followed is not None:
+            for each in outs:
+                self._softmaxes[each] = replace(followed, calls=followed.calls | {number})
 
     def _places_of(self, tensor: Tensor) -> Numbers | None:
         return None if self._places is None else self._places.of(tensor)
@@ -156,49 +145,23 @@ class AttentionWatch:
         own = tensors_in(args)
         if any(t in self._softmaxes for t in own):
             return None
+        if name == "rmatmul":
+            own = own[::-1]
         if name == "einsum":
-            return self._einsum(number, args, own)
-        left, right = (own[1], own[0]) if name == "rmatmul" else (own[-2], own[-1])
+            return of_einsum(number, args[0], own, tuple(map(self._places_of, own)))  # type: ignore[arg-type]
+        left, right = own[-2:]
         if left.ndim < 3 or right.ndim != left.ndim:
             return None
-        key_places = self._places_of(right)
-        if key_places is not None:
-            key_places = replace(key_places, of=key_places.of.transpose(-1, -2))
-        query, key, places = _spread(left, right.transpose(-1, -2), (self._places_of(left), key_places))
-        made = Product(query, key, number, places, calls=frozenset({number}))
-        if name == "baddbmm":
-            alpha, beta = kwargs.get("alpha", 1), kwargs.get("beta", 1)
-            shape = torch.Size((*left.shape[:-1], right.shape[-1]))
-            bias = () if not beta else (Step("add", own[0].detach() * beta, shape),)
-            made = replace(made, steps=(Step("mul", alpha, shape), *bias))
-        return made
-
-    def _einsum(self, number: int, args: Sequence[Any], own: Sequence[Tensor]) -> Product | None:
-        if not isinstance(args[0], str) or len(own) != 2:
-            return None
-        sides, arrow, result = args[0].replace(" ", "").partition("->")
-        one, _, other = sides.partition(",")
-        if not arrow or "." in sides or len(result) < 3:
-            return None
-        lead, n, m = result[:-2], result[-2], result[-1]
-        if n not in one:
-            one, other, own = other, one, own[::-1]
-        summed = set(one) & set(other) - set(result)
-        own_one, own_other = set(one) - summed - {n}, set(other) - summed - {m}
-        if len(summed) != 1 or n in other or m in one or own_one != set(lead) or own_other != set(lead):
-            return None
-        c = summed.pop()
-        orders = f"{one}->{lead}{n}{c}", f"{other}->{lead}{m}{c}"
-        query, key = (torch.einsum(order, tensor) for order, tensor in zip(orders, own, strict=True))
-        places = [self._places_of(tensor) for tensor in own]
-        turned = [
-            None if numbers is None else replace(numbers, of=torch.einsum(order, numbers.of))
-            for order, numbers in zip(orders, places, strict=True)
-        ]
-        return Product(query, key, number, (turned[0], turned[1]), calls=frozenset({number}))
+        return of_matrices(number, name, own, (self._places_of(left), self._places_of(right)), kwargs)
 
     def _softmaxed(self, product: Product, out: Tensor, dim: int) -> Attention | None:
         dim = dim % out.ndim
+        if product.joined:
+            return self._crossed(product, out, dim)
+        if not product.keeps_rows and out.numel() == product.shape.numel():
+            out = product.put_back(out)
+            sums = out.detach().sum(-1)
+            dim = out.ndim - (1 if bool((sums - 1).abs().max() < _ABOUT) else 2)
         if dim == out.ndim - 2:
             product, out = product.transposed(), out.transpose(-1, -2)
         elif dim != out.ndim - 1:
@@ -206,14 +169,30 @@ class AttentionWatch:
         found = self._attention(product)
         if found.reason:
             return found
-        if out.shape[-2:] == (product.query.shape[-2], product.key.shape[-2]) and out.numel() == math.prod(
-            (*product.query.shape[:-1], product.key.shape[-2])
-        ):
+        if out.shape[-2:] == product.shape[-2:] and out.numel() == product.shape.numel():
             worst = _worst(found, out, every=bool(product.changed or product.steps))
-            if worst <= (1e-5 if out.dtype == torch.float32 else 1e-2):
+            if worst <= _exactness(out):
                 return found
-        what = product.changed or "something"
+        what = product.changed or next((_MOVED for move in product.moves if not move.leaves_rows), "something")
         return replace(found, kept=None, reason=f"{what} stands between product and softmax")
+
+    def _crossed(self, product: Product, out: Tensor, dim: int) -> Attention:
+        """Of energies with the own row and the own column side by side (criss-cross attention)."""
+        first = product.joined[0]
+        at = product.number, False, form_of(first.query, first.key)
+        refusal = f"{product.changed} stands between product and softmax"
+        if at not in self._layouts:
+            self.strayed |= self._places is None
+            crossed = dim == out.ndim - 1 and product.changed == "cat" and not product.moves
+            self._layouts[at] = crossing_of(product, out, self._batch) if crossed else Layout(1, reason=refusal)
+        layout = self._layouts[at]
+        scales = tuple(step for step in (*first.steps, *product.steps) if step.what == "mul")
+        found = layout.reason or kept(first.query, first.key, scales, layout)
+        refused = Attention(layout, reason=refusal, calls=product.calls, numel=_numel(first), joined=product.number)
+        if isinstance(found, str) or layout.crossing is None:
+            return replace(refused, reason=layout.reason or refusal)
+        same = crossing_difference(layout.crossing, found, out) <= _exactness(out)
+        return replace(refused, kept=found, reason="") if same else refused
 
     def _at_once(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> Attention:
         names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
@@ -224,7 +203,7 @@ class AttentionWatch:
             times = query.shape[1] // key.shape[1]
             key = key.repeat_interleave(times, dim=1)
             places = places[0], places[1] and replace(places[1], of=places[1].of.repeat_interleave(times, dim=1))
-        query, key, places = _spread(query, key, places)
+        query, key, places = spread(query, key, places)
         shape = torch.Size((*query.shape[:-1], key.shape[-2]))
         steps = [Step("mul", 1 / math.sqrt(query.shape[-1]) if scale is None else scale, shape)]
         if given.get("is_causal"):
@@ -235,7 +214,7 @@ class AttentionWatch:
             steps.append(Step("add", mask, shape))
         return self._attention(Product(query, key, number, places, tuple(steps), calls=frozenset({number})))
 
-    def _layout_of(self, places: _Pair, count: int) -> Layout:
+    def _layout_of(self, places: Pair, count: int) -> Layout:
         """The layout of these places of query and key; most often it is that of the attention before."""
         if self._last is not None and count == self._last[1]:
             if all(one is not None and one.equals(other) for one, other in zip(places, self._last[0], strict=True)):
@@ -259,14 +238,9 @@ class AttentionWatch:
         return Attention(layout, found, calls=product.calls)
 
 
-def _spread(query: Tensor, key: Tensor, places: _Pair) -> tuple[Tensor, Tensor, _Pair]:
-    """Query and key with as many heads each: keys that all heads share stand for each of them."""
-    if query.shape[:-2] == key.shape[:-2] or query.ndim != key.ndim:
-        return query, key, places
-    lead = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-    query, key = (t.expand(*lead, *t.shape[-2:]) for t in (query, key))
-    of_query, of_key = (n and replace(n, of=n.of.expand(*lead, *n.of.shape[-2:])) for n in places)
-    return query, key, (of_query, of_key)
+def _exactness(softmax: Tensor) -> float:
+    """How far what is kept may be from a softmax."""
+    return 1e-5 if softmax.dtype in {torch.float32, torch.float64} else 1e-2
 
 
 def _numel(product: Product) -> int:
@@ -276,36 +250,6 @@ def _numel(product: Product) -> int:
     windows = 2 * (math.prod(query[:-2]) - 1).bit_length()  # at most; what sets them apart
     width = query[-1] + (key[-2] if has_bias else 0) + windows
     return int(math.prod(query[:-2]) * (query[-2] + key[-2]) * width)
-
-
-def _changed(
-    product: Product, name: str, args: Sequence[Any], kwargs: dict[str, Any], source: Tensor, out: Tensor
-) -> Product | None:
-    """The product after one more call; None where it is no product any more."""
-    if name == "cat":
-        return replace(product, changed="cat")
-    order = permutation(name, args, kwargs)
-    if order is not None:
-        last = source.ndim - 1
-        if order == [*range(last - 1), last, last - 1]:
-            return product.transposed()
-        return product if order == list(range(source.ndim)) else replace(product, changed=name)
-    if out.shape[-2:] != source.shape[-2:]:
-        return None
-    if name in _KEEPS_PLACES:
-        return product if out.numel() == source.numel() else None
-    if name in _SCALES | _ADDS and len(args) > 1 and out.numel() == source.numel():
-        first = args[0] is source
-        other = args[1] if first else args[0]
-        if isinstance(other, Tensor) and name in _SCALES and other.shape[-2:] != (1, 1) and other.numel() > 1:
-            return replace(product, changed=name)
-        if first or name in {"mul", "multiply", "add"}:
-            what = "add" if name in _ADDS else "mul"
-            other = other.detach() if isinstance(other, Tensor) else other
-            times = kwargs.get("alpha", 1) * (-1 if name in {"sub", "subtract"} else 1)
-            value = other * times if what == "add" else other if name.startswith("mul") else 1 / other
-            return replace(product, steps=(*product.steps, Step(what, value, out.shape)))
-    return replace(product, changed=name)
 
 
 def _worst(found: Attention, out: Tensor, every: bool) -> float:

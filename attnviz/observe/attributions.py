@@ -112,8 +112,9 @@ def _grad_cam(logits: Callable[[Tensor], Tensor], x: Tensor, target: int, how: _
         module = how.net.get_submodule(how.layer)
     except AttributeError as error:
         stage = how.layer.removeprefix("layer")
-        what = f"a stage of the network, such as 4, got {stage}" if stage != how.layer else f"a module, got {stage!r}"
-        raise OptionError(f"expected {what}") from error
+        if stage == how.layer:
+            raise OptionError(f"expected a module, got {stage!r}") from error
+        raise OptionError(f"expected stage {stage} of the network as {how.layer}, got one without it") from error
     attributor: Any = LayerGradCam(logits, module)  # its method is decorated without a type
     try:
         found = attributor.attribute(x, target, relu_attributions=True)

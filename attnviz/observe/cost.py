@@ -204,10 +204,10 @@ class _Found(CallWatcher):
         self._gates, self._products = GateWatch(1, None, {}), AttentionWatch(1, None, {})
 
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
         attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         self.kept += (0 if gate is None else gate.value.numel()) * _FLOAT
-        self.kept += (0 if attention is None else attention.numel) * _FLOAT
+        self.kept += (0 if attention is None or attention.again else attention.numel) * _FLOAT
 
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]

@@ -106,17 +106,18 @@ def find_attention(net: nn.Module, x: Tensor) -> AttentionTable:
     return AttentionTable(found, tuple(watched.last_of_size.values()), notes)
 
 
-def record_found(net: nn.Module, x: Tensor) -> Recording:
+def record_found(net: nn.Module, x: Tensor, *, inside: bool = False) -> Recording:
     """Run a network of any kind once and keep what its attention computed, as `attnviz.record` does for its sites.
 
     Args:
         net: Any network; it is as before afterwards.
         x: Its input, (B, 3, H, W); moved to the network's device and dtype.
+        inside: Keep the features around gates as well.
 
     Raises:
         RecordError: The input has another shape.
     """
-    output, watched = _watched(net, x)
+    output, watched = _watched(net, x, inside=inside)
     return recording_of(output, watched)
 
 
@@ -136,7 +137,8 @@ def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN40
             sites.update(_sites_of_attention(entry, value))
     detached = output.detach() if isinstance(output, Tensor) else output
     tensors = _WhenAsked({site.label: make for site, make in sites.items()})
-    return Recording(detached, tensors, tuple(sites), watched.class_token)
+    around = {entry.label: watched.around(number) for number, (entry, _) in enumerate(watched.finds)}
+    return Recording(detached, tensors, tuple(sites), watched.class_token, around)
 
 
 class _WhenAsked(Mapping[str, Tensor]):
@@ -158,17 +160,17 @@ class _WhenAsked(Mapping[str, Tensor]):
         return len(self._make)
 
 
-def _watched(net: nn.Module, x: Tensor, *, whole: bool = False) -> tuple[Any, WatchedPass]:
+def _watched(net: nn.Module, x: Tensor, *, whole: bool = False, inside: bool = False) -> tuple[Any, WatchedPass]:
     """The network's own output, and what was found in it."""
     if x.ndim != 4:
         raise RecordError(f"expected an input of shape (B, 3, H, W), got {tuple(x.shape)}")
     parameter = next(net.parameters(), x)
     x = x.to(parameter.device, parameter.dtype)
     with lock_of(net), evaluating(net), torch.no_grad():
-        with WatchedPass(net, x, whole=whole) as watched:
+        with WatchedPass(net, x, whole=whole, inside=inside) as watched:
             output = net(x)
         if watched.strayed:
-            with WatchedPass(net, x, whole=True) as watched:
+            with WatchedPass(net, x, whole=True, inside=inside) as watched:
                 output = net(x)
         if watched.has_fast_path:
             output = net(x)  # being watched turns the fast path off, which rounds otherwise

@@ -90,7 +90,7 @@ def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) ->
         lead = torch.broadcast_shapes(lead, key.shape[:-2])
         query, key = (t.expand(*lead, *t.shape[-2:]) for t in (query, key))
     batch, heads, count = layout.query_rows.shape
-    folded = _Folded(steps, (batch * heads, query.shape[-2], key.shape[-2]))
+    folded = Folded(steps, (batch * heads, query.shape[-2], key.shape[-2]))
     if folded.bias is not None and heads * count * key.shape[-2] > MOST_OF_BIAS:
         return f"its bias of {heads} x {query.shape[-2]} x {key.shape[-2]} is too large to keep"
     if layout.prefix is not None and folded.bias is None:
@@ -135,8 +135,12 @@ def _places(tensor: Tensor, rows: Tensor) -> Tensor:
     return grouped[rows // count, rows % count]
 
 
-class _Folded:
+class Folded:
     """Steps as one scale and one bias.
+
+    Args:
+        steps: What was done to the energies, in order.
+        shape: Of the energies, (G, N, M).
 
     Attributes:
         scale: A number, or a tensor (G, 1, 1).

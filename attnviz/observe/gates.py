@@ -1,7 +1,7 @@
 """Gates: what came out of a sigmoid, a softmax or a tanh and multiplies a feature map, whoever wrote it.
 
-A tensor's root is where its numbers come from by arithmetic at each place alone. What multiplies its own root is no
-gate but an activation: SiLU, Mish, GELU.
+A tensor's root is where its numbers come from by views and arithmetic at each place alone. What multiplies its own
+root is no gate but an activation: SiLU, Mish, GELU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from attnviz.observe.gate_places import GateOrder, order_beside, order_of_maps
 from attnviz.observe.places import PRODUCTS, Places
 from attnviz.observe.shape_calls import tensors_in
 
@@ -53,7 +54,7 @@ _POINTWISE = {
     "clamp",
     "log1p",
 }
-_MULTIPLIES = {"mul", "multiply"}
+_MULTIPLIES = {"mul", "multiply", "addcmul"}
 _CLIPPING = {"relu6", "hardtanh"}
 GateKind = Literal["spatial_gate", "group_gate", "channel_gate", "gate", "row_gate", "column_gate"]
 
@@ -68,6 +69,7 @@ class FoundGate:
         grid: (h, w) of the features that it multiplies or, of a softmax over places, of its places.
         calls: Numbers of the calls that made it.
         at: Which argument of the multiplication is the gate, where its numbers can be read there; None else.
+        places: Which dimensions of the tensor that multiplies are its places; empty where nobody asked.
     """
 
     kind: GateKind
@@ -75,6 +77,27 @@ class FoundGate:
     grid: tuple[int, int]
     calls: frozenset[int]
     at: int | None = None
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class GatedFeatures:
+    """What a gate multiplies.
+
+    Attributes:
+        tensor: As it is in the network.
+        order: How it lies; None: as (B, C, h, w), with groups of channels among the pictures or branches before C.
+        plain: Whether the gate multiplies it as it is shown, and not scaled or shifted.
+    """
+
+    tensor: Tensor
+    order: GateOrder | None
+    plain: bool
+
+    def laid(self, tensor: Tensor, batch: int) -> Tensor:
+        """It, or what came out of the multiplication, of the first picture: (C, h, w)."""
+        laid = tensor if self.order is None else self.order.laid(tensor)
+        return laid.reshape(batch, -1, *laid.shape[-2:])[0]
 
 
 @dataclass(frozen=True)
@@ -90,17 +113,17 @@ class GateWatch:
     Args:
         batch: How many pictures.
         places: Of the picture, of all tensors so far; None where the orders are known from an earlier pass.
-        orders: Number of a call -> grid, and the order of a softmax's numbers on it; filled where places are given.
+        orders: Number of a call -> how its gate's numbers lie, None where they are of no places of the picture; filled
+            where places are given.
     """
 
-    def __init__(
-        self, batch: int, places: Places | None, orders: dict[int, tuple[tuple[int, int], Tensor] | None]
-    ) -> None:
+    def __init__(self, batch: int, places: Places | None, orders: dict[int, GateOrder | None]) -> None:
         self._batch, self._places, self._orders = batch, places, orders
         self._gates = WeakTensorKeyDictionary()
         self._roots = WeakTensorKeyDictionary()
         self._clipped = WeakTensorKeyDictionary()  # to more than 1: only a share of it is a gate, relu6(x + 3) / 6
         self._unshifted: Tensor | None = None  # a gate that is about to be shifted, maybe in place
+        self.features: GatedFeatures | None = None  # what the gate that was found last is about to multiply
 
     def multiplied(self, number: int, name: str, args: Sequence[Any]) -> FoundGate | None:
         """The gate that a call is about to multiply with, or None.
@@ -110,32 +133,43 @@ class GateWatch:
             name: Of the call.
             args: Its arguments.
         """
-        self._unshifted = None
+        self._unshifted, self.features = None, None
         if name in ARITHMETIC and args and isinstance(args[0], Tensor):
             gate: _Gate | None = self._gates.get(args[0])
             if gate is not None and gate.value is None and self._shifted(name, args, tensors_in(args)):
                 self._unshifted = args[0].detach().clone()
         if name in PRODUCTS:
             return self._summed(number, args)
-        if name not in _MULTIPLIES or len(args) < 2 or not all(isinstance(a, Tensor) for a in args[:2]):
+        first = 1 if name == "addcmul" else 0
+        factors = args[first : first + 2]
+        if name not in _MULTIPLIES or len(factors) < 2 or not all(isinstance(a, Tensor) for a in factors):
             return None
-        one, other = args[0], args[1]
-        for gated, features in ((one, other), (other, one)):
-            found: _Gate | None = self._gates.get(gated)
-            if found is None or features.ndim not in {4, 5} or gated.ndim != features.ndim or features in self._gates:
-                continue
-            if found.root is self._root(features):
-                continue
-            value = without_expanded(gated if found.value is None else found.value)
-            if value.ndim != gated.ndim or max(features.shape[-2:]) == 1 or not self._placed(number, gated, features):
-                continue
-            grid = int(features.shape[-2]), int(features.shape[-1])
-            order = self._lies_otherwise(number, gated)
-            if order is not None:
-                return classified(_put_in_order(value, *order), order[0], self._batch, found.calls)
-            gate_found = classified(value.detach().clone(), grid, self._batch, found.calls)
-            return gate_found if found.value is not None else replace(gate_found, at=0 if gated is one else 1)
+        for at in (0, 1):
+            found = self._between(number, factors[at], factors[1 - at])
+            if found is not None:
+                return found if found.at is None else replace(found, at=None if first else at)
         return None
+
+    def _between(self, number: int, gated: Tensor, features: Tensor) -> FoundGate | None:
+        """The gate, where one factor is one and the other is features."""
+        found: _Gate | None = self._gates.get(gated)
+        if found is None or features.ndim not in {3, 4, 5} or gated.ndim != features.ndim or features in self._gates:
+            return None
+        value = without_expanded(gated if found.value is None else found.value)
+        if found.root is self._root(features) or value.ndim != gated.ndim or max(features.shape[1:]) == 1:
+            return None
+        order = self._lies_otherwise(number, gated, features)
+        if order is not None:
+            self.features = GatedFeatures(features, order, plain=found.value is None)
+            laid = classified(order.laid(value), order.grid, self._batch, found.calls)
+            return replace(laid, places=(2, 3) if order.dims is None else order.dims[2:])
+        if features.ndim == 3 or max(features.shape[-2:]) == 1 or not self._placed(number, gated, features):
+            return None
+        grid = int(features.shape[-2]), int(features.shape[-1])
+        self.features = GatedFeatures(features, None, plain=found.value is None)
+        gate = classified(value.detach().clone(), grid, self._batch, found.calls)
+        gate = replace(gate, places=(features.ndim - 2, features.ndim - 1))
+        return gate if found.value is not None else replace(gate, at=0)  # whichever it is
 
     def is_gate(self, tensor: Tensor) -> bool:
         """Whether a tensor is a squashed one that is followed, or such a one shifted and scaled."""
@@ -162,7 +196,9 @@ class GateWatch:
             elif name in _MULTIPLIES and gate is not None and len(tensors) == 2 and tensors[1] in self._gates:
                 other: _Gate = self._gates[tensors[1]]  # of rows and of columns, before they meet the features
                 self._gates[out] = _Gate(gate.root, None, gate.calls | other.calls | {number})
-            if name in _POINTWISE:
+            if name in VIEWS and out.numel() == source.numel() and out is not source:
+                self._roots[out] = self._root(source)
+            elif name in _POINTWISE:
                 roots = {id(self._root(t)): self._root(t) for t in tensors if t.numel() > 1}
                 if len(roots) == 1:
                     self._roots[out] = next(iter(roots.values()))
@@ -192,12 +228,14 @@ class GateWatch:
             if gate is None or gate.value is not None:
                 continue
             if self._places is not None:
-                self._orders[number] = self._order(tensor)
-            found = self._orders.get(number)
-            if found is not None:
-                grid, order = found
-                value = tensor.detach().flatten()[order].view(self._batch, 1, *grid)
-                return FoundGate("spatial_gate", value, grid, gate.calls)
+                numbers = self._places.of(tensor)
+                self._orders[number] = None if numbers is None else order_of_maps(numbers, tensor, self._batch)
+            order = self._orders.get(number)
+            if order is not None:
+                value = order.maps(tensor)
+                kind: GateKind = "spatial_gate" if value.shape[1] == 1 else "group_gate"
+                places = tuple(range(1, tensor.ndim)) if order.dims is None else order.dims[-1:]
+                return FoundGate(kind, value, order.grid, gate.calls, places=places)
         return None
 
     def _placed(self, number: int, gate: Tensor, features: Tensor) -> bool:
@@ -211,26 +249,21 @@ class GateWatch:
                 self._orders[number] = None
         return self._orders.get(number, ()) is not None
 
-    def _lies_otherwise(self, number: int, gate: Tensor) -> tuple[tuple[int, int], Tensor] | None:
-        """Grid and order of a gate whose places do not lie as in the picture: in patches, in windows, in a row."""
-        if self._places is not None and gate.ndim == 4:
+    def _lies_otherwise(self, number: int, gate: Tensor, features: Tensor) -> GateOrder | None:
+        """How a gate lies whose places do not lie as in the picture: in patches, in windows, in a row."""
+        beside = None if self._places is None else self._places.of(features)
+        if beside is not None and (order := order_beside(beside, self._batch)) is not None:
+            self._orders[number] = order
+        elif self._places is not None and gate.ndim == 4:
             numbers = self._places.of(gate)
             first = None if numbers is None else numbers.along(1)
             if numbers is not None and first is not None and first.numel() == self._batch * math.prod(numbers.grid):
-                ordered, order = first.flatten().sort()
-                at = torch.arange(len(order), device=order.device)
-                lies_so = torch.equal(order, at) and numbers.grid == tuple(gate.shape[2:])
+                ordered, where = first.flatten().sort()
+                at = torch.arange(len(where), device=where.device)
+                lies_so = torch.equal(where, at) and numbers.grid == tuple(gate.shape[2:])
                 if torch.equal(ordered, (at + 1).to(ordered.dtype)) and not lies_so:
-                    self._orders[number] = numbers.grid, order
+                    self._orders[number] = GateOrder(numbers.grid, None, where)
         return self._orders.get(number)
-
-    def _order(self, tensor: Tensor) -> tuple[tuple[int, int], Tensor] | None:
-        numbers = None if self._places is None else self._places.of(tensor)
-        if numbers is None or tensor.numel() != self._batch * numbers.grid[0] * numbers.grid[1]:
-            return None
-        ordered, order = numbers.of.flatten().sort()
-        whole = torch.arange(1, tensor.numel() + 1, device=ordered.device, dtype=ordered.dtype)
-        return (numbers.grid, order) if tensor.numel() > self._batch and torch.equal(ordered, whole) else None
 
 
 def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozenset[int]) -> FoundGate:
@@ -259,13 +292,6 @@ def classified(value: Tensor, grid: tuple[int, int], batch: int, calls: frozense
 def _high(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> float:
     """What a call clips at from above."""
     return 6.0 if name == "relu6" else float(args[2] if len(args) > 2 else kwargs.get("max_val", 1.0))
-
-
-def _put_in_order(value: Tensor, grid: tuple[int, int], order: Tensor) -> Tensor:
-    """A gate (n, C, h', w') whose places lie otherwise, as (B, C, h, w)."""
-    channels = int(value.shape[1])
-    placed = value.detach().movedim(1, -1).reshape(-1, channels)[order]
-    return placed.view(-1, *grid, channels).movedim(-1, 1)
 
 
 def without_expanded(gate: Tensor) -> Tensor:

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from attnviz.observe.places import Numbers
 
 APART = 1e4  # logits by which places of other windows are below all others: exp(-1e4) is 0 in float32
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Of a softmax over the own row and the own column of each place alone.
+
+    Attributes:
+        places: Those whose rows are compared with what is kept, int64 (P,).
+        rows: Of the softmax, int64 (B * heads, P), that are theirs.
+        cells: Which cell each entry of those rows is of, int64 (B * heads, P, h + w).
+        twice: Whether a place itself counts twice, in its row and in its column.
+    """
+
+    places: Tensor
+    rows: Tensor
+    cells: Tensor
+    twice: bool
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,7 @@ class Layout:
             follow in order and nothing else does; None where it is otherwise.
         windows: Numbers of the windows of places that look and are looked at, int64 (h * w,), and of other queries and
             keys, int64 (P,); None without windows.
+        crossing: Of criss-cross attention; None of any other.
         cross: Whether queries and keys are of different places.
         reason: Why it is not shown; empty where it is.
     """
@@ -40,6 +60,7 @@ class Layout:
     other_rows: tuple[Tensor, Tensor] | None = None
     prefix: int | None = None
     windows: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    crossing: Crossing | None = None
     cross: bool = False
     reason: str = ""
 
@@ -126,11 +147,14 @@ def layout_of(query: Numbers | None, key: Numbers | None, batch: int, count: int
 
 
 def separated(layout: Layout) -> list[Tensor] | None:
-    """What sets windows apart when it stands behind query and key: (n, digits) for each of `windows`; None without.
+    """What sets places apart when it stands behind query and key: (n, entries) for each of `windows`; None without.
 
     Each binary digit of a window's number is two entries. Their products are 0 within a window, so that its rows stay
-    as they are to the bit, and `-APART` for every digit in which two windows differ.
+    as they are to the bit, and `-APART` for every digit in which two windows differ. Of criss-cross attention they are
+    0 within a row and within a column.
     """
+    if layout.crossing is not None and layout.grid is not None:
+        return _crossing(*layout.grid, twice=layout.crossing.twice, like=layout.crossing.places)
     if layout.windows is None:
         return None
     digits = max(1, max(int(numbers.max()) for numbers in layout.windows[:2]).bit_length())
@@ -140,6 +164,33 @@ def separated(layout: Layout) -> list[Tensor] | None:
         of_keys = number % 2
         found.append(torch.cat([bits, 1 - bits] if of_keys else [(bits - 1) * APART, -bits * APART], -1).float())
     return found
+
+
+def _crossing(height: int, width: int, *, twice: bool, like: Tensor) -> list[Tensor]:
+    """Entries of queries and of keys, (h * w, n), that hide what is neither in the own row nor in the own column.
+
+    Rows have codes of which none contains another, and so have columns: a bit of one code that another lacks tells the
+    two apart. A pair of such bits, one of the rows and one of the columns, is an entry. A place that counts twice has
+    log 2 more than the others: once for its row and once for its column.
+    """
+    rows, columns = (_codes(count).to(like.device) for count in (height, width))
+    y, x = (grid.flatten() for grid in torch.meshgrid(*(torch.arange(n) for n in (height, width)), indexing="ij"))
+    row, column = rows[y].unsqueeze(2), columns[x].unsqueeze(1)
+    query, key = (row * column).flatten(1) * -APART, ((1 - row) * (1 - column)).flatten(1)
+    if not twice:
+        return [query, key]
+    arms = torch.cat([functional.one_hot(y, height), functional.one_hot(x, width)], 1).to(query)
+    return [torch.cat([query, arms * math.log(2)], 1), torch.cat([key, arms], 1)]
+
+
+def _codes(count: int) -> Tensor:
+    """So many sets of bits of one size, none of which contains another (Sperner), float32 (count, bits)."""
+    bits = next(bits for bits in range(count + 1) if math.comb(bits, bits // 2) >= count)
+    chosen = list(islice(combinations(range(bits), bits // 2), count))
+    codes = torch.zeros(count, bits)
+    for code, ones in zip(codes, chosen, strict=True):
+        code[list(ones)] = 1
+    return codes
 
 
 def _rows(numbers: Numbers) -> Tensor | None:

@@ -151,7 +151,8 @@ class Places:
             first = known.along(1)  # may be places of windows, or shifted ones
             if first is not None and first.shape[0] == out.shape[0]:
                 return Numbers(known.grid, first.expand(out.shape))
-        return self._new(out) if out.shape[0] == self._batch else None
+        computed = out.shape[0] == self._batch and (known is not None or self.has_proportions(*out.shape[2:]))
+        return self._new(out) if computed else None
 
     def _joined(
         self,

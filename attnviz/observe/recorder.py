@@ -4,7 +4,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from attnviz.errors import RecordError
 from attnviz.models.sites import Site, sites_of
+from attnviz.module_steps import Step
 from attnviz.results import FloatArray
 
 _locks: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
@@ -25,10 +26,11 @@ class Recording:
     """What one forward pass computed.
 
     Attributes:
-        output: The network's output.
+        output: Whatever the network gave, a tensor for one.
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
         class_token: Whether the first token before the picture's places is the network's class token.
+        around: Label of a gate that was found -> the features that it multiplies, and what comes out; where asked for.
 
     Example:
         >>> import attnviz, torch
@@ -38,10 +40,11 @@ class Recording:
         ((1, 210), ['stage1.spatial_logit', 'stage1.channel_logit'])
     """
 
-    output: Tensor
+    output: Any
     sites: Mapping[str, Tensor]
     watched: tuple[Site, ...]
     class_token: bool = False
+    around: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:

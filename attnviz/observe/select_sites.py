@@ -34,13 +34,14 @@ class Selected:
     grad_cam: tuple[str, ...] = ()
 
 
-def record_selected(net: nn.Module, x: Tensor, sites: Sites | None) -> Selected:
+def record_selected(net: nn.Module, x: Tensor, sites: Sites | None, *, inside: bool = False) -> Selected:
     """Run a network once and keep what the chosen sites computed; features are kept in a second run.
 
     Args:
         net: Any network; the attention of one that names no sites is found.
         x: Its input, (B, 3, H, W).
         sites: As for `attnviz.explain`.
+        inside: Keep the features around gates of a network that names no sites.
 
     Raises:
         OptionError: A pattern matches neither a label nor a module.
@@ -53,7 +54,7 @@ def record_selected(net: nn.Module, x: Tensor, sites: Sites | None) -> Selected:
     patterns = [pattern for pattern in chosen if isinstance(pattern, str)]
     if sites is not None and (not patterns or len(patterns) != len(chosen)):
         raise OptionError(f"expected sites as patterns of labels or as a list of Site objects, got {sites!r}")
-    whole = record(net, x) if names_sites(net) else record_found(net, x)
+    whole = record(net, x) if names_sites(net) else record_found(net, x, inside=inside)
     if sites is None:
         return Selected(whole)
     kept = [site for site in whole.watched if any(_matches(site, pattern) for pattern in patterns)]
@@ -62,7 +63,8 @@ def record_selected(net: nn.Module, x: Tensor, sites: Sites | None) -> Selected:
     tensors = record(net, x, norms).sites if norms else {}
     norms = [replace(site, stride=max(1, round(x.shape[2] / tensors[site.label].shape[2]))) for site in norms]
     tensors = {**tensors, **{site.label: whole.sites[site.label] for site in kept}}
-    return Selected(Recording(whole.output, tensors, (*kept, *norms), whole.class_token), tuple(layers))
+    found = Recording(whole.output, tensors, (*kept, *norms), whole.class_token, whole.around)
+    return Selected(found, tuple(layers))
 
 
 def _matches(site: Site, pattern: str) -> bool:

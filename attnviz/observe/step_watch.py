@@ -1,8 +1,8 @@
 """The tensors inside attention modules, kept small: watched in the same forward pass as the sites.
 
-Of features (C, h, w) the length or the mean over channels and the strongest channels are kept, of maps the strongest,
-of matrices of many channels the means of blocks. What is kept stays on the network's device until it is collected, so
-that watching a GPU does not wait for it.
+Of features (C, h, w) the length or the mean over channels and the strongest channels are kept, of maps the strongest
+(of groups of channels all of them), of matrices of many channels the means of blocks. What is kept stays on the
+network's device until it is collected, so that watching a GPU does not wait for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,17 @@ from attnviz.inputs.receptive_field import ReceptiveField
 from attnviz.models.attention.steps import StepSite, steps_of
 from attnviz.models.sites import Site, names_sites, sites_of
 from attnviz.module_steps import ModuleSteps, Step
+from attnviz.observe.gates import GatedFeatures
 from attnviz.observe.receptive_fields import Point, fields_at
 from attnviz.observe.recorder import as_numpy
 
 _CHANNELS = 8  # of features or maps that are kept beside the picture of all, at most
 _NUMBERS = 10_000  # of the pictures of one step together, about; one picture is kept however large
 _MATRIX = 128  # rows and columns of a matrix that are kept; a larger one becomes the means of blocks
+
+
+_COMES_IN = StepSite("F", "Features that come in", "", "", "features", "norm")
+_GOES_OUT = StepSite("F'", "Features that go out", "F' = F × M", "", "features", "norm")
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,46 @@ def watching_steps(net: nn.Module) -> Iterator[StepWatch]:
             handle.remove()
 
 
+class GateFeatures:
+    """What the gates of a network that names no sites multiply, and what comes out: of the first picture.
+
+    Args:
+        batch: How many pictures go through the network.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._kept: dict[int, tuple[list[_Kept], bool]] = {}
+        self._open: tuple[int, GatedFeatures, dict[int, Tensor]] | None = None
+
+    def before(self, find: int, features: GatedFeatures | None) -> None:
+        """A gate is about to multiply; None: what it multiplies is not known.
+
+        Args:
+            find: Number of the gate among all that is found.
+            features: What it multiplies, not changed in place yet.
+        """
+        if features is None:
+            return
+        chosen: dict[int, Tensor] = {}
+        self._open = find, features, chosen
+        kept = _reduced(_COMES_IN, features.laid(features.tensor.detach(), self._batch), chosen)
+        self._kept[find] = [kept], features.plain
+
+    def after(self, outs: Sequence[Tensor]) -> None:
+        """The multiplication was made."""
+        if self._open is not None and outs:
+            find, features, chosen = self._open
+            self._kept[find][0].append(_reduced(_GOES_OUT, features.laid(outs[0].detach(), self._batch), chosen))
+        self._open = None
+
+    def steps(self, find: int) -> tuple[Step, ...]:
+        """What was kept of a gate: what comes in and what goes out; nothing of what is not known."""
+        kept, plain = self._kept.get(find, ([], False))
+        sites = _COMES_IN, _GOES_OUT if plain else replace(_GOES_OUT, formula="")
+        return tuple(_step(site, one, None) for site, one in zip(sites, kept, strict=False))
+
+
 def _attention_modules(net: nn.Module) -> Iterator[_Watched]:
     if not names_sites(net):
         return
@@ -154,6 +199,8 @@ def _reduced(site: StepSite, tensor: Tensor, chosen: dict[int, Tensor]) -> _Kept
         return _Kept(tuple(matrix.shape), extremes, small.clone(), None)
     pictures = tensor.reshape(-1, *tensor.shape[-2:])
     count = len(pictures)
+    if site.whole:
+        return _Kept(tuple(pictures.shape), extremes, pictures.clone(), torch.arange(count))
     if count not in chosen:
         most = max(1, min(_CHANNELS, count, _NUMBERS // (pictures.shape[1] * pictures.shape[2])))
         flat = pictures.flatten(1)

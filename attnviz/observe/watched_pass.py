@@ -15,12 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attnviz.module_steps import Step
 from attnviz.observe.attention_products import Attention, AttentionWatch, Layouts
-from attnviz.observe.gates import FoundGate, GateWatch
+from attnviz.observe.gate_places import GateOrder
+from attnviz.observe.gates import FoundGate, GatedFeatures, GateWatch
 from attnviz.observe.held import MOST_SPARE, DirectAttention, DirectGate, HeldAttention, HeldGate, Spare
 from attnviz.observe.known_calls import KnownCalls, KnownPass, known_pass
 from attnviz.observe.layouts import form_of
 from attnviz.observe.places import Places
+from attnviz.observe.step_watch import GateFeatures
 from attnviz.observe.watch_calls import (
     Call,
     Calls,
@@ -81,7 +84,7 @@ class _Plan:
     known: KnownPass
     entries: tuple[FoundAttention, ...]
     layouts: Layouts
-    orders: dict[int, tuple[tuple[int, int], Tensor] | None]
+    orders: dict[int, GateOrder | None]
 
 
 _Key = tuple[torch.Size, torch.dtype, torch.device, bool, bool]
@@ -96,6 +99,7 @@ class WatchedPass:
         net: Any network.
         x: Its input, (B, C, H, W), as it is given to it.
         whole: Watch everything although the network is known.
+        inside: Keep the features around gates as well.
 
     Attributes:
         finds: What was found, after the pass.
@@ -105,11 +109,12 @@ class WatchedPass:
         has_fast_path: Whether parts of the network compute otherwise, within rounding, while they are watched.
     """
 
-    def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False) -> None:
+    def __init__(self, net: nn.Module, x: Tensor, *, whole: bool = False, inside: bool = False) -> None:
         self.finds: list[Find] = []
         self.strayed = False
         self.last_of_size: dict[tuple[int, int], str] = {}
         self._net, self._x = net, x
+        self._features = GateFeatures(int(x.shape[0])) if inside else None
         self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
         self._every = modules_of(net)
         self._modules = tuple(map(id, self._every))
@@ -129,7 +134,7 @@ class WatchedPass:
     def __enter__(self) -> WatchedPass:
         with ExitStack() as stack:
             if self._plan is None:
-                self._watch = _Whole(self._x)
+                self._watch = _Whole(self._x, self._features)
                 watchable, numbers = self._watchable(), {id(module): n for n, module in enumerate(self._every)}
                 self._numbers = {"": 0, **{path: numbers[id(module)] for path, module in watchable.items()}}
                 whole = Calls(self._watch)
@@ -138,7 +143,7 @@ class WatchedPass:
                 if "" not in self._closed:
                     stack.enter_context(whole)
             else:
-                self._watch = _Known(int(self._x.shape[0]), self._plan)
+                self._watch = _Known(int(self._x.shape[0]), self._plan, self._features)
                 self._mode = KnownCalls(self._watch, self._plan.known)
                 stack.enter_context(self._mode.followed(self._every))
             for path in filter(None, self._closed):
@@ -167,6 +172,14 @@ class WatchedPass:
             if self.strayed:
                 with _plans_guard:
                     _plans.get(self._net, {}).pop(self._key, None)
+
+    def around(self, find: int) -> tuple[Step, ...]:
+        """The features that a gate multiplies, and what comes out; nothing where nobody asked or it is not known.
+
+        Args:
+            find: Its number among `finds`.
+        """
+        return () if self._features is None else self._features.steps(find)
 
     def _watchable(self) -> dict[str, nn.Module]:
         """Modules whose runs are told apart, by path; the network itself is what runs outside of them."""
@@ -198,10 +211,11 @@ class WatchedPass:
 class _Known(CallWatcher):
     """Takes what was found before, from the calls that matter alone."""
 
-    def __init__(self, batch: int, plan: _Plan) -> None:
+    def __init__(self, batch: int, plan: _Plan, features: GateFeatures | None) -> None:
         self.entries = plan.entries
         self.values: list[Value] = []
         self._batch, self._direct, self._spare = batch, plan.direct, plan.spare
+        self._features = features
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
@@ -215,6 +229,8 @@ class _Known(CallWatcher):
         if direct is None:
             return False
         if isinstance(direct, DirectGate):
+            if self._features is not None:  # what comes out is to be seen as well
+                return False
             held: HeldGate | HeldAttention | None = direct.held(args, self._batch)
         elif not direct.is_made_by(args):
             return True  # and a find is missing
@@ -226,14 +242,29 @@ class _Known(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
+        direct = self._direct.get(number)
+        if isinstance(direct, DirectGate):
+            held = direct.held(args, self._batch)
+            if held is not None:
+                self.values.append(held)
+                self._keep_features(GatedFeatures(args[1 - direct.at], None, plain=True))
+            return
         attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         self.values += [found for found in (gate, attention) if found is not None]
+        if gate is not None:
+            self._keep_features(self._gates.features)
+
+    def _keep_features(self, features: GatedFeatures | None) -> None:
+        if self._features is not None:
+            self._features.before(len(self.values) - 1, features)
 
     @torch.no_grad()
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
+        if self._features is not None:
+            self._features.after(outs)
         if number not in self._direct:
             self._gates.note(number, name, args, kwargs, outs)
             self._products.note(number, name, args, kwargs, outs)
@@ -242,14 +273,15 @@ class _Known(CallWatcher):
 class _Whole(CallWatcher):
     """Gathers what is found in a pass that nothing is known of."""
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, x: Tensor, features: GateFeatures | None) -> None:
         self.paths = ModulePaths()
+        self._features = features
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
         self.direct: dict[int, DirectGate | DirectAttention] = {}
         self.numel = 0  # of query and key of those of them that are attentions
         self.layouts: Layouts = {}
-        self.orders: dict[int, tuple[tuple[int, int], Tensor] | None] = {}
+        self.orders: dict[int, GateOrder | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
         self._places = Places(x)
         self._gates = GateWatch(batch, self._places, self.orders)
@@ -258,12 +290,14 @@ class _Whole(CallWatcher):
 
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        gate = self._gates.multiplied(number, name, args)
+        attention = self._products.finished(number, name, args, kwargs)
+        gate = self._gates.multiplied(number, name, args) if attention is None else None
         if gate is not None:
             entry = self._entry(gate.kind, gate.grid, 1, "")
             self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate, args)
-        attention = self._products.finished(number, name, args, kwargs)
-        if attention is not None:
+            if self._features is not None:
+                self._features.before(len(self.finds) - 1, self._gates.features)
+        if attention is not None and not attention.again:
             layout = attention.layout
             kind = "cross" if layout.cross else "position"
             self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention, args)
@@ -272,6 +306,8 @@ class _Whole(CallWatcher):
     def after(
         self, number: int, func: Call, name: str, args: Sequence[Any], kwargs: dict[str, Any], outs: Sequence[Tensor]
     ) -> None:
+        if self._features is not None:
+            self._features.after(outs)
         self._places.note(func, name, args, kwargs, outs)
         self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)

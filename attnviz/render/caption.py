@@ -1,10 +1,10 @@
 """Words about a figure: a caption ready for a paper, headings and legends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel
 from attnviz.render.quantities import quantity
@@ -42,7 +42,7 @@ def caption(
     options: FigureOptions,
     *,
     photo_name: str | None = None,
-    say: Say = str,
+    say: Say = ENGLISH,
 ) -> str:
     """Everything a reader of a paper needs to know about a figure, in plain sentences.
 
@@ -59,6 +59,41 @@ def caption(
     scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
     sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
     sentences += [_result(explanation, say), _weights(explanation)]
+    return say(" ").join(say(sentence) for sentence in sentences if sentence)
+
+
+def families_caption(
+    explanations: Mapping[str, Explanation],
+    panels: Sequence[Panel],
+    options: FigureOptions,
+    *,
+    photo_name: str | None = None,
+    say: Say = ENGLISH,
+) -> str:
+    """The same for a figure of several networks.
+
+    Args:
+        explanations: Name of a family -> what is shown of it.
+        panels: The figure's panels.
+        options: How they are drawn.
+        photo_name: Name of the photo's file, printed as it is.
+        say: Puts a sentence into the figure's language, which the panels' titles are in already.
+    """
+    first = next(iter(explanations.values()))
+    kinds = dict.fromkeys(panel.kind for panel in panels)
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+    sentences = [
+        *(_subject(explanation, photo_name) for explanation in explanations.values()),
+        "Of every stage the last module is shown.",
+        _panels(panels, say),
+        *(_meaning(kind, panels, first, say) for kind in kinds if kind in _MEANINGS),
+        _drawing(panels, scales, options, say),
+        *key(scales, options),
+        _places(panels, options),
+    ]
+    for family, explanation in explanations.items():
+        about = " ".join(filter(None, [_result(explanation, say), _weights(explanation)]))
+        sentences.append(f"{family}: {about}" if about else "")
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 
@@ -141,7 +176,7 @@ def _places(panels: Sequence[Panel], options: FigureOptions) -> str:
 
 
 def _result(explanation: Explanation, say: Say) -> str:
-    found = say("; ").join(findings(explanation, synonyms=True))
+    found = say("; ").join(findings(explanation, say=say, synonyms=True))
     if not found:
         return ""
     return f"Predicted: {found}." if explanation.predictions else f"Share of the picture: {found}."
@@ -154,22 +189,34 @@ def _weights(explanation: Explanation) -> str:
     return f"Weights: sha256 {digest[:12]}." if digest else ""
 
 
-def findings(explanation: Explanation, count: int = 3, *, synonyms: bool = False) -> list[str]:
+def findings(explanation: Explanation, count: int = 3, *, synonyms: bool = False, say: Say = ENGLISH) -> list[str]:
     """What the network made of the photo, for people: ``["Egyptian cat 87 %", ...]``, largest first.
 
     Args:
         explanation: Of the photo.
         count: How many there may be.
         synonyms: Whether a category keeps all its names; else the first (ImageNet lists them with commas).
+        say: Puts the categories' names into a language.
     """
+    return findings_in_words(largest_shares(explanation, count), say, synonyms=synonyms)
+
+
+def largest_shares(explanation: Explanation, count: int = 3) -> list[tuple[str, float]]:
+    """The categories a photo was found to be, or to show, with their probability or share; so many at most."""
     if explanation.predictions:
         pairs = [(p.category, p.probability) for p in explanation.predictions]
     elif explanation.segmentation is not None:
         pairs = list(explanation.segmentation.shares().items())
     else:
         pairs = []
-    names = [name if synonyms else name.split(",")[0].strip() or name for name, _ in pairs]
-    return [f"{name} {percent(value)}" for name, (_, value) in zip(names[:count], pairs, strict=False)]
+    return pairs[:count]
+
+
+def findings_in_words(found: Sequence[tuple[str, float]], say: Say, *, synonyms: bool = False) -> list[str]:
+    """What `largest_shares` found, as `findings` words it."""
+    called = [(say.category(name), share) for name, share in found]
+    first = [(name if synonyms else name.split(",")[0].strip() or name, share) for name, share in called]
+    return [f"{name} {percent(share)}" for name, share in first]
 
 
 def percent(share: float) -> str:
@@ -179,7 +226,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.{0 if share >= 0.0995 else 1}f}\u00a0%"
 
 
-def legend(explanation: Explanation, panels: Sequence[Panel], say: Say = str) -> dict[int, str]:
+def legend(explanation: Explanation, panels: Sequence[Panel], say: Say = ENGLISH) -> dict[int, str]:
     """The classes that occur in a figure's segmentations, by their share in the first of them.
 
     Args:
@@ -200,7 +247,8 @@ def legend(explanation: Explanation, panels: Sequence[Panel], say: Say = str) ->
         for number in np.argsort(-counts, kind="stable"):
             if counts[number]:
                 shares.setdefault(int(number), counts[number] / classes.size if classes is drawn[0] else 0.0)
-    texts = {n: f"{names[n] if n < len(names) else f'class {n}'} {percent(share)}" for n, share in shares.items()}
+    called = {n: say.category(names[n] if n < len(names) else f"class {n}") for n in shares}
+    texts = {n: f"{called[n]} {percent(share)}" for n, share in shares.items()}
     shown = dict(list(texts.items())[:_LEGEND_ENTRIES])
     if len(texts) > len(shown):
         shown[-1] = say(f"and {len(texts) - len(shown)} more")

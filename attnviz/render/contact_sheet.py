@@ -8,7 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from attnviz.errors import OptionError
+from attnviz.language import DEFAULT_LANGUAGE, Say
 from attnviz.render.animation import label_font
+from attnviz.render.caption import findings_in_words
+from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.layout import ALARM, INK, MUTED
 from attnviz.render.panels import Panel, default_panels, default_pins, resolve
@@ -33,8 +36,9 @@ class Tile:
         name: Of the photo.
         photo: RGB uint8, at most 160 pixels a side; None where it was refused.
         overlay: The same with the map over it.
-        text: What the network found, or why the photo was refused.
+        text: What the network found, or why the photo was refused; English.
         refused: Whether it was.
+        found: What the network found: names of categories with their shares.
     """
 
     name: str
@@ -42,6 +46,11 @@ class Tile:
     overlay: ByteArray | None
     text: str
     refused: bool = False
+    found: tuple[tuple[str, float], ...] = ()
+
+    def words(self, say: Say) -> str:
+        """The tile's text in a language."""
+        return " · ".join(findings_in_words(self.found, say)) or say(self.text)
 
 
 def thumbnails(explanation: Explanation, options: FigureOptions) -> tuple[ByteArray, ByteArray]:
@@ -69,12 +78,13 @@ def deepest_panel(explanation: Explanation) -> Panel:
     return with_maps[-1] if with_maps else panels[0]
 
 
-def contact_sheet(tiles: Sequence[Tile], *, heading: str = "") -> ByteArray:
+def contact_sheet(tiles: Sequence[Tile], *, heading: str = "", language: str = DEFAULT_LANGUAGE) -> ByteArray:
     """Draw the sheet, 1 to 4 tiles side by side, so that it is about as wide as high.
 
     Args:
         tiles: In reading order, 1 to 500.
         heading: One line above them, for example the model's name.
+        language: Of the words; English where no font here has its letters.
 
     Returns:
         RGB uint8 (H, W, 3).
@@ -84,6 +94,7 @@ def contact_sheet(tiles: Sequence[Tile], *, heading: str = "") -> ByteArray:
     """
     if not 1 <= len(tiles) <= _MOST_TILES:
         raise OptionError(f"expected 1 to {_MOST_TILES} pictures on a contact sheet, got {len(tiles)}")
+    say = figure_speaker(language)
     across = min(4, math.ceil(math.sqrt(len(tiles))))
     width, height = 2 * THUMBNAIL + 4, THUMBNAIL + 6 + (1 + _LINES) * _LINE
     top = _GAP + (26 if heading else 0)
@@ -96,11 +107,11 @@ def contact_sheet(tiles: Sequence[Tile], *, heading: str = "") -> ByteArray:
         draw.text((_GAP, _GAP - 4), line, fill=INK, font=label_font(15, True, line))
     for number, tile in enumerate(tiles):
         left = _GAP + (number % across) * (width + _GAP)
-        _draw_tile(canvas, draw, tile, (left, top + number // across * (height + _GAP)))
+        _draw_tile(canvas, draw, tile, (left, top + number // across * (height + _GAP)), say)
     return np.asarray(canvas)
 
 
-def _draw_tile(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
+def _draw_tile(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int], say: Say) -> None:
     left, top = corner
     width = 2 * THUMBNAIL + 4
     draw.rectangle((left, top, left + width - 1, top + THUMBNAIL - 1), fill="#f1f1f1")
@@ -109,10 +120,12 @@ def _draw_tile(canvas: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, corne
             height, across = picture.shape[:2]
             canvas.paste(Image.fromarray(picture), (x + (THUMBNAIL - across) // 2, top + (THUMBNAIL - height) // 2))
     if tile.refused:
-        draw.text((left + width / 2, top + THUMBNAIL / 2), "refused", fill=MUTED, font=label_font(15), anchor="mm")
+        word = say("refused")
+        font = label_font(15, text=word)
+        draw.text((left + width / 2, top + THUMBNAIL / 2), word, fill=MUTED, font=font, anchor="mm")
     y = top + THUMBNAIL + 4
     name = wrap(printable(tile.name, 300, one_font=True), width, size=_TEXT, bold=True, lines=1)[0]
     draw.text((left, y), name, fill=INK, font=label_font(_TEXT, True, name))
-    for line in wrap(printable(tile.text, 600, one_font=True), width, size=_TEXT, lines=_LINES):
+    for line in wrap(printable(tile.words(say), 600, one_font=True), width, size=_TEXT, lines=_LINES):
         y += _LINE
         draw.text((left, y), line, fill=ALARM if tile.refused else MUTED, font=label_font(_TEXT, text=line))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attnviz.extras import needs
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.measure.effects import Effect
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness, Role
 from attnviz.measure.photo_scores import SHUFFLED
@@ -21,6 +21,8 @@ with needs("matplotlib", extra="figures"):
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
 
+Words = Callable[[str], str]  # as `Say`, for short lines
+
 _COLORS: dict[Role, str] = {"attention": "#1f5fa8", "attribution": "#c26a1b", "baseline": "#6b7280"}
 _COMPARED = (SHUFFLED, "Grad-CAM", "centre prior", "uniform", "other viewers", "untouched")
 _DASHES = ("-", "--", ":", "-.")
@@ -28,7 +30,7 @@ _DPI = 150
 _LONGEST = 60  # characters of a title
 
 
-def evidence_figures(found: Evidence, say: Say = str) -> dict[str, Figure]:
+def evidence_figures(found: Evidence, say: Say = ENGLISH) -> dict[str, Figure]:
     """What is drawn of a measurement, by the names of the files: paired bars, and curves where there are any.
 
     Args:
@@ -52,7 +54,7 @@ def means_figure(rows: Sequence[Row], measure: str) -> Figure:
         return _means(rows, measure)
 
 
-def curves_figure(found: Faithfulness, category: str | None = None, say: Say = str) -> Figure:
+def curves_figure(found: Faithfulness, category: str | None = None, say: Say = ENGLISH) -> Figure:
     """Deletion, insertion and ROAD of every map of one photo.
 
     Args:
@@ -64,7 +66,7 @@ def curves_figure(found: Faithfulness, category: str | None = None, say: Say = s
         return _curves(found, category, lambda text: printable(say(text), _LONGEST))
 
 
-def effects_figure(effects: Sequence[Effect], say: Say = str) -> Figure:
+def effects_figure(effects: Sequence[Effect], say: Say = ENGLISH) -> Figure:
     """How probable the first category is before and after each intervention, or how many pixels kept their class."""
     with figure_settings():
         return _effects(effects, lambda text: printable(say(text), _LONGEST))
@@ -86,7 +88,7 @@ def _means(rows: Sequence[Row], measure: str) -> Figure:
     return figure
 
 
-def _curves(found: Faithfulness, category: str | None, say: Say) -> Figure:
+def _curves(found: Faithfulness, category: str | None, say: Words) -> Figure:
     figure = Figure(figsize=(9.6, 3.2), dpi=_DPI, layout="constrained")
     deletion, insertion, road = figure.subplots(1, 3)
     for axes in (deletion, insertion):
@@ -109,7 +111,7 @@ def _curves(found: Faithfulness, category: str | None, say: Say) -> Figure:
     return figure
 
 
-def _effects(effects: Sequence[Effect], say: Say) -> Figure:
+def _effects(effects: Sequence[Effect], say: Words) -> Figure:
     untouched, changed = say("untouched"), say("changed")
     figure = Figure(figsize=(6.8, 0.9 + 0.34 * max(1, len(effects))), dpi=_DPI, layout="constrained")
     axes = figure.subplots()

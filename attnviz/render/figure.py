@@ -157,7 +157,7 @@ def _show(axes: Axes, pixels: ByteArray, corner: tuple[int, int] = (0, 0)) -> No
 
 
 def _draw_picture(axes: Axes, plan: FigurePlan, item: Picture, photo: ByteArray) -> None:
-    geometry = plan.explanation.geometry
+    geometry = plan.source(item.panel).geometry
     scale = next((scale for scale in plan.scales if item.panel.name in scale.panels), None)
     _show(axes, panel_pixels(item.panel, photo, geometry, scale=scale, options=plan.options))
     across, down = item.width / geometry.photo_size[1], item.height / geometry.photo_size[0]

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from attnviz.language import DEFAULT_LANGUAGE, Say, catalogue, speaker
+from attnviz.language import DEFAULT_LANGUAGE, Say, catalogue, category_names, speaker
 from attnviz.render.fallback_font import fallback_font
 
 _FIRST_OTHER = "\u2e80"  # of the letters that the figures' own font lacks: radicals, kana, hangul, Chinese characters
@@ -23,8 +23,8 @@ def figure_speaker(language: str) -> Say:
 
 @cache
 def _can_be_drawn(language: str) -> bool:
-    """Whether there is a font with all letters of the catalogue: any of its sentences may come to stand on a figure."""
-    printed = (words for section in catalogue(language).values() for words in section.values())
-    letters = {ord(letter) for words in printed for letter in words if letter >= _FIRST_OTHER}
+    """Whether a font has all letters of the catalogue and of the categories: any may come to stand on a figure."""
+    printed = [*catalogue(language).values(), category_names(language)]
+    letters = {ord(letter) for words in printed for letter in "".join(words.values()) if letter >= _FIRST_OTHER}
     font = fallback_font() if letters else None
     return not letters or (font is not None and letters <= font.characters)

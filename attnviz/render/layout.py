@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attnviz.errors import OptionError
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import Panel
 from attnviz.render.quantities import quantity
@@ -135,7 +135,7 @@ class Words:
     subheading: str = ""
     key: str = ""
     caption: str = ""
-    say: Say = str
+    say: Say = ENGLISH
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _row(
     font, small = measures.font, measures.small
     titles = [wrap(panel.title, width, size=font, lines=4) for panel in panels]
     box = _picture_size(width, aspect)
-    depth = max((_picture_size(width, 1.0) if panel.bare else box)[1] for panel in panels)
+    depth = max((_picture_size(width, 1.0) if _is_square(panel) else box)[1] for panel in panels)
     top = page.height + math.ceil(LINE * font * max(len(lines) for lines in titles))
     below = top + depth
     bottom = below
@@ -246,7 +246,7 @@ def _row(
         for line, string in enumerate(reversed(lines)):
             baseline = top - DESCENT * font - measures.mm(0.3) - line * LINE * font
             page.items.append(Text(left, baseline, string, font))
-        size = _picture_size(width, 1.0) if panel.bare else box
+        size = _picture_size(width, 1.0) if _is_square(panel) else box
         page.items.append(Picture(left, top, *size, panel))
         if panel.values is None:
             continue
@@ -265,6 +265,11 @@ def _row(
         page.items += texts
         bottom = max([bottom, *(math.ceil(text.box[3]) for text in texts)])
     page.height = bottom + measures.gap
+
+
+def _is_square(panel: Panel) -> bool:
+    """A matrix; stripes, which are one row of numbers, take the shape of the photo."""
+    return panel.bare and panel.values is not None and len(panel.values) > 1
 
 
 def _picture_size(width: int, aspect: float) -> tuple[int, int]:

@@ -285,7 +285,8 @@ def _query_panel(explanation: Explanation, match: re.Match[str], pins: Pins) -> 
         token = "Class token" if found.class_token and not number else f"Token {number + 1} that is no location"
         return Panel(match[0], f"{token} · where it looks{of}", kind, "share", found.token_row(number))
     row, column = pin_cell(explanation, found.grid, pins[number])
-    title = f"Pin {number + 1}{_class_at(explanation, pins[number])}"
+    category = _class_at(explanation, pins[number])
+    title = f"Pin {number + 1} ({category})" if category else f"Pin {number + 1}"
     if way == "row":
         return Panel(match[0], f"{title} · where it looks{of}", kind, "share", found.row(row, column), pins=(number,))
     values = found.column(row, column)
@@ -328,7 +329,7 @@ def _class_at(explanation: Explanation, pin: tuple[float, float]) -> str:
         return ""
     rows, columns = segmentation.cells.shape
     number = int(segmentation.cells[pin_cell(explanation, (rows, columns), pin)])
-    return f" ({segmentation.categories[number]})" if number < len(segmentation.categories) else ""
+    return segmentation.categories[number] if number < len(segmentation.categories) else ""
 
 
 _HEADS = {"fused": "", "position": " · position branch", "channel": " · channel branch"}

@@ -1,9 +1,10 @@
 """All that is decided about a figure before it is drawn: what it shows, and where on the page that goes."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.caption import RANDOM_WEIGHTS, caption, findings, key, legend
 from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
@@ -19,13 +20,15 @@ class FigurePlan:
     """All that is decided about a figure before it is drawn.
 
     Attributes:
-        explanation: What it shows.
+        explanation: What it shows; of several, the first.
         options: As given, with `panels` and `pins` filled in.
         panels: In reading order.
         scales: Ranges and who shares them.
         caption: Ready for a paper.
         photo_name: Of the photo's file.
         say: Puts what is printed into the figure's language.
+        sources: Name of a panel -> the explanation it is of, where that is another.
+        words: What is printed besides the panels; None: what is usual of one explanation.
     """
 
     explanation: Explanation
@@ -34,7 +37,13 @@ class FigurePlan:
     scales: tuple[Scale, ...]
     caption: str
     photo_name: str | None = None
-    say: Say = str
+    say: Say = ENGLISH
+    sources: Mapping[str, Explanation] = field(default_factory=dict)
+    words: Words | None = None
+
+    def source(self, panel: Panel) -> Explanation:
+        """The explanation that a panel is of."""
+        return self.sources.get(panel.name, self.explanation)
 
     @cached_property
     def page(self) -> Page:
@@ -51,7 +60,7 @@ class FigurePlan:
             self.scales,
             options,
             aspect=height / width,
-            words=_words(self),
+            words=self.words or _words(self),
             legend={number: printable(name, 80) for number, name in legend(explanation, self.panels, self.say).items()},
         )
 
@@ -82,7 +91,7 @@ def plan_figure(
     """
     given = options or FigureOptions()
     pins: Pins = given.pins or default_pins(explanation)
-    say = figure_speaker(given.language) if drawn else str
+    say = figure_speaker(given.language) if drawn else ENGLISH
     panels = tuple(replace(panel, title=say(panel.title)) for panel in resolve(explanation, given.panels, pins))
     given = replace(given, panels=tuple(panel.name for panel in panels), pins=pins)
     scales = find_scales(panels, given.scaling, spread=given.spread, opacity_by=given.opacity_by)
@@ -101,7 +110,9 @@ def _words(plan: FigurePlan) -> Words:
     return Words(
         notice=say(f"{RANDOM_WEIGHTS}: what these maps show was not learned") if untrained else "",
         heading=" · ".join(filter(None, [photo, name])) if options.title else "",
-        subheading=" · ".join(printable(found, 120) for found in findings(explanation)) if options.title else "",
+        subheading=" · ".join(printable(found, 120) for found in findings(explanation, say=say))
+        if options.title
+        else "",
         key="" if options.caption else printable(" ".join(map(say, key(plan.scales, options))), 400),
         caption=printable(plan.caption, 4000) if options.caption else "",
         say=say,

@@ -16,8 +16,10 @@ from PIL import Image
 from torch import nn
 
 from attnviz.errors import AttnvizError, ExportError, OptionError, one_line, reason
-from attnviz.render.caption import RANDOM_WEIGHTS, findings
+from attnviz.language import DEFAULT_LANGUAGE, ENGLISH, Say
+from attnviz.render.caption import RANDOM_WEIGHTS, findings_in_words, largest_shares
 from attnviz.render.contact_sheet import Tile, contact_sheet, thumbnails
+from attnviz.render.figure_language import figure_speaker
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.plan import plan_figure
 from attnviz.results import ByteArray, Explanation
@@ -94,7 +96,8 @@ def explain_many(
             it gets its name when the last photo is done, or when `cancel` is set, with what is done by then. Closing
             the iterator earlier leaves nothing behind. None: no files.
         formats: Any of `attnviz.save.export.FORMATS`.
-        options: Of figures and thumbnails; pins are left out, for they belong to one photo.
+        options: Of figures, thumbnails and (their language) the contact sheet; pins are left out, for they belong to
+            one photo.
         cancel: Once set, no further photo is begun.
         explain: Photo's path -> explanation; None: `attnviz.explain` with `model` and `settings`.
         **settings: ``device``, ``size``, ``resize_mode``, ``top``, as for `attnviz.explain`.
@@ -117,9 +120,9 @@ def explain_many(
     return _items(queue, run, wanted, looks=looks, writer=writer, cancel=cancel or threading.Event())
 
 
-def sheet_of(items: Sequence[BatchItem], *, heading: str = "") -> ByteArray:
+def sheet_of(items: Sequence[BatchItem], *, heading: str = "", language: str = DEFAULT_LANGUAGE) -> ByteArray:
     """The contact sheet of what has been told so far: RGB uint8 (H, W, 3)."""
-    return contact_sheet([item.tile for item in items], heading=heading)
+    return contact_sheet([item.tile for item in items], heading=heading, language=language)
 
 
 def _runner(model: str | nn.Module | None, settings: dict[str, Any]) -> Explain:
@@ -151,7 +154,7 @@ def _items(
             stem = names.take(photo.name)
             try:
                 explanation = run(photo.path)
-                heading = heading or _heading(explanation)
+                heading = heading or _heading(explanation, figure_speaker(looks.language))
                 tile = _tile(explanation, photo.name, looks)
                 if writer is not None:
                     plan = plan_figure(explanation, _for_any_photo(looks), photo_name=photo.name)
@@ -167,7 +170,7 @@ def _items(
             explanation = plan = None  # type: ignore[assignment] # before the next one is made
             yield told[-1]
         if writer is not None:
-            writer.finish(told, heading)
+            writer.finish(told, heading, looks.language)
     finally:
         if writer is not None:
             writer.discard()
@@ -181,12 +184,13 @@ def _item(
 
 def _tile(explanation: Explanation, name: str, looks: FigureOptions) -> Tile:
     photo, overlay = thumbnails(explanation, looks)
-    return Tile(name, photo, overlay, " · ".join(findings(explanation)))
+    found = largest_shares(explanation)
+    return Tile(name, photo, overlay, " · ".join(findings_in_words(found, ENGLISH)), found=tuple(found))
 
 
-def _heading(explanation: Explanation) -> str:
+def _heading(explanation: Explanation, say: Say) -> str:
     model = explanation.model
-    return f"{model.name} · {model.architecture}" + ("" if model.trained else f" · {RANDOM_WEIGHTS}")
+    return " · ".join([model.name, say(model.architecture), *([] if model.trained else [say(RANDOM_WEIGHTS)])])
 
 
 def _for_any_photo(looks: FigureOptions) -> FigureOptions:
@@ -215,12 +219,12 @@ class _Archive:
         except OSError as error:
             raise self._refusal(error) from error
 
-    def finish(self, items: Sequence[BatchItem], heading: str) -> None:
-        """Add sheet and summary, and give the zip its name."""
+    def finish(self, items: Sequence[BatchItem], heading: str, language: str) -> None:
+        """Add sheet, in a language, and summary, and give the zip its name."""
         try:
             if items:
                 picture = BytesIO()
-                Image.fromarray(sheet_of(items, heading=heading)).save(picture, "PNG")
+                Image.fromarray(sheet_of(items, heading=heading, language=language)).save(picture, "PNG")
                 add_to_zip(self._zip, SHEET, picture.getvalue())
             add_to_zip(self._zip, SUMMARY, _summary(items))
             self._zip.close()

@@ -185,6 +185,7 @@ def _evidence(found: "Evidence") -> Mapping[str, Any]:
         "category": found.category,
         "network_size": list(found.network_size),
         "box": None if found.box is None else list(found.box),
+        "mask": None if found.mask is None else asdict(found.mask),
         "verdict": list(found.verdict),
     }
 

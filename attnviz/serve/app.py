@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import gradio as gr
+from starlette.concurrency import run_in_threadpool
 
 from attnviz.models.sites import VIEWS
 from attnviz.models.weights.registry import LoadedModel
 from attnviz.serve import requests
 from attnviz.serve.file_cache import VisitorFiles
+from attnviz.serve.freed_memory import give_back
 from attnviz.serve.launch import (
     MAX_WAITING,
     SECONDS_BETWEEN_SWEEPS,
@@ -22,6 +24,7 @@ from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
 from attnviz.serve.tabs import about as about_tab
 from attnviz.serve.tabs import batch as batch_tab
+from attnviz.serve.tabs import carry as carry_parts
 from attnviz.serve.tabs import compare as compare_tab
 from attnviz.serve.tabs import evidence as evidence_tab
 from attnviz.serve.tabs import explain as explain_tab
@@ -62,6 +65,7 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                 area = explain_tab.build_result_area()
                 layers = layer_parts.build()
                 place = place_parts.build()
+                carry = carry_parts.build()
                 views = _offered_views()
                 tabs_part((*views, *MORE_TABS))
                 for view in views:
@@ -77,11 +81,12 @@ def build_ui(networks: Sequence[LoadedModel] = ()) -> gr.Blocks:
                     export = export_tab.build()
                 with tab_panel("about"):
                     about_tab.build()
-        explain_tab.wire(demo, rail, area, sessions)
+        opened = carry_parts.wire(demo, carry, rail, sessions, files)
+        explain_tab.wire(rail, area, sessions, opened)
         layer_parts.wire(layers, sessions)
         place_parts.wire(demo, place)
         compare_tab.wire(compare, rail, sessions)
-        evidence_tab.wire(evidence, area, sessions, measurements)
+        evidence_tab.wire(evidence, rail, area, sessions, measurements)
         batch_tab.wire(batch, rail, sessions, batches)
         export_tab.wire(export, area, sessions)
         demo.unload(_forget(demo, sessions, files, batches, measurements))
@@ -111,5 +116,6 @@ def _forget(
             await forget_visitor(demo, session)  # after what runs for it now has come to its next step
             sessions.forget(session)
             files.forget(session)
+            await run_in_threadpool(give_back)
 
     return forget

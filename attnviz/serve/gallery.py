@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from attnviz.bulk.index import TableIndex
 from attnviz.bulk.prepare import read_photo, reduced
 from attnviz.errors import AttnvizError, OptionError
 from attnviz.inputs.decode import decode
+from attnviz.language import Say, speaker, translated
 from attnviz.models.weights.registry import load_model
 from attnviz.pipeline import explain
+from attnviz.render.viewer.bundle import bundle
 from attnviz.render.viewer.page import standalone_html
+from attnviz.serve.page_language import PageLanguage, language_of
 
 HOST = "127.0.0.1"
 MOST_ROWS = 500  # of one answer
@@ -54,27 +57,29 @@ def build_gallery(index: TableIndex) -> Starlette:
         Image.fromarray(reduced(decode(read_photo(index.ref(row))))).save(buffer, "JPEG", quality=85)
         return buffer.getvalue()
 
-    def viewer(row: int) -> str:
+    def viewer(row: int, language: str) -> str:
         asked = index.recipe
         with watching:
             photo = read_photo(index.ref(row))
             loaded = load_model(asked["model"])
-            return standalone_html(explain(photo, loaded, size=asked["size"], resize_mode=asked["resize_mode"]))
+            found = explain(photo, loaded, size=asked["size"], resize_mode=asked["resize_mode"])
+            return standalone_html(found, language=language)
 
     async def page(request: Request) -> Response:
-        text = Path(__file__).with_name("gallery_page.html").read_text(encoding="utf-8")
-        return HTMLResponse(text, headers={**_HEADERS, "Content-Security-Policy": _POLICY})
+        return HTMLResponse(_page(), headers={**_HEADERS, "Content-Security-Policy": _POLICY})
 
     async def rows(request: Request) -> Response:
-        return await _answer(lambda: JSONResponse(_rows(index, dict(request.query_params)), headers=_HEADERS))
+        asked, say = dict(request.query_params), speaker(language_of(request.headers))
+        return await _answer(request, lambda: JSONResponse(_rows(index, asked, say), headers=_HEADERS))
 
     async def photo(request: Request) -> Response:
         row = _row(request, index)
-        return await _answer(lambda: Response(thumbnail(row), media_type="image/jpeg", headers=_HEADERS))
+        return await _answer(request, lambda: Response(thumbnail(row), media_type="image/jpeg", headers=_HEADERS))
 
     async def view(request: Request) -> Response:
         row = _row(request, index)
-        return await _answer(lambda: HTMLResponse(viewer(row), headers=_HEADERS))
+        language = language_of(request.headers)
+        return await _answer(request, lambda: HTMLResponse(viewer(row, language), headers=_HEADERS))
 
     return Starlette(
         routes=[
@@ -83,7 +88,7 @@ def build_gallery(index: TableIndex) -> Starlette:
             Route("/photo/{row:int}", photo),
             Route("/viewer/{row:int}", view),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(PageLanguage)],
     )
 
 
@@ -96,21 +101,29 @@ def serve_gallery(index: TableIndex, port: int) -> None:
     uvicorn.run(build_gallery(index), host=HOST, port=port, log_level="warning")
 
 
-async def _answer(make: Callable[[], Response]) -> Response:
+@cache
+def _page() -> str:
+    folder = Path(__file__).parent
+    script = bundle(folder / "gallery_page.js")
+    return (folder / "gallery_page.html").read_text(encoding="utf-8").replace("$script", script)
+
+
+async def _answer(request: Request, make: Callable[[], Response]) -> Response:
     """What was asked for, made beside the loop; or why not, in one sentence."""
     try:
         return await run_in_threadpool(make)
     except AttnvizError as error:
         status = 400 if isinstance(error, OptionError) else 404
-        return PlainTextResponse(str(error), status_code=status, headers=_HEADERS)
+        words = translated(str(error), language_of(request.headers))
+        return PlainTextResponse(words, status_code=status, headers=_HEADERS)
 
 
 def _row(request: Request, index: TableIndex) -> int:
     return min(int(request.path_params["row"]), len(index.paths) - 1)
 
 
-def _rows(index: TableIndex, asked: dict[str, str]) -> dict[str, Any]:
-    """A window of the rows that pass, and what there is to choose from."""
+def _rows(index: TableIndex, asked: dict[str, str], say: Say) -> dict[str, Any]:
+    """A window of the rows that pass, what there is to choose from, and what that is called where it is not English."""
     low, high = (_number(asked, name) for name in ("low", "high"))
     sort = asked.get("sort", "name")
     found = index.rows(
@@ -123,6 +136,7 @@ def _rows(index: TableIndex, asked: dict[str, str]) -> dict[str, Any]:
         "found": len(found),
         "numbers": list(index.numbers),
         "categories": index.categories,
+        "called": {name: said for name in index.categories if (said := say.category(name)) != name},
         "rows": [_entry(index, int(row), sort) for row in window],
     }
 

@@ -14,7 +14,7 @@ from gradio.exceptions import InvalidPathError
 from pydantic import ValidationError
 
 from attnviz.errors import AttnvizError, CheckpointError, DeviceError, ExportError, ImageError, OptionError, one_line
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.serve.sessions import SessionStore
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def words_of(error: Exception) -> str:
     return f"attnviz met something it did not expect ({type(error).__name__}); the server's log has the details"
 
 
-def sentence(words: str, say: Say = str) -> str:
+def sentence(words: str, say: Say = ENGLISH) -> str:
     """An error's message as a sentence: a capital at the front, a full stop at the end.
 
     Args:

@@ -24,7 +24,7 @@ from attnviz.results import Explanation
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence, Progress
-    from attnviz.measure.focus_table import Box
+    from attnviz.measure.focus_table import Box, Mask
 
 SECONDS_WITHOUT_ASKING = 20.0  # a run expected to take longer waits for the button
 _LABELS: dict[ResizeMode, str] = {"keep": "Whole", "stretch": "Squashed", "center_crop": "Centre"}
@@ -177,12 +177,15 @@ def run(ready: Forecast) -> Explanation:
         return pipeline.run(replace(ready, inside=True))
 
 
-def measure(explanation: Explanation, box: "Box | None" = None) -> "Generator[Progress, None, Evidence]":
+def measure(
+    explanation: Explanation, box: "Box | None" = None, mask: "Mask | None" = None
+) -> "Generator[Progress, None, Evidence]":
     """Measure the attention of an explanation; waits for its turn at each step, so that others are explained meanwhile.
 
     Args:
         explanation: Of a photo, by a network that the page offers.
         box: (left, top, right, bottom) of an object in photo pixels; None: none is known.
+        mask: bool (H, W) of the photo's size, True on an object; of box and mask one at most.
 
     Yields:
         How far it is.
@@ -198,7 +201,7 @@ def measure(explanation: Explanation, box: "Box | None" = None) -> "Generator[Pr
 
     name = explanation.model.name
     model = _own.get(name, name)
-    steps = evidence_steps(explanation.photo, model, box=box, preprocessing=explanation.preprocessing)
+    steps = evidence_steps(explanation.photo, model, box=box, mask=mask, preprocessing=explanation.preprocessing)
     with closing(steps):
         while True:
             with _turn:

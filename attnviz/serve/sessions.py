@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,24 +28,28 @@ class Session:
     Attributes:
         explanation: What was last computed for it; None before the first.
         photo: Whose explanation it is.
+        choice: The network, and how the photo was given to it, as the page names them; None: that is not known.
         evidence: What was measured of it; None before that.
         sent: Id of what the browser was sent -> what it was made from; it may ask for more of it.
         beside: The same, of the two sides of a comparison.
+        families: Family of attention -> its explanation, where families were compared last.
         notes: Part of the page -> why its last request was refused, until that is read.
     """
 
     explanation: Explanation | None = None
     photo: Path | None = None
+    choice: object = None
     evidence: "Evidence | None" = None
     sent: dict[str, Explanation] = field(default_factory=dict)
     beside: dict[str, Explanation] = field(default_factory=dict)
+    families: dict[str, Explanation] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays held, each array once, those included that were computed on demand."""
         found: dict[int, int] = {}
-        _collect([self.explanation, self.sent, self.beside], found)
+        _collect([self.explanation, self.sent, self.beside, self.families], found)
         return sum(found.values())
 
 
@@ -79,7 +83,13 @@ class SessionStore:
             return len(self._sessions)
 
     def keep(
-        self, name: str, explanation: Explanation, photo: Path | None = None, *, sent_as: str | None = None
+        self,
+        name: str,
+        explanation: Explanation,
+        photo: Path | None = None,
+        *,
+        choice: object = None,
+        sent_as: str | None = None,
     ) -> None:
         """Remember the explanation, and the photo where one is given, of a session; all of the one before goes.
 
@@ -87,19 +97,56 @@ class SessionStore:
             name: Of the session.
             explanation: What was computed.
             photo: Whose explanation it is.
+            choice: What it was made with, for `known`.
             sent_as: Id of what the browser was sent of it.
         """
         with self._used(name) as session:
+            if session.explanation is not explanation:
+                session.evidence = None
             session.explanation = explanation
             session.photo = photo or session.photo
-            session.evidence = None
+            session.choice = choice
             session.sent = {} if sent_as is None else {sent_as: explanation}
-            session.beside = {}
+            session.beside, session.families = {}, {}
+
+    def known(self, name: str, photo: Path, choice: object) -> Explanation | None:
+        """What was last computed for a session, if it was of this photo with this choice, as for `keep`."""
+        with self._used(name) as session:
+            return session.explanation if (session.photo, session.choice) == (photo, choice) else None
+
+    def copy(self, name: str, to: str) -> Path | None:
+        """Remember what a session has of its photo under another name, too; its photo, or None where it has none."""
+        with self._used(name) as session:
+            kept = replace(session, sent={}, beside={}, notes={})
+        if kept.explanation is None or kept.photo is None:
+            return None
+        with self._lock:
+            self._sessions[to] = kept
+        return kept.photo
+
+    def move(self, name: str, to: str) -> Path | None:
+        """Give one session what another has, which is forgotten; its photo, or None where it has none."""
+        with self._lock:
+            kept = self._sessions.pop(name, None)
+            if kept is None:
+                return None
+            self._sessions[to] = kept
+            return kept.photo
 
     def keep_beside(self, name: str, sides: Mapping[str, Explanation]) -> None:
         """Remember the two sides of a comparison by the ids under which they were sent."""
         with self._used(name) as session:
-            session.beside = dict(sides)
+            session.beside, session.families = dict(sides), {}
+
+    def keep_families(self, name: str, families: Mapping[str, Explanation]) -> None:
+        """Remember the families that were compared, by their names; nothing of them is left to ask for."""
+        with self._used(name) as session:
+            session.beside, session.families = {}, dict(families)
+
+    def families(self, name: str) -> dict[str, Explanation]:
+        """The families that were compared last, or nothing where something else was, or it is forgotten."""
+        with self._used(name) as session:
+            return session.families
 
     def sent(self, name: str, sent_as: str) -> Explanation | None:
         """What the browser was sent under an id, or None where that is forgotten."""

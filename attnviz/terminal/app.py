@@ -66,6 +66,8 @@ def explain_photos(
     formats: options.Formats = ["png,pdf,svg,npz"],  # noqa: B006 - typer copies it
     html: options.Html = False,
     evidence: options.Evidence = False,
+    box: options.Box = None,
+    mask: options.Mask = None,
     as_json: options.AsJson = False,
     device: options.Device = "auto",
     size: network.Size = None,
@@ -106,7 +108,7 @@ def explain_photos(
     )
     request = ExplainRequest(
         photos=photos, network=asked, out=out, formats=chosen, as_json=as_json,
-        resize_mode=resize_mode, top=top, figure=figure, evidence=evidence,
+        resize_mode=resize_mode, top=top, figure=figure, evidence=evidence, box=box, mask=mask,
     )  # fmt: skip
     raise typer.Exit(run_explain(request))
 

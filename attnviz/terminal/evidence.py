@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of photos.", show_default=False)]
-Box = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="An object, photo pixels: do the maps find it?")]
-Mask = Annotated[Path | None, typer.Option(help="The same as a picture of the photo's size, bright on the object.")]
 Figures = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the numbers (JSON) and two figures.")]
 Formats = Annotated[list[str], typer.Option("--format", "-f", help="Of the figures: png, pdf, svg, with commas.")]
 
@@ -43,19 +41,16 @@ def show_evidence(
     device: options.Device = "auto",
     size: network.Size = None,
     resize_mode: options.ResizeMode = None,
-    box: Box = None,
-    mask: Mask = None,
+    box: options.Box = None,
+    mask: options.Mask = None,
 ) -> None:
     """Does the attention focus, does it matter, is it faithful? Measured on a photo, with baselines and a verdict."""
-    from attnviz.measure.datasets import as_mask, mask_numbers
     from attnviz.measure.evidence import Progress, evidence
-    from attnviz.measure.focus_table import box_of
 
     asked = NetworkRequest(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
     )
-    chosen = None if box is None else box_of(box)
-    inside = None if mask is None else as_mask(mask_numbers(mask))
+    given = given_object(box, mask)
     drawn = _drawn(formats)
     folder = None if out is None else _folder(out)
     with progress_bar("evidence") as update:
@@ -64,7 +59,7 @@ def show_evidence(
             update(step.share, 1.0, step.what)
 
         loaded = requested_network(asked)
-        found = evidence(photo, loaded, size=size, resize_mode=resize_mode, box=chosen, mask=inside, progress=told)
+        found = evidence(photo, loaded, size=size, resize_mode=resize_mode, progress=told, **given)
     if folder is not None:
         write_files(folder, evidence_files(found, drawn))
     if as_json:
@@ -74,6 +69,19 @@ def show_evidence(
         say(line)
     if folder is not None:
         say(f"written to {one_line(shown(folder))}")
+
+
+def given_object(box: str | None, mask: Path | None) -> dict[str, Any]:
+    """The object of ``--box`` or ``--mask``, for `attnviz.evidence`; empty where there is none.
+
+    Raises:
+        InputError: It is none.
+    """
+    from attnviz.inputs.mask import object_mask
+    from attnviz.measure.focus_table import box_of
+
+    found = {} if box is None else {"box": box_of(box)}
+    return found if mask is None else {**found, "mask": object_mask(mask)}
 
 
 def evaluate_folder(
@@ -102,7 +110,7 @@ def evaluate_folder(
     """Measure a model's attention on a data set: tables with confidence intervals. Stopped, it goes on where it was."""
     from attnviz.measure.datasets import read_items
     from attnviz.measure.evaluate import Done, evaluate
-    from attnviz.measure.tables import as_csv, as_markdown, rows_of
+    from attnviz.measure.tables import as_csv, as_markdown, definitions_as_markdown, rows_of
 
     asked = NetworkRequest(
         model=model, weights=weights, random_weights=random_weights, mean=mean, std=std, size=size, device=device
@@ -122,7 +130,7 @@ def evaluate_folder(
 
         records = _finished(steps, told)
     rows = rows_of(records)
-    text = as_markdown(rows)
+    text = f"{as_markdown(rows)}\n{definitions_as_markdown(rows)}" if rows else "no photo could be measured\n"
     files = {"tables.csv": as_csv(rows).encode(), "tables.md": text.encode(), **_plots(rows)}
     write_files(real, files)
     say(text)

@@ -21,6 +21,10 @@ def evidence_lines(found: "Evidence") -> Iterator[str]:
     yield from map(one_line, found.verdict)
     if found.focus:
         yield f"\n{found.focus}"
+    if found.box is not None:
+        yield f"object: the box {','.join(f'{side:g}' for side in found.box)} in photo pixels"
+    if found.mask is not None:
+        yield f"object: a mask, {100 * found.mask.share:.1f} % of the photo"
     if found.effects:
         yield ""
         yield from (line for effect in found.effects for line in _effect(effect))

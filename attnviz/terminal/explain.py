@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class ExplainRequest:
         top: How many predictions to keep.
         figure: Options for `FigureOptions`, by name.
         evidence: Whether to measure the attention's evidence too, and to write it beside the figure.
+        box: Of an object on the one photo, as typed; measured too.
+        mask: The same as a picture.
     """
 
     photos: Sequence[str]
@@ -50,6 +52,8 @@ class ExplainRequest:
     top: int
     figure: dict[str, Any]
     evidence: bool = False
+    box: str | None = None
+    mask: Path | None = None
 
 
 def run_explain(request: ExplainRequest) -> int:
@@ -70,6 +74,7 @@ def run_explain(request: ExplainRequest) -> int:
     if set(formats) != {"npz"}:
         import attnviz.render.figure  # noqa: F401 - what it lacks is said before the first photo
     looks = FigureOptions(**request.figure)
+    given = _object(request)
     loaded = requested_network(request.network)
     _check_views(loaded, looks, formats)
     try:
@@ -79,7 +84,7 @@ def run_explain(request: ExplainRequest) -> int:
     names = UniqueNames()
     results = []
     for photo in request.photos:
-        result = _one(photo, request, loaded, looks=looks, folder=out / names.take(photo))
+        result = _one(photo, request, loaded, looks=looks, folder=out / names.take(photo), given=given)
         results.append(result)
         if result["refused"] is not None:
             warn(f"{result['photo']}: {result['refused']}")
@@ -91,6 +96,19 @@ def run_explain(request: ExplainRequest) -> int:
     if request.as_json:
         say(_document(loaded, results))
     return SOME_REFUSED if any(result["refused"] for result in results) else 0
+
+
+def _object(request: ExplainRequest) -> dict[str, Any]:
+    """The object whose finding is measured too; empty where none was given."""
+    from attnviz.terminal.evidence import given_object
+
+    if request.box is None and request.mask is None:
+        return {}
+    if not request.evidence:
+        raise OptionError("expected --evidence with --box and --mask, got none")
+    if len(request.photos) != 1:
+        raise OptionError(f"expected one photo for --box and --mask, got {len(request.photos)}")
+    return given_object(request.box, request.mask)
 
 
 def _check_views(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequence[str]) -> None:
@@ -107,7 +125,13 @@ def _check_views(loaded: "LoadedModel", looks: "FigureOptions", formats: Sequenc
 
 
 def _one(
-    photo: str, request: ExplainRequest, loaded: "LoadedModel", *, looks: "FigureOptions", folder: Path
+    photo: str,
+    request: ExplainRequest,
+    loaded: "LoadedModel",
+    *,
+    looks: "FigureOptions",
+    folder: Path,
+    given: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Explain one photo and write its files: what is printed about it."""
     from attnviz.models.own.running import printing_aside
@@ -127,7 +151,7 @@ def _one(
                 inside="html" in request.formats,
             )
         real = make_folder(folder, within=request.out)
-        measured = _measured(photo, request, loaded) if request.evidence else None
+        measured = _measured(photo, request, loaded, given) if request.evidence else None
         source = PhotoSource.of(photo)
         files = export(explanation, real, request.formats, options=looks, source=source, evidence=measured)
     except (AttnvizError, MemoryError, RuntimeError) as error:
@@ -143,7 +167,7 @@ def _one(
     }
 
 
-def _measured(photo: str, request: ExplainRequest, loaded: "LoadedModel") -> "Evidence":
+def _measured(photo: str, request: ExplainRequest, loaded: "LoadedModel", given: Mapping[str, Any]) -> "Evidence":
     """Whether the attention matters on a photo, with a bar of how far it is."""
     from attnviz.measure.evidence import evidence
 
@@ -154,6 +178,7 @@ def _measured(photo: str, request: ExplainRequest, loaded: "LoadedModel") -> "Ev
             size=request.network.size,
             resize_mode=request.resize_mode,  # type: ignore[arg-type] # checked by it
             progress=lambda step: update(step.share, 1.0, step.what),
+            **given,
         )
 
 

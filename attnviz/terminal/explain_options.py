@@ -22,6 +22,8 @@ Formats = Annotated[
 ]
 Html = Annotated[bool, Option("--html", help="Also the interactive viewer in one file.")]
 Evidence = Annotated[bool, Option("--evidence", help="Also whether the attention matters, measured: minutes a photo.")]
+Box = Annotated[str | None, Option(metavar="L,T,R,B", help="An object, photo pixels: do the maps find it?")]
+Mask = Annotated[Path | None, Option(help="The same as a picture of the photo's size, bright on the object.")]
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document, and nothing else.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 ResizeMode = Annotated[

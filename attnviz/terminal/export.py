@@ -69,7 +69,7 @@ def _engine(name: str, address: str | None) -> "Engine":
         return run_here
     from attnviz.bulk.ray_cluster import ray_data, run_on_ray
 
-    ray_data()  # before the first photo
+    ray_data(alone=address is None)  # before the first photo
     return partial(run_on_ray, address=address)
 
 

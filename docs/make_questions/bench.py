@@ -113,6 +113,20 @@ def softmax(energy: Array) -> Array:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
+def odd_share(energy: Array) -> float:
+    """Share of the antisymmetric part in a square matrix, of the norms of both parts: 0, it is symmetric."""
+    odd, even = energy - energy.T, energy + energy.T
+    return float(np.linalg.norm(odd) / (np.linalg.norm(odd) + np.linalg.norm(even)))
+
+
+def rank_correlation(one: Array, other: Array) -> float | None:
+    """Spearman's, ties by their order; None where one of them is the same everywhere."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    ranks = [values.ravel().argsort(kind="stable").argsort(kind="stable") for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 class Bench:
     """Both networks, loaded once, and what they computed for the sample photos, computed once."""
 

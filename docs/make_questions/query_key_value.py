@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from docs.make_questions.bench import Bench
+from docs.make_questions.bench import Bench, odd_share
 from docs.make_questions.pictures import lines, over_uniform, photo, save, sheet
 
 ASKED_OF = "segmenter"
@@ -14,7 +14,6 @@ def measure(bench: Bench) -> dict[str, Any]:
     """Shapes, sums of rows and columns, how far the energy is from symmetric, and how alike queries and keys are."""
     seen = bench.danet
     energy = seen.query.T @ seen.key
-    odd, even = energy - energy.T, energy + energy.T
     columns = seen.attention.sum(axis=0)
     unit = [part / np.linalg.norm(part, axis=0) for part in (seen.query, seen.key)]
     return {
@@ -25,7 +24,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         "query_channels": seen.query.shape[0],
         "row_error": float(np.abs(seen.attention.sum(axis=1) - 1).max()),
         "columns": [float(columns.min()), float(columns.max())],
-        "odd": float(np.linalg.norm(odd) / (np.linalg.norm(odd) + np.linalg.norm(even))),
+        "odd": odd_share(energy),
         "alike": float((unit[0] * unit[1]).sum(axis=0).mean()),
     }
 

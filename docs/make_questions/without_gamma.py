@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from docs.make_questions.bench import Array, Bench, softmax
+from docs.make_questions.bench import Array, Bench, odd_share, rank_correlation, softmax
 from docs.make_questions.pictures import over_uniform, photo, save, sheet
 
 ASKED_OF = "segmenter"
@@ -14,11 +14,12 @@ def measure(bench: Bench) -> dict[str, Any]:
     """Habits of the rows with learned queries and keys, and with the features themselves; how much is added."""
     seen = bench.danet
     plain = simplified(seen.features)
-    ratio = np.linalg.norm(seen.value @ seen.attention.T, axis=0) / np.linalg.norm(seen.features, axis=0)
+    lengths = np.linalg.norm(seen.features, axis=0)
+    ratio = np.linalg.norm(seen.value @ seen.attention.T, axis=0) / lengths
     return {
         "photo": bench.scene,
-        "learned": _habits(seen.attention),
-        "plain": _habits(plain),
+        "learned": _habits(seen.attention, lengths) | {"odd": odd_share(seen.query.T @ seen.key)},
+        "plain": _habits(plain, lengths) | {"odd": odd_share(seen.features.T @ seen.features)},
         "gathered": float(np.median(ratio)),
         "gamma": float(seen.gammas["position"]),
         "places": plain.shape[0],
@@ -30,13 +31,14 @@ def simplified(features: Array) -> Array:
     return softmax(features.T @ features)
 
 
-def _habits(attention: Array) -> dict[str, float]:
+def _habits(attention: Array, lengths: Array) -> dict[str, float | None]:
     tops = attention.argmax(axis=1)
     entropy = -(attention * np.log(np.maximum(attention, 1e-300))).sum(axis=1)
     return {
         "self": float(np.diagonal(attention).mean()),
         "self_first": float((tops == np.arange(len(tops))).mean()),
         "targets": len(np.unique(tops)),
+        "by_length": rank_correlation(lengths, attention.sum(axis=0)),
         "largest": float(attention.max(axis=1).mean()),
         "effective": float(np.median(np.exp(entropy))),
     }

@@ -9,10 +9,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import ray
-
 from attnviz.bulk.export import export_photos
-from attnviz.bulk.ray_cluster import NetworkActor, run_on_ray
+from attnviz.bulk.network_actor import NetworkActor
+from attnviz.bulk.ray_cluster import ray_data, run_on_ray
 from tests.bulk.made import settings
 
 
@@ -31,9 +30,11 @@ class DyingActor(NetworkActor):
 
 def main() -> None:
     photos, out = sys.argv[1:]
-    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    ray, _ = ray_data(alone=True)
+    ray.init("local", num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
     state = export_photos([photos], Path(out), settings(), engine=partial(run_on_ray, actor=DyingActor, workers=1))
     print(state.done, *(refusal.path for refusal in state.refused))
+    print("answers at", *(node["NodeManagerAddress"] for node in ray.nodes()))
 
 
 if __name__ == "__main__":

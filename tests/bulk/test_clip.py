@@ -1,3 +1,5 @@
+import re
+
 import av
 import numpy as np
 import pytest
@@ -109,3 +111,16 @@ def test_a_clip_that_is_not_in_the_table_is_refused(tmp_path, clip, photo, expor
     export_photos([tmp_path / "photos"], tmp_path / "out", settings())
     with pytest.raises(OptionError, match="in the table, got none"):
         read_clip(str(clip), tmp_path / "out")
+
+
+def test_the_page_speaks_chinese_and_can_be_switched(new_context, written):
+    page = new_context(locale="zh-CN").new_page()
+    page.goto(written[1].as_uri())
+    said = page.locator("#said")
+    assert re.match("第 0 帧.共 20 帧 · 0.00 s · ", said.inner_text())
+    assert re.search("[一-鿿]", said.inner_text().split(" · ")[2])  # the category
+    assert page.locator("#play").inner_text() == "播放"
+    page.get_by_role("button", name="English").click()
+    assert said.inner_text().startswith("frame 0 of 20 · 0.00 s · ")
+    assert not re.search("[一-鿿]", said.inner_text() + page.locator("#legend").inner_text())
+    assert page.locator("#play").inner_text() == "Play"

@@ -1,12 +1,17 @@
+import re
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from attnviz.bulk.forward import Explained, batches, explain_batch
 from attnviz.bulk.prepare import Refusal, prepare
 from attnviz.bulk.sources import PhotoRef
 from attnviz.inputs.preprocess import normalise
-from attnviz.models.weights.registry import load_model
+from attnviz.models.sites import Site
+from attnviz.models.weights.registry import from_network, load_model
 from attnviz.pipeline import explain
 from tests.bulk.made import SMALL, make_photos, settings
 
@@ -105,3 +110,91 @@ def test_a_batch_that_does_not_fit_is_done_one_by_one(tmp_path, most):
     assert [type(outcome) for outcome in outcomes] == [Explained if most else Refusal] * 3
     if not most:
         assert outcomes[0].reason.endswith("DefaultCPUAllocator: not enough memory")
+
+
+@dataclass
+class Answer:
+    logits: Tensor
+
+
+class Gated(nn.Module):
+    """A spatial gate and four classes; what a kind of network makes of a batch comes first."""
+
+    def __init__(self, first=lambda x: x, last=lambda y: y) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.gate, self.first, self.last = nn.Conv2d(3, 4, 4, 4), nn.Sigmoid(), first, last
+
+    def forward(self, x: Tensor):
+        x = self.stem(self.first(x))
+        gate = self.gate(x.mean(1, keepdim=True))
+        return self.last((x * gate).mean((2, 3)))
+
+
+class GatedWithSites(Gated):
+    def sites(self) -> tuple[Site, ...]:
+        return (Site("gate", "gate", "spatial_gate", None, 4),)
+
+
+def refusing(x: Tensor) -> Tensor:
+    if x.shape[0] > 1:
+        raise KeyError("one picture, please")
+    return x
+
+
+def failing(x: Tensor) -> Tensor:
+    raise KeyError("nothing at all")
+
+
+def explained_one_by_one(net: nn.Module, folder, batch: int = 3):
+    paths, loaded = three_of_one_shape(folder), from_network(net, name="mine.py:net", device="cpu", trained=True)
+    return run([PhotoRef(str(p)) for p in paths], loaded, settings(batch=batch, size=48))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"first": refusing},
+        {"first": lambda x: x[:1]},
+        {"first": lambda x: x.view(1, 3, *x.shape[2:])},
+        {"first": lambda x: x.squeeze(0).unsqueeze(0)},
+        {"last": Answer},
+        {"last": lambda y: {"loss": y.sum(), "logits": y}},
+        {"last": lambda y: [{"boxes": row} for row in y]},
+    ],
+    ids=["plain", "raises", "first alone", "view", "squeezes", "dataclass", "dict", "detections"],
+)
+@pytest.mark.parametrize("kind", [Gated, GatedWithSites])
+def test_what_a_network_makes_of_a_batch_does_not_show(tmp_path, kind, parts):
+    net = kind(**parts)
+    found = explained_one_by_one(net, tmp_path)
+    assert [type(outcome) for outcome in found] == [Explained] * 3
+    for outcome in found:
+        alone = explain(outcome.path, from_network(net, device="cpu"), size=48)
+        assert list(outcome.explanation.maps) == list(alone.maps) != []
+        for label, entry in alone.maps.items():
+            np.testing.assert_allclose(outcome.explanation.maps[label].values, entry.values, rtol=0, atol=TOLERANCE)
+        for own, other in zip(outcome.explanation.predictions, alone.predictions, strict=True):
+            assert (own.category, own.probability) == (other.category, pytest.approx(other.probability, abs=1e-6))
+
+
+@pytest.mark.parametrize("kind", [Gated, GatedWithSites])
+def test_whatever_a_network_raises_is_one_sentence_for_each_photo(tmp_path, kind):
+    outcomes = explained_one_by_one(kind(failing), tmp_path)
+    assert [type(outcome) for outcome in outcomes] == [Refusal] * 3
+    said = r"expected mine\.py:net to take an RGB picture of .* and nothing else, got KeyError: 'nothing at all'"
+    assert all(re.fullmatch(said, outcome.reason) for outcome in outcomes)
+
+
+class Named(Gated):
+    """One that has modules by the name of `sites`, and names no sites."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sites = nn.ModuleList([nn.Identity()])
+
+
+def test_modules_called_sites_name_no_sites(tmp_path):
+    (first, *_) = explained_one_by_one(Named(), tmp_path)
+    assert list(first.explanation.maps) == ["spatial_gate"]

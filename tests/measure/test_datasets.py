@@ -65,6 +65,25 @@ def test_fixations_by_viewer(folder, tmp_path):
     assert [points.tolist() for points in item.viewers] == [[[1, 2], [5, 6]], [[3, 4]]]
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t", " ; "])
+def test_columns_may_stand_in_any_order_between_commas_semicolons_or_tabs(folder, tmp_path, between):
+    lines = (
+        ("viewer", "y", "image", "more", "x"),
+        ("anna", "2", "a.jpg", '"a, b"', "1.5"),
+        ("ben", "4", "./a.jpg", "", "-3"),
+    )
+    file = table(tmp_path, "".join(f"{between.join(line)}\n" for line in lines))
+    (item,) = read_items(folder, fixations=file)
+    assert [points.tolist() for points in item.viewers] == [[[1.5, 2]], [[-3, 4]]]
+
+
+def test_a_long_list_of_fixations_is_read(folder, tmp_path):
+    lines = "".join(f"a.jpg,{i % 40},{i % 30},{i % 1000}\n" for i in range(100_000))
+    (item,) = read_items(folder, fixations=table(tmp_path, f"image,x,y,viewer\n{lines}"))
+    assert len(item.viewers) == 1000
+    assert sum(map(len, item.viewers)) == 100_000
+
+
 def osie_file(tmp_path):
     """As OSIE's file is built: a cell array of structs, each with a cell array of viewers."""
 
@@ -102,6 +121,11 @@ def test_without_scipy_the_sentence_says_what_is_missing(folder, tmp_path, monke
     [
         ("image,left,top,right\na.jpg,1,2,3\n", "got no bottom"),
         ("", "got no image"),
+        ("a.jpg,1,2,3,4\n", "in the first line of 'known.csv', got no image"),
+        ("image left top right bottom\na.jpg 1 2 3 4\n", "got no image"),
+        ("image;left;top;right;bottom\na.jpg;1,5;2;3;4\n", "expected numbers"),
+        ("image,left,top,right,bottom\na.jpg,1,2,3,4\na.jpg,1\n", "got line 3 cut short"),
+        ("image,left,top,right,bottom\na.jpg,1,2,1e999,4\n", "finite numbers"),
         ("image,left,top,right,bottom\na.jpg,1,2\n", "cut short"),
         ("image,left,top,right,bottom\na.jpg,1,2,three,4\n", "expected numbers"),
         ("image,left,top,right,bottom\na.jpg,1,2,nan,4\n", "finite numbers"),

@@ -7,19 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from attnviz.errors import OptionError
+from attnviz.errors import InputError, OptionError
 from attnviz.measure.datasets import read_items
 from attnviz.measure.evaluate import PHOTOS, RUN, evaluate
 from attnviz.measure.photo_scores import category_number
-from attnviz.measure.tables import ANSWERS, OBJECTS, PEOPLE, as_csv, as_markdown, rows_of
+from attnviz.measure.tables import ANSWERS, OBJECTS, PEOPLE, POSITIONS, as_csv, as_markdown, rows_of
 from attnviz.models.weights.registry import from_network
-from tests.measure.attentive_networks import Gated
+from tests.measure.attentive_networks import Gated, InlineGated
+from tests.observe.own_networks import Vit, seeded
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -175,6 +177,88 @@ def test_another_run_is_not_mixed_in(lit, network, tmp_path):
     ):
         with pytest.raises(OptionError, match="another run"):
             ran(other())
+
+
+def test_a_run_whose_facts_network_or_photos_changed_meanwhile_is_refused(lit, network, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    items = read_items(lit / "photos", boxes=lit / "boxes.csv")
+    next(evaluate(items, network, out, size=64))
+    (lit / "boxes.csv").write_text((lit / "boxes.csv").read_text().replace("48,0,96,64", "48,0,96,60"))
+    moved = read_items(lit / "photos", boxes=lit / "boxes.csv")
+    with pytest.raises(OptionError, match=r"got another run's: other facts$"):
+        ran(evaluate(moved, network, out, size=64))
+    stretched = replace(network.card, preprocessing=replace(network.card.preprocessing, resize_mode="stretch"))
+    with pytest.raises(OptionError, match=r"got another run's: other preprocessing$"):
+        ran(evaluate(items, replace(network, card=stretched), out, size=64))
+    other = replace(from_network(InlineGated(), device="cpu"), card=network.card)
+    with pytest.raises(OptionError, match=r"got another run's: other weights$"):
+        ran(evaluate(items, other, out, size=64))
+    assert len(ran(evaluate(items, network, out, size=64))[1]) == 6
+    for left in ("", "[]", '{"schema": '):
+        (out / RUN).write_text(left)
+        with pytest.raises(InputError, match="what a run was asked for"):
+            next(evaluate(items, network, out, size=64))
+
+
+def test_photos_and_facts_that_cannot_be_used_are_refused_one_by_one(network, tmp_path):
+    photos, masks, out = (tmp_path / name for name in ("photos", "masks", "out"))
+    for folder in (photos, masks, out):
+        folder.mkdir()
+    for name in ("away", "flat", "gone", "good", "half", "mask"):
+        Image.new("RGB", (96, 64), (200, 90, 30)).save(photos / f"{name}.png")
+    Image.new("1", (30_000, 30_000)).save(photos / "huge.png")  # a bomb of 110 kB
+    Image.new("RGB", (1, 64)).save(photos / "thin.png")
+    boxes = {"away": "200,0,300,64", "flat": "5,5,5,9", "gone": "0,0,9,9", "good": "0,0,48,64", "half": "-20,-9,48,999"}
+    lines = [f"{name}.png,{boxes.get(name, '0,0,48,64')}" for name in (*boxes, "huge", "mask", "thin")]
+    (tmp_path / "boxes.csv").write_text("\n".join(["image,left,top,right,bottom", *lines]))
+    points = {"gone": "-5,-5", "half": "95.9,63.9"}
+    looked = [
+        f"{name}.png,{points.get(name, '20,30')},{viewer}"
+        for name in (*boxes, "huge", "mask", "thin")
+        for viewer in "ab"
+    ]
+    (tmp_path / "gaze.csv").write_text("\n".join(["image,x,y,viewer", *looked]))
+    items = read_items(photos, boxes=tmp_path / "boxes.csv", fixations=tmp_path / "gaze.csv")
+    done, records = ran(evaluate(items, network, out, size=64))
+    refused = {step.name: step.refused for step in done if step.refused}
+    assert sorted(refused) == ["away.png", "flat.png", "gone.png", "huge.png", "thin.png"]
+    assert "96 × 64 pixels, got a box at 200,0,300,64" in refused["away.png"]
+    assert "box" in refused["flat.png"]
+    assert "one fixation inside of the picture" in refused["gone.png"]
+    assert "50 megapixels" in refused["huge.png"]
+    assert "wide" in refused["thin.png"] or "pixels" in refused["thin.png"]
+    assert not any("\n" in why for why in refused.values())
+    kept = {record["image"]: record["maps"] for record in records if "maps" in record}
+    assert kept["good.png"]["uniform"]["mass_over_area"] == kept["half.png"]["uniform"]["mass_over_area"] == 1.0
+    assert kept["good.png"]["other viewers"]["gaze_auc"] > 0.9  # both looked at one place, each a single time
+
+
+def test_networks_of_ones_own_without_names_of_categories_take_numbers(lit, tmp_path):
+    items = read_items(lit / "photos", labels=lit / "labels.csv")
+    found = {}
+    for name, net in (("gate", InlineGated()), ("attention", seeded(Vit, "sdpa"))):
+        (tmp_path / name).mkdir()
+        done, records = ran(evaluate(items, from_network(net, device="cpu"), tmp_path / name, size=64))
+        assert not any(step.refused for step in done)
+        found[name] = rows_of(records)
+    gates = values(found["gate"], ANSWERS)
+    assert gates["untouched", "top-1"] == 100.0
+    assert max(cost for (key, _), cost in gates.items() if key.endswith(".flat")) == pytest.approx(50.0)
+    assert {key.rpartition(".")[2] for key, _ in values(found["attention"], ANSWERS)} > {"shuffled", "head0_off"}
+    positions = values(found["attention"], POSITIONS)
+    assert all(0 <= positions[name] <= 1 for name in positions if name[1].startswith("total variation"))
+    assert "**Position attention** (6 photos)" in as_markdown(found["attention"])
+
+
+def test_a_label_that_is_no_category_refuses_the_photo(lit, network, tmp_path):
+    (lit / "labels.csv").write_text(
+        (lit / "labels.csv").read_text().replace("1.png,1", "1.png,2").replace("2.png,0", "2.png,cat")
+    )
+    items = read_items(lit / "photos", labels=lit / "labels.csv")
+    done, _ = ran(evaluate(items, network, tmp_path, size=64, interventions=False))
+    assert [step.name for step in done if step.refused] == ["1.png", "2.png"]
+    assert done[2].refused == "expected a category of the model, got 'cat'"
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_as_one_that_was_not(lit, tmp_path):

@@ -1,5 +1,6 @@
 """Evidence on one photo: the parts together, given up half way, and in words."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -9,10 +10,11 @@ import torch
 
 import attnviz
 from attnviz.errors import CancelledError, InputError, ModelError
-from attnviz.measure.effects import Effect
+from attnviz.measure.effects import Effect, effect_of
 from attnviz.measure.evidence import evidence_steps
 from attnviz.measure.faithfulness import Faithfulness, MapFaithfulness
 from attnviz.measure.focus_table import FocusTable, MapFocus
+from attnviz.measure.interventions import Intervention
 from attnviz.measure.shuffled_weights import with_shuffled_weights
 from attnviz.measure.verdict import sentences
 from attnviz.models.weights.registry import from_network
@@ -55,7 +57,8 @@ def test_evidence_on_one_photo(tiny_net, photo, architecture):
         assert found.category is None
         assert found.positions[0].compactness_before is not None
         assert found.positions[0].gamma == 0.5
-    assert len(found.verdict) == (3 if architecture == "BamResNet" else len(found.verdict))
+    assert len(found.verdict) == (4 if architecture == "BamResNet" else len(found.verdict))
+    assert any("the object" in sentence and "centre prior" in sentence for sentence in found.verdict)
 
 
 def test_other_peoples_networks_too(photo):
@@ -101,6 +104,29 @@ def test_closing_the_steps_anywhere_leaves_no_trace(tiny_net, photo):
         assert state_of(net) == state
 
 
+@pytest.mark.parametrize(
+    ("lies", "words"),
+    [("left", "finds the object, but so it does with weights that know nothing: ROC-AUC 1.000"), ("right", "No map")],
+)
+def test_a_map_that_is_the_object_finds_it_and_one_that_is_elsewhere_does_not(lit, lies, words):
+    mask = np.zeros(lit.shape[:2], bool)
+    mask[:, slice(0, 48) if lies == "left" else slice(48, 96)] = True
+    found = attnviz.evidence(lit, Gated(only=True), mask=mask, device="cpu", size=64)  # which has nothing to shuffle
+    assert words in found.verdict[1]
+    assert found.box is None
+    assert found.mask.share == 0.5
+    assert found.mask.sha256 == hashlib.sha256(bytes(map(int, mask.ravel()))).hexdigest()
+    assert json.loads(json.dumps(found.to_json()))["mask"]["share"] == 0.5
+
+
+def test_an_object_that_is_not_on_the_photo_is_refused_before_anything_runs(tiny_net, photo):
+    for nowhere in ({"box": (900, 900, 950, 950)}, {"mask": np.zeros(photo.shape[:2], bool)}, {"mask": photo > 5}):
+        steps = evidence_steps(photo, tiny_net("BamResNet"), device="cpu", size=64, **nowhere)
+        next(steps)
+        with pytest.raises(InputError, match=r"expected an object on what|a mask of the photo's size"):
+            next(steps)
+
+
 def test_box_and_mask_together_are_refused(tiny_net, photo):
     with pytest.raises(InputError, match="both"):
         attnviz.evidence(photo, tiny_net("BamResNet"), size=64, box=(0, 0, 9, 9), mask=np.ones(photo.shape[:2], bool))
@@ -120,6 +146,44 @@ def test_shuffled_weights_are_the_same_numbers_elsewhere(tiny_net):
     assert torch.equal(other, again)
 
 
+class Spoiled(Gated):
+    """Gives infinities, or what is no answer of a classifier or a segmentation."""
+
+    def __init__(self, answer):
+        super().__init__(only=True)
+        self.answer = answer
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return {"logits": logits / 0} if self.answer == "infinity" else logits[:, :, None]
+
+
+def test_a_network_whose_answer_is_no_number_is_refused_in_a_sentence(lit):
+    with pytest.raises(
+        ModelError, match=r"^expected finite numbers [^\n]*, got NaN or infinity; are its weights whole\?$"
+    ):
+        attnviz.evidence(lit, Spoiled("infinity"), device="cpu", size=64)
+
+
+def test_of_a_network_without_classes_the_rest_is_measured(lit):
+    found = attnviz.evidence(lit, Spoiled("features"), device="cpu", size=64)
+    assert found.effects == ()
+    assert found.faithfulness is None
+    assert found.focus[0].label == "stage1.spatial_gate"
+    assert found.verdict[-1].startswith("Whether the attention matters was not measured")
+
+
+def test_an_intervention_that_leaves_no_numbers_says_so():
+    logits = torch.tensor([[2.0, 0.0]])
+    found = effect_of(Intervention("a", "A"), logits, logits / 0, ("left", "right"))
+    assert found.moved == 1.0
+    assert [(each.category, each.after) for each in found.top] == [("left", 0.0), ("right", 0.0)]
+    assert found.log_likelihood_change is None
+    assert found.verdict == "a strong effect: the network computes no numbers any more"
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        effect_of(Intervention("a", "A"), logits / 0, logits, ())
+
+
 # --- in words -------------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +192,12 @@ def focus_entry(area, shuffled):
     return MapFocus(
         "m", "Map", 3, values, {"uniform": {"half_mass_area": 0.5}, "shuffled": {"half_mass_area": shuffled}}
     )
+
+
+def found_entry(auc, centre, shuffled):
+    values = {"half_mass_area": 0.1, "roc_auc": auc}
+    baselines = {"uniform": {"half_mass_area": 0.5, "roc_auc": 0.5}, "centre": {"roc_auc": centre}}
+    return MapFocus("m", "Map", 3, values, {**baselines, "shuffled": {"half_mass_area": 0.5, "roc_auc": shuffled}})
 
 
 def judged(road):
@@ -144,6 +214,22 @@ def judged(road):
 )
 def test_focus_in_words(area, shuffled, words):
     assert words in sentences(FocusTable((focus_entry(area, shuffled),)), [], None, [])[0]
+
+
+@pytest.mark.parametrize(
+    ("auc", "centre", "shuffled", "words"),
+    [
+        (0.9, 0.8, 0.5, "Map finds the object: ROC-AUC 0.900 (by chance 0.500; centre prior 0.800; with shuffled"),
+        (0.9, 0.8, 0.89, "Map finds the object, but so it does with weights that know nothing: ROC-AUC"),
+        (0.81, 0.8, 0.5, "No map finds the object better than chance and the centre do: of the best, Map, ROC-AUC"),
+        (0.51, 0.2, 0.2, "No map finds the object better than chance"),
+        (float("nan"), 0.2, 0.2, "cannot be told"),
+    ],
+)
+def test_the_object_in_words(auc, centre, shuffled, words):
+    table = FocusTable((found_entry(auc, centre, shuffled),), inside=True)
+    assert words in sentences(table, [], None, [])[1]
+    assert not any("object" in said for said in sentences(replace(table, inside=False), [], None, []))
 
 
 @pytest.mark.parametrize(("road", "words"), [(0.2, "marks places that"), (0.06, "no map of the attention")])

@@ -94,6 +94,20 @@ def test_the_ceiling_is_high_where_viewers_agree_and_chance_where_they_do_not():
     assert math.isnan(viewers_ceiling(agree[:1], (60, 80))["auc"])
 
 
+def test_the_ceiling_by_hand():
+    """Two viewers on a grid so wide that the Gaussian reaches no other cell: each is the other's density."""
+    corner, other = np.array([[0.1, 0.5]]), np.array([[0.1, 0.5], [0.9, 0.5]])
+    found = viewers_ceiling([corner, other], (1, 2), spread=0.01)
+    # the corner's fixation on the density (1/2, 1/2): a tie. The other's two on (1, 0): of 2 x 2 pairs 1 is won, 2 tie
+    assert found["auc"] == pytest.approx((1 * 0.5 + 2 * (0.75 + 0.25) / 2) / 3)
+    # an even density has NSS 0; on (1, 0), standardised (1, -1), the mean of both is 0 too
+    assert found["nss"] == pytest.approx(0.0)
+    alike = viewers_ceiling([corner, corner, other[1:]], (1, 2), spread=0.01)
+    # each corner's on (1/2, 1/2): a tie; the last one's on (1, 0), where it lies on the 0: 0.25, and NSS -1
+    assert alike["auc"] == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+    assert alike["nss"] == pytest.approx((0 + 0 - 1) / 3)
+
+
 def test_shapes_must_agree():
     with pytest.raises(InputError, match="one shape"):
         auc(VALUES, np.ones((2, 3)))

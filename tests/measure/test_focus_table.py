@@ -8,7 +8,7 @@ import pytest
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.measure.definitions import BASELINES, FOCUS
-from attnviz.measure.focus_table import cover_of, focus_of, mass_of, numbers_of
+from attnviz.measure.focus_table import check_object, cover_of, focus_of, mass_of, numbers_of
 from tests.explanations import attention, bam
 
 CORNER = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -97,11 +97,19 @@ def test_hostile_boxes_and_masks():
     height, width = explanation.photo.shape[:2]
     with pytest.raises(InputError, match="both"):
         explanation.focus(box=(0, 0, 1, 1), mask=np.zeros((height, width), bool))
-    with pytest.raises(InputError, match="bool array of the photo's size"):
+    with pytest.raises(
+        InputError, match=f"mask of the photo's size, {width} × {height} pixels, got {height + 1} × {width}"
+    ):
         explanation.focus(mask=np.zeros((width, height + 1), bool))
     with pytest.raises(InputError, match="bool array of the photo's size"):
         explanation.focus(mask=np.zeros((height, width)))
     with pytest.raises(OptionError, match="box"):
         explanation.focus(box=(5, 5, 5, 9))
+    for nothing in ({"box": (1e6, 1e6, 2e6, 2e6)}, {"mask": np.zeros((height, width), bool)}):
+        with pytest.raises(
+            InputError, match=f"expected an object on .* {width} × {height} pixels, got a (box at 1e|mask t)"
+        ):
+            check_object(explanation.geometry, **{"box": None, "mask": None, **nothing})
+    check_object(explanation.geometry, box=(-50, -50, 5, 5), mask=None)  # over the edge, but not beyond it
     beyond = explanation.focus(box=(1e6, 1e6, 2e6, 2e6))
     assert math.isnan(beyond[0].values["mass_over_area"])

@@ -116,7 +116,11 @@ def test_the_gates_of_a_stage_go_together(kind):
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     found = effects(net, x)
     assert {key.partition(".")[2] for key in found} == BLOCKS[kind]
-    assert {key.partition(".")[0] for key in found} == {"stage1", "stage2", "stage3", "stage4"}
+    assert {key.partition(".")[0] for key in found} == {"stage1", "stage2", "stage3", "stage4", "all"}
+    at_once = {i.key: {*i.outputs} for i in interventions_on(net, x)}
+    for name in ("flat", "even"):
+        each = [at_once.get(f"stage{stage}.{name}", set()) for stage in (1, 2, 3, 4)]
+        assert at_once.get(f"all.{name}", set()) == set().union(*each)
     assert max(effect.moved for effect in found.values()) > 0
 
 

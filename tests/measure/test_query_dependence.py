@@ -49,6 +49,18 @@ def test_sinks_and_perfect_rows_are_told_apart():
     assert "hardly depends on the query" in bad.verdict
 
 
+def test_the_strongest_places_by_hand():
+    """Of two places the first gets 3/4 of every row: with energies ln 3 and 0."""
+    key = np.log(np.array([[[3.0, 1.0]]], np.float32))
+    found = dependence_of(
+        "position", PositionAttention(np.ones((1, 1, 2), np.float32), key, 0.5, 8), np.array([[0, 1]])
+    )
+    assert found.sink_mass == pytest.approx(0.75)  # 1 % of two places is one place
+    assert found.total_variation == pytest.approx(0.0, abs=1e-7)
+    assert found.own_class == pytest.approx((0.75 / 0.5 + 0.25 / 0.5) / 2)
+    assert found.gamma == 0.5
+
+
 def test_rows_that_are_even_are_no_sinks():
     even = dependence_of("position", PositionAttention(np.zeros((2, 8, 8), np.float32), sinks().key, 0.8, 8), HALVES)
     assert even.total_variation == pytest.approx(0.0, abs=1e-6)

@@ -53,7 +53,6 @@ SWIN = [f"layers.{layer}.blocks.{block}.attn" for layer in (0, 1) for block in (
 TV_SWIN = [f"features.{layer}.{block}.attn" for layer in (1, 3) for block in (0, 1)]
 MAXVIT = [f"stages.0.blocks.0.{part}.attn" for part in ("attn_block", "attn_grid")]
 SE_BLOCK = "stages.{}.blocks.0.{}se.channel_gate"
-HIDDEN = "cat stands between product and softmax"
 
 # name -> how it is made, its input's sides, and everything that is to be found, in order
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
@@ -122,7 +121,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
     "criss-cross": (
         lambda: on_trunk(real.CrissCross()),
         (32, 48),
-        [("attend.attention", "position", (8, 12), 1, HIDDEN), ("attend.attention2", "position", (8, 12), 1, HIDDEN)],
+        [("attend.attention", "position", (8, 12), 1, "")],
     ),
     "detr": (
         real.Detr,
@@ -220,7 +219,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[Row]]] = {
         lambda: timm("cait_xxs24_224", img_size=64, depth=1, depth_token_only=1),
         (64, 64),
         [
-            ("blocks.0.attn.attention", "position", (4, 4), 4, "permute stands between product and softmax"),
+            ("blocks.0.attn.attention", "position", (4, 4), 4, "linear stands between product and softmax"),
             ("blocks_token_only.0.attn.attention", "cross", (4, 4), 4, ""),
         ],
     ),

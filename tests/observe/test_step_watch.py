@@ -235,9 +235,61 @@ def test_of_somebody_elses_attention_what_is_known_is_shown(photo):
     found = attnviz.explain(photo, seeded(Both), device="cpu", size=64, inside=True)
     gate = next(label for label in found.maps if label.endswith("spatial_gate"))
     steps = found.inside(gate)
-    assert (steps.module, [step.symbol for step in steps]) == ("gate", ["M"])
+    assert (steps.module, [step.symbol for step in steps]) == ("gate", ["F", "M", "F'"])
     np.testing.assert_array_equal(steps["M"].values[0], found.maps[gate].values)
     label = next(iter(found.positions))
     steps = found.inside(label, at=(1, 2))
     assert [step.symbol for step in steps] == ["B", "C", "X", "S"]
+    assert steps.gamma is None  # whether one stands before it is not known
     np.testing.assert_allclose(steps["S"].values[0], found.positions[label].row(1, 2), rtol=1e-5)
+
+
+class Around(nn.Module):
+    """One gate, written in some way, and what it multiplies; kept by hand."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.stem, self.mix, self.how = nn.Conv2d(3, 12, 8, stride=8), nn.Linear(12, 12), how
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, x):
+        x = self.stem(x)
+        gate, by_channel = x.mean(1, keepdim=True).sigmoid(), self.mix(x.mean((2, 3))).sigmoid()
+        before = x.clone()
+        if self.how == "in place":
+            x.mul_(gate)
+        elif self.how == "channels":
+            x = x * by_channel[..., None, None]
+        elif self.how == "shifted":
+            x = x * (1 + gate)
+        elif self.how == "channels last":
+            x = (x.permute(0, 2, 3, 1) * gate.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        elif self.how == "tokens":
+            x = (x.flatten(2).transpose(1, 2) * gate.flatten(2).transpose(1, 2)).transpose(1, 2).view_as(x)
+        elif self.how == "groups":
+            x = (
+                x.view(len(x) * 3, 4, *x.shape[2:]) * x.view(len(x) * 3, 4, *x.shape[2:]).mean(1, True).sigmoid()
+            ).view_as(x)
+        self.seen = [before, x.clone()]
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("how", ["in place", "channels", "shifted", "channels last", "tokens", "groups"])
+def test_what_goes_into_somebody_elses_gate_and_what_comes_out(photo, how):
+    torch.manual_seed(0)
+    net = Around(how).eval()
+    for _ in range(2):  # unknown, and known
+        found = attnviz.explain(photo, net, device="cpu", size=64, inside=True)
+        (label,) = (*found.maps, *found.channel_gates)
+        steps = found.inside(label)
+        assert [step.symbol for step in steps] == ["F", "M", "F'"]
+        assert steps["F'"].formula == ("" if how == "shifted" else "F' = F × M")
+        for step, own in zip((steps["F"], steps["F'"]), net.seen, strict=True):
+            features = own[0].detach().numpy()
+            assert step.shape == features.shape
+            assert step.range == (float(features.min()), float(features.max()))
+            np.testing.assert_allclose(step.values[0], np.linalg.norm(features, axis=0), rtol=1e-5)
+            np.testing.assert_array_equal(step.values[1:], features[list(step.channels)])
+        assert steps["F"].channels == steps["F'"].channels
+    plain = attnviz.explain(photo, net, device="cpu", size=64)
+    assert plain.modules == {}

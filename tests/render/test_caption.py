@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from attnviz.language import speaker
 from attnviz.render.caption import caption, findings, legend, percent
 from attnviz.render.figure_options import FigureOptions
 from attnviz.render.panels import default_pins, resolve
@@ -61,6 +62,7 @@ def test_random_weights_are_told():
 def test_findings_of_both_kinds():
     assert findings(bam()) == ["Egyptian cat 87\u00a0%", "tabby 6.0\u00a0%"]
     assert findings(bam(), 2, synonyms=True)[1] == "tabby, tabby cat 6.0\u00a0%"
+    assert findings(bam(), 1, say=speaker("zh")) == ["埃及猫 87\u00a0%"]
     assert findings(danet(), 2) == ["sky 50\u00a0%", "road 45\u00a0%"]
 
 

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from attnviz.errors import OptionError
+from attnviz.language import speaker
+from attnviz.render import figure_language
 from attnviz.render.contact_sheet import Tile, contact_sheet, deepest_panel, thumbnails
 from attnviz.render.figure_options import FigureOptions
 from tests.explanations import bam, danet
@@ -51,3 +53,22 @@ def test_hostile_names_do_not_break_it():
 def test_impossible_sheets_are_refused(tiles):
     with pytest.raises(OptionError, match="expected 1 to"):
         contact_sheet([Tile("x", RED, BLUE, "")] * tiles)
+
+
+def test_a_tile_says_what_was_found_in_the_language_of_the_sheet():
+    found = (("Egyptian cat", 0.87), ("tabby, tabby cat", 0.06))
+    tile = Tile("a.jpg", RED, BLUE, "Egyptian cat 87 % · tabby 6.0 %", found=found)
+    assert tile.words(speaker("en")) == "Egyptian cat 87\u00a0% · tabby 6.0\u00a0%"
+    assert tile.words(speaker("zh")) == "埃及猫 87\u00a0% · 虎斑猫 6.0\u00a0%"
+    refused = Tile("a.txt", None, None, "expected a complete TIFF picture, got a file that is cut off", refused=True)
+    assert refused.words(speaker("zh")).startswith("TIFF 图片不完整")
+
+
+def test_without_a_font_the_sheet_is_english(monkeypatch):
+    monkeypatch.setattr(figure_language, "fallback_font", lambda: None)
+    figure_language._can_be_drawn.cache_clear()
+    tile = Tile("a.jpg", RED, BLUE, "", found=(("Egyptian cat", 0.87),))
+    assert (contact_sheet([tile], language="zh") == contact_sheet([tile])).all()
+    figure_language._can_be_drawn.cache_clear()
+    with pytest.raises(OptionError, match="expected a language of"):
+        contact_sheet([tile], language="de")

@@ -165,7 +165,7 @@ def test_random_weights_are_told_in_the_sheets_heading(tmp_path, monkeypatch):
     headings = []
     monkeypatch.setattr(
         "attnviz.save.batch.contact_sheet",
-        lambda tiles, heading: headings.append(heading) or np.zeros((1, 1, 3), np.uint8),
+        lambda tiles, heading, language: headings.append(heading) or np.zeros((1, 1, 3), np.uint8),
     )
     list(run(photos(tmp_path, 1), archive=tmp_path / "a.zip", formats=["npz"], explain=lambda path: untrained(bam())))
     assert "random weights" in headings[0]

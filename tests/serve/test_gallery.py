@@ -1,3 +1,4 @@
+import re
 import threading
 import time
 
@@ -5,6 +6,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import expect
 
 from attnviz.bulk.export import export_photos
 from attnviz.bulk.index import TableIndex, read_index
@@ -121,3 +123,33 @@ def test_a_photo_that_is_gone_is_told_in_one_sentence(tmp_path):
             assert "no such file" in answer.text
     finally:
         stop()
+
+
+def test_the_gallery_speaks_chinese_and_can_be_switched(new_context, gallery):
+    page = new_context(locale="zh-CN").new_page()
+    page.goto(gallery)
+    page.get_by_text("6 张照片中的 6 张").wait_for()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert page.title() == "注意力图图库"
+    named = page.get_by_label("预测").locator("option").all_inner_texts()[1:]
+    assert named
+    assert all(re.search("[一-鿿]", name) for name in named)
+    values = page.get_by_label("预测").locator("option").evaluate_all("all => all.map((one) => one.value)")[1:]
+    assert not any(re.search("[一-鿿]", value) for value in values)  # asked for by the table's own names
+    page.get_by_label("预测").select_option(values[0])
+    page.wait_for_function("() => !document.querySelector('#said').textContent.startsWith('6 张照片中的 6')")
+    assert named[0] in page.locator("main a").first.inner_text()
+
+    page.get_by_role("link", name="English").click()
+    page.get_by_text("6 of 6 photos").wait_for()
+    expect(page.get_by_role("link", name="English")).to_have_attribute("aria-current", "true")
+    assert not re.search("[一-鿿]", page.locator("main").inner_text())
+
+
+def test_rows_viewer_and_refusals_are_in_the_language_asked_for(gallery):
+    chinese = {"accept-language": "zh"}
+    rows = httpx.get(f"{gallery}/rows", headers=chinese).json()
+    assert set(rows["called"]) == set(rows["categories"])
+    assert httpx.get(f"{gallery}/rows").json()["called"] == {}
+    assert "attnvizWords" in httpx.get(f"{gallery}/viewer/0", headers=chinese, timeout=60).text
+    assert "数字" in httpx.get(f"{gallery}/rows?low=x", headers=chinese).text

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from attnviz.serve import requests
@@ -20,8 +21,8 @@ def gate(monkeypatch):
     """Holds a real measurement after its first step until it is set."""
     go_on, real = threading.Event(), requests.measure
 
-    def held(explanation, box):
-        steps = real(explanation, box)
+    def held(explanation, box, mask):
+        steps = real(explanation, box, mask)
         yield next(steps)
         go_on.wait(60)
         return (yield from steps)
@@ -117,3 +118,20 @@ def test_on_a_phone_nothing_scrolls_sideways_and_another_photo_starts_afresh(new
     assert widths == [0] * len(widths)
     page.locator("[data-sample=cat]").click()
     expect(page.locator(".page-evidence")).to_have_attribute("data-state", "empty", timeout=SLOW)
+
+
+def test_a_mask_of_another_size_is_refused_and_another_photo_clears_what_was_given(new_page, demo_url, tmp_path):
+    Image.new("L", (9, 7), 255).save(tmp_path / "mask.png")
+    page = open_page(new_page({"width": 1440, "height": 900}), demo_url)
+    page.locator("#page-tab-evidence").click()
+    mask, box = page.locator("#page-evidence-mask"), page.locator("#page-evidence-box input")
+    mask.locator("input[type=file]").set_input_files(tmp_path / "mask.png")
+    expect(mask).to_contain_text("mask", timeout=SLOW)
+    expect(mask).to_contain_text(".png", timeout=SLOW)
+    page.locator("#page-evidence-start").click()
+    state(page, LINE, "error")
+    expect(page.locator(f"#{LINE}")).to_contain_text("pixels, got 9 × 7.")
+    box.fill("1,2,3,4")
+    page.locator("[data-sample=cat]").click()
+    expect(box).to_have_value("", timeout=SLOW)
+    expect(mask).not_to_contain_text(".png", timeout=SLOW)

@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 from attnviz.language import DEFAULT_LANGUAGE, LANGUAGES, catalogue, speaker, translated
 from attnviz.models.weights.registry import list_models
 from attnviz.render.colormaps import names as colormap_names
+from attnviz.serve import requests
 from attnviz.serve.app import build_ui
 from attnviz.serve.page_language import COOKIE, PageLanguage, described, language_of
-from tests.serve.page_steps import SLOW, done, drawn, state
+from tests.serve.page_steps import DANET, SLOW, done, drawn, open_page, state
 
 CHINESE = re.compile(r"[一-鿿]")
 OTHERS = [code for code in LANGUAGES if code != DEFAULT_LANGUAGE]
@@ -187,6 +188,47 @@ def test_a_visitor_whose_browser_is_chinese_reads_chinese_and_can_switch(new_con
     page.goto(demo_url)  # without the choice in the address
     done(page)
     expect(page.locator("#page-tab-stages")).to_have_text("Coarse to fine")
+
+
+def test_a_switch_keeps_the_photo_and_all_that_was_chosen(new_context, demo_url, tmp_path, assets, monkeypatch):
+    own = tmp_path / "own.jpg"
+    own.write_bytes((assets / "street.jpg").read_bytes() + b"\0")  # a file that is no sample's
+    page = new_context(locale="en-US", viewport={"width": 1440, "height": 900}).new_page()
+    monkeypatch.setattr(requests, "SECONDS_WITHOUT_ASKING", 600.0)  # on a busy machine
+    open_page(page, demo_url)
+    page.locator("#page-model select").select_option(DANET)
+    done(page)
+    page.locator("#page-photo input[type=file]").set_input_files(own)
+    page.wait_for_timeout(300)
+    done(page)
+    page.locator("#page-tab-position").click()
+    drawn(page, "position")
+    page.locator("#page-view-position .av-picture").first.click(position={"x": 90, "y": 60})
+    pins = page.locator("#page-view-position .av-pin")
+    expect(pins.first).to_be_visible()
+    set_before = pins.locator(".av-pin__text").all_inner_texts()
+    opacity = page.locator("#page-view-position input[type=range]").first
+    opacity.fill("0.3")
+    shown = opacity.input_value()
+    before = page.locator("#page-status").inner_text()
+    runs = []
+    monkeypatch.setattr(requests, "run", lambda ready: runs.append(ready) or pytest.fail("the network ran again"))
+
+    page.locator(".page-languages a[hreflang=zh]").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN", timeout=SLOW)
+    done(page)
+    drawn(page, "position")
+    assert page.locator("#page-status").inner_text() == translated(before, "zh") != before
+    expect(page.locator("#page-model select")).to_have_value(DANET)
+    expect(page.locator("#page-view-position input[type=range]").first).to_have_value(shown)
+    expect(page.locator(".page-samples button[aria-pressed=true]")).to_have_count(0)
+    assert pins.locator(".av-pin__text").all_inner_texts() == set_before
+    assert page.evaluate("document.querySelector('#page-photo img').naturalWidth") > 0
+    assert runs == []
+    monkeypatch.undo()
+    page.reload()  # begins as any page
+    done(page)
+    expect(page.locator(".page-samples button[aria-pressed=true]")).to_have_count(1)
 
 
 def test_a_refusal_is_told_in_chinese(new_context, demo_url, tmp_path):

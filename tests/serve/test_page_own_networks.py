@@ -244,6 +244,47 @@ def test_a_figure_of_a_vit_is_built_with_head_and_rollout(page, own_url):
     assert "mean of 6 heads" in alt
 
 
+def ticked(page: Page) -> list[str]:
+    """Titles of the panels that are ticked in the figure builder."""
+    boxes = page.locator("#page-export-panels label")
+    return [box.inner_text().strip() for box in boxes.all() if box.locator("input").is_checked()]
+
+
+def test_the_figure_follows_the_layer_and_head_on_the_screen(page, own_url, networks):
+    opened(page, own_url)
+    drawn(page, "position")
+    label = list(first_photo(networks, "vit.py:build").positions)[2]
+    page.locator("#page-tab-export").click()
+    at_first = ticked(page)
+    page.locator("#page-tab-position").click()
+    layer(page, label)
+    page.locator(VIEW).get_by_label("Head", exact=True).select_option("3")
+    page.locator("#page-tab-export").click()
+    own = f"{label.removesuffix('.attention')} attention, head 3"
+    received = page.get_by_label(f"Received · {own}", exact=True)
+    expect(received).to_be_checked(timeout=SLOW)
+    assert ticked(page) == [
+        "Photo",
+        f"Class token · where it looks · {own}",
+        f"Pin 1 · where it looks · {own}",
+        f"Received · {own}",
+    ]
+    page.locator("#page-export-build").click()
+    state(page, "page-export-status", "done")
+    assert f"Received · {own}" in page.locator("#page-figure img").get_attribute("alt")
+    page.locator("#page-tab-position").click()
+    layer(page, "rollout")
+    page.locator("#page-tab-export").click()
+    expect(page.get_by_label("Received · rollout of 12 layers", exact=True)).to_be_checked(timeout=SLOW)
+    expect(received).to_be_hidden()  # heads of the other layers are not listed
+    page.locator("#page-tab-position").click()
+    layer(page, list(first_photo(networks, "vit.py:build").positions)[-1])
+    page.locator(VIEW).get_by_label("Head", exact=True).select_option("mean")
+    page.locator("#page-tab-export").click()
+    expect(page.get_by_label("Received · rollout of 12 layers", exact=True)).to_be_checked(timeout=SLOW)
+    assert ticked(page) == at_first
+
+
 @pytest.mark.parametrize("model", ["vit.py:build", "cbam.py:build", "se.py:build"])
 def test_a_phone_needs_no_scrolling_sideways(new_page, own_url, model):
     page = opened(new_page({"width": 390, "height": 844}), own_url, model)

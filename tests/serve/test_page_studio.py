@@ -62,8 +62,15 @@ class TestCompare:
         expect(heads).to_have_count(len(requests.families()))
         expect(heads.first).to_contain_text("BAM")
         expect(view.locator('section.av-stage[aria-label="Stage 1"] canvas').first).to_be_visible()
+        download = opened.locator("#page-compare-files")
+        expect(download).to_be_enabled(timeout=SLOW)
+        with opened.expect_download() as taken:
+            download.click()
+        with zipfile.ZipFile(taken.value.path()) as archive:
+            assert sorted(archive.namelist()) == [f"families.{kind}" for kind in ("html", "pdf", "png", "svg")]
         opened.locator("#page-compare-way label", has_text="Maps of this photo").click()
         expect(view.locator(".av-compare")).to_be_visible()
+        expect(download).to_be_hidden()
 
     def test_two_photos_and_a_refusal_first(self, opened: Page, tmp_path):
         opened.locator("#page-tab-compare").click()

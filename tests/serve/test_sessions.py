@@ -144,3 +144,29 @@ def test_many_threads_at_once(explanation):
         thread.join()
     assert not failures
     assert len(store) == 0
+
+
+def test_a_session_is_carried_to_another_page(explanation):
+    store = SessionStore()
+    store.keep("old", explanation, Path("anna.png"), choice="bam", sent_as="1")
+    store.keep_evidence("old", explanation, "found")
+    assert store.copy("old", "carried-1") == Path("anna.png")
+    store.forget("old")  # the page is closed
+    assert store.move("carried-1", "new") == Path("anna.png")
+    assert store.move("carried-1", "third") is None  # once
+    assert store.known("new", Path("anna.png"), "bam") is explanation
+    assert store.known("new", Path("anna.png"), "danet") is None
+    assert store.known("new", Path("ben.png"), "bam") is None
+    assert store.sent("new", "1") is None  # the new page was sent nothing yet
+    store.keep("new", explanation, Path("anna.png"), choice="bam", sent_as="2")
+    assert store.evidence("new") == "found"
+    assert store.sent("new", "2") is explanation
+
+
+def test_without_a_photo_there_is_nothing_to_carry(explanation):
+    store = SessionStore()
+    assert store.copy("nobody", "carried-1") is None
+    store.keep("anna", explanation)
+    assert store.copy("anna", "carried-1") is None
+    assert store.known("nobody", Path("a.png"), None) is None
+    assert len(store) == 1

@@ -42,8 +42,21 @@ def test_a_mask_is_an_object_too(tmp_path, photo_path, photo):
     result = invoke("evidence", photo_path, "--mask", tmp_path / "mask.png", *QUICK)
     assert result.exit_code == 0
     assert "ROC-AUC within rings" in result.stdout
+    assert f"object: a mask, {100 * 200 * 220 / mask.width / mask.height:.1f} % of the photo" in result.stdout
     both = invoke("evidence", photo_path, "--mask", tmp_path / "mask.png", "--box", "1,1,9,9", *QUICK)
     assert (both.exit_code, "got both" in both.stderr) == (2, True)
+
+
+def test_a_mask_of_another_size_or_one_that_is_dark_is_refused(tmp_path, photo_path, photo):
+    height, width = photo.shape[:2]
+    for size, words in (
+        ((9, 7), f"{width} × {height} pixels, got 9 × 7"),
+        ((width, height), "a mask that is dark there"),
+    ):
+        Image.new("P", size).save(tmp_path / "mask.png")
+        refused = invoke("evidence", photo_path, "--mask", tmp_path / "mask.png", *QUICK)
+        assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert words in refused.stderr
 
 
 def test_figures_for_papers(tmp_path, photo_path):
@@ -54,13 +67,21 @@ def test_figures_for_papers(tmp_path, photo_path):
 
 
 def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path):
-    result = invoke("explain", photo_path, "--out", tmp_path, "--evidence", "--format", "png,html", *QUICK)
+    mask = Image.new("L", Image.open(photo_path).size)
+    mask.paste(255, (100, 60, 300, 280))
+    mask.save(tmp_path / "mask.png")
+    asked = ["--out", tmp_path / "out", "--evidence", "--mask", tmp_path / "mask.png", "--format", "png,html"]
+    result = invoke("explain", photo_path, *asked, *QUICK)
     assert (result.exit_code, result.stderr) == (0, "")
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (tmp_path / "out").iterdir()
     names = ["curves.png", "evidence.json", "figure.png", "interventions.png", "manifest.json", "viewer.html"]
     assert sorted(path.name for path in folder.iterdir()) == names
     document = json.loads((folder / "evidence.json").read_text())
     assert document["verdict"][0] in result.stdout
+    assert document["mask"]["share"] == pytest.approx(200 * 220 / mask.width / mask.height)
+    recipe = json.loads((folder / "manifest.json").read_text())
+    assert recipe["evidence"]["mask"] == document["mask"]
+    assert any("the object" in sentence for sentence in recipe["evidence"]["verdict"])
     assert re.search(r'"views":\["stages",[^]]*"evidence"\]', (folder / "viewer.html").read_text(encoding="utf-8"))
 
 
@@ -81,6 +102,9 @@ def test_json_and_nothing_else(photo_path):
         (["evidence", "PHOTO", "--mask", "none.png", *QUICK], "expected a mask"),
         (["evidence", "PHOTO", "--format", "gif", *QUICK], "out of png, pdf, svg"),
         (["evaluate", "nowhere", *QUICK], "folder of photos"),
+        (["explain", "PHOTO", "--box", "1,1,9,9", *QUICK], "expected --evidence with --box"),
+        (["explain", "PHOTO", "PHOTO", "--evidence", "--box", "1,1,9,9", *QUICK], "expected one photo for --box"),
+        (["explain", "PHOTO", "--evidence", "--box", "1,1,9", *QUICK], "LEFT,TOP,RIGHT,BOTTOM"),
         (["evaluate", "FOLDER", "--boxes", "none.csv", *QUICK], "CSV file"),
     ],
 )
@@ -108,6 +132,14 @@ def test_a_data_set_becomes_tables_and_pictures(tmp_path, photo):
     assert result.stderr.startswith("attnviz: 3.png: ")
     assert "**Where the objects are** (3 photos)" in result.stdout
     assert "| stage3.flat |" in result.stdout
+    explained = (out / "tables.md").read_text().partition("**What the numbers are**")[2]
+    for line in (
+        "- ROC-AUC (0 to 1): Chance that",
+        "- costs, of the same: The untouched",
+        "- shuffled weights: the same network",
+    ):
+        assert line in explained
+    assert "AUC-Judd" not in explained  # what is not in the tables
     names = {path.name for path in out.iterdir()}
     assert {"tables.csv", "tables.md", "photos.jsonl", "run.json", "where-the-objects-are-roc-auc.png"} <= names
     assert (out / "tables.md").read_text() in result.stdout

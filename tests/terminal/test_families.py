@@ -58,3 +58,27 @@ def test_without_any_family_it_says_what_is_missing(tmp_path, monkeypatch, photo
     assert result.exit_code == 2
     assert "expected a network with BAM, CBAM, SGE, SE on this machine, got none of them" in result.output
     assert not (tmp_path / "x.html").exists()
+
+
+def test_figures_beside_the_page_each_by_the_name_of_its_file(weights, photo_path, tmp_path):
+    names = ("a.html", "b.png", "c.pdf", "D.SVG")
+    outs = [part for name in names for part in ("-o", str(tmp_path / name))]
+    result = CliRunner().invoke(
+        app, ["families", str(photo_path), *outs, "--device", "cpu", "--dpi", "60", "--caption"]
+    )
+    assert result.exit_code == 0, result.output
+    starts = {"a.html": b"<!doctype html>", "b.png": b"\x89PNG", "c.pdf": b"%PDF", "D.SVG": b"<?xml"}
+    assert {name: (tmp_path / name).read_bytes().startswith(start) for name, start in starts.items()} == dict.fromkeys(
+        names, True
+    )
+    drawn = (tmp_path / "D.SVG").read_text(encoding="utf-8")
+    for column in ("CBAM", "SGE", "SE"):
+        assert f">{column}" in drawn
+    assert "Of every stage the last" in drawn
+
+
+@pytest.mark.parametrize("name", ["families", "families.jpg", "families.html.exe"])
+def test_files_of_other_kinds_are_refused_before_anything_runs(weights, tmp_path, name):
+    result = CliRunner().invoke(app, ["families", str(tmp_path / "no photo.jpg"), "-o", str(tmp_path / name)])
+    assert result.exit_code == 2
+    assert "expected a file that ends in .html, .png, .pdf, .svg, got" in result.output

@@ -13,7 +13,7 @@ from training import distil, flattening, gauges, gaze, label, near_copies, sheet
 from training.guided_gates import GuidedGates, disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
-from training.shards import LabelledViews
+from training.shards import LabelledViews, seldom
 from training.trunk import calibrate_norms, load_folded, pairs, take_block_gain_out, take_gain_out
 
 SMALL = {"depth": 18, "width": 4}
@@ -219,6 +219,22 @@ def test_attention_in_the_blocks_starts_as_the_trunk_was(family):
         assert torch.allclose(net(x), plain(x), atol=1e-4 * float(plain(x).abs().max()))
 
 
+@pytest.mark.parametrize("family", ["sge", "se", "cbam"])
+def test_norms_are_measured_behind_gates_as_they_start(family, shards, tmp_path, monkeypatch):
+    """Measured behind CBAM's closed gates, the first loss was seven times the trunk's."""
+    monkeypatch.setattr(distil, "spec_of", small_spec)
+    plain = build_model(small_spec("none"))
+    save_file(plain.state_dict(), tmp_path / "none.safetensors")
+    common = ["--shards", str(shards), "--folder", str(tmp_path), "--steps", "1", "--rates", "fc=0.001"]
+    common += ["--start", str(tmp_path / "none.safetensors"), "--calibrate", "2"]
+    net = build_model(small_spec(family))
+    distil.start(plain, distil.parse(common), LabelledViews(shards, 4, 0))
+    distil.start(net, distil.parse([*common, "--fresh", family]), LabelledViews(shards, 4, 0))
+    for name, value in plain.state_dict().items():
+        if name.endswith(("running_mean", "running_var")):
+            assert torch.allclose(net.state_dict()[name], value, rtol=0.05, atol=0.02), name
+
+
 def test_the_end_can_come_from_a_trunk_that_was_trained_on(shards, tmp_path, monkeypatch):
     monkeypatch.setattr(distil, "spec_of", small_spec)
     bam, trunk = (build_model(small_spec(family)) for family in ("bam", "none"))
@@ -233,6 +249,29 @@ def test_the_end_can_come_from_a_trunk_that_was_trained_on(shards, tmp_path, mon
     assert torch.allclose(mine.layer4[0].conv1.weight * 1.5, trunk.layer4[0].conv1.weight)
     assert torch.equal(mine.layer4[1].conv1.weight, trunk.layer4[1].conv1.weight)
     assert torch.equal(mine.fc.weight, trunk.fc.weight)
+
+
+def test_seldom_categories_are_drawn_as_often_as_the_others():
+    logits = torch.full((100, 3), -20.0)
+    logits[:90, 0] = logits[90:98, 1] = logits[98:, 2] = 20.0  # 90, 8 and 2 views, the teacher is sure
+    weights = seldom(logits, 1.0)
+    assert torch.allclose(
+        torch.stack([weights[:90].sum(), weights[90:98].sum(), weights[98:].sum()]), torch.tensor(100 / 3)
+    )
+    assert torch.allclose(seldom(logits, 0.0), torch.ones(100))
+    half = seldom(logits, 0.5)
+    assert float(half[98] / half[0]) == pytest.approx(45**0.5, rel=1e-3)
+
+
+def test_balanced_views_are_drawn_by_their_weights(shards):
+    views = LabelledViews(shards, batch=8, seed=0, at_once=1, balance=1.0)
+    drawn, answers = views(0)
+    assert drawn.shape[0] == answers.shape[0] == 8
+
+
+def test_one_category_that_is_never_found_costs_half_of_two():
+    right, categories = torch.tensor([True] * 9 + [False]), torch.tensor([4] * 9 + [7])
+    assert gauges.alike(right, categories) == 50.0
 
 
 def test_one_bam_can_start_afresh():
@@ -292,7 +331,7 @@ def test_gauges_are_percentages(raw, photos, teacher, tmp_path, monkeypatch):
     where = ["--photos", str(tmp_path / "data"), "--imagenette", str(raw / "mine"), "--out", str(tmp_path / "gauges")]
     gauges.main([*where, "--count", "6"])
     found = gauges.gauge(build_model(small_spec("none")), tmp_path / "gauges")
-    assert set(found) == {"agreement", "in five", "imagenette", "of ten"}
+    assert set(found) == {"agreement", "in five", "imagenette", "of ten", "balanced", "balanced in five"}
     assert all(0 <= value <= 100 for value in found.values())
 
 

@@ -165,6 +165,15 @@ def test_own_features_are_left_out_of_some_pictures():
     assert bool((output[~empty] == 1).all())
 
 
+def test_either_attention_can_lose_its_own_features():
+    options = segmentation.parse(["--data", ".", "--folder", ".", *SEGMENTATION])
+    net = segmentation.WatchedDANet(build_model(segmentation.segmentation_spec(options)), drop_own_channels=1.0).train()
+    x = torch.randn(2, 8, 4, 4)
+    for module, left in ((net.net.head.sa, x), (net.net.head.sc, torch.zeros_like(x))):
+        module.gamma.data.zero_()
+        assert torch.equal(module(x), left)
+
+
 def bam_net():
     spec = {
         "architecture": "BamResNet",

@@ -30,6 +30,7 @@ class StepSite:
         summary: Of ``"features"``: what the picture of all channels is.
         branch: ``"channel"``, ``"spatial"`` or empty.
         end: Whether the submodule's output or its input is the tensor.
+        whole: Of ``"maps"``: whether all of them are kept, not only the strongest.
     """
 
     symbol: str
@@ -40,6 +41,7 @@ class StepSite:
     summary: Summary = ""
     branch: Literal["channel", "spatial", ""] = ""
     end: Literal["output", "input"] = "output"
+    whole: bool = False
 
 
 def steps_of(module: nn.Module) -> tuple[str, tuple[StepSite, ...]] | None:
@@ -111,13 +113,16 @@ def _se(module: SELayer) -> tuple[StepSite, ...]:
 
 
 def _sge(module: SpatialGroupEnhance) -> tuple[StepSite, ...]:
+    def groups(symbol: str, name: str, formula: str, path: str, end: Literal["output", "input"] = "output") -> StepSite:
+        return StepSite(symbol, name, formula, path, "maps", end=end, whole=True)
+
     return (
         _input("F"),
         StepSite("g", "Mean vector of every group", "g = mean of F over h, w", "avg_pool", "vector"),
-        StepSite("x", "Likeness of every location to it", "x = F · g, in each group", "similarity", "maps"),
-        StepSite("n", "Likeness, normalised", "n = (x - mean x) / std x, in each group", "normalised", "maps"),
-        StepSite("t", "Logits", "t = w n + b, one w and b per group", "sig", "maps", end="input"),
-        StepSite("M", "Gate of every group", "M = σ(t)", "sig", "maps"),
+        groups("x", "Likeness of every location to it", "x = F · g, in each group", "similarity"),
+        groups("n", "Likeness, normalised", "n = (x - mean x) / std x, in each group", "normalised"),
+        groups("t", "Logits", "t = w n + b, one w and b per group", "sig", "input"),
+        groups("M", "Gate of every group", "M = σ(t)", "sig"),
         _features("F'", "Features that go out", "F' = F × M"),
     )
 

@@ -12,7 +12,8 @@ CITYSCAPES = (
     "rider, car, truck, bus, train, motorcycle, bicycle"
 ).split(", ")
 
-# The 150 classes of ADE20K's scene parsing challenge, http://sceneparsing.csail.mit.edu/ (first name of each)
+# The 150 classes of ADE20K's scene parsing challenge, http://sceneparsing.csail.mit.edu/ (first name of each, but of
+# the tank its second, since ImageNet has a tank that is a vehicle)
 ADE20K = (
     "wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door, "
     "table, mountain, plant, curtain, chair, car, water, painting, sofa, shelf, house, sea, mirror, rug, field, "
@@ -23,9 +24,9 @@ ADE20K = (
     "hovel, bus, towel, light, truck, tower, chandelier, awning, streetlight, booth, television receiver, airplane, "
     "dirt track, apparel, pole, land, bannister, escalator, ottoman, bottle, buffet, poster, stage, van, ship, "
     "fountain, conveyer belt, canopy, washer, plaything, swimming pool, stool, barrel, basket, waterfall, tent, bag, "
-    "minibike, cradle, oven, ball, food, step, tank, trade name, microwave, pot, animal, bicycle, lake, dishwasher, "
-    "screen, blanket, sculpture, hood, sconce, vase, traffic light, tray, ashcan, fan, pier, crt screen, plate, "
-    "monitor, bulletin board, shower, radiator, glass, clock, flag"
+    "minibike, cradle, oven, ball, food, step, storage tank, trade name, microwave, pot, animal, bicycle, lake, "
+    "dishwasher, screen, blanket, sculpture, hood, sconce, vase, traffic light, tray, ashcan, fan, pier, crt screen, "
+    "plate, monitor, bulletin board, shower, radiator, glass, clock, flag"
 ).split(", ")
 
 # Pascal VOC 2012 with background, http://host.robots.ox.ac.uk/pascal/VOC/voc2012/

@@ -14,7 +14,7 @@ from torch import nn
 from attnviz.errors import CheckpointError, UnknownModelError
 from attnviz.inputs.preprocess import Preprocessing
 from attnviz.models.device import pick_device
-from attnviz.models.sites import Site, views_of
+from attnviz.models.sites import names_sites, sites_of, views_of
 from attnviz.models.weights.cache import cached_folder
 from attnviz.models.weights.card import ModelCard, read_card
 from attnviz.models.weights.checkpoint import load_checkpoint
@@ -157,7 +157,7 @@ def from_network(net: nn.Module, *, name: str = "network", device: str = "auto",
     place = parameter.device if device == "auto" and parameter is not None else pick_device(device)
     described = getattr(net, "config", {})
     config: Mapping[str, Any] = described if isinstance(described, Mapping) else {}  # transformers has objects there
-    sites: tuple[Site, ...] = getattr(net, "sites", tuple)()
+    sites = sites_of(net) if names_sites(net) else ()
     card = ModelCard(
         name=name,
         title=name,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from attnviz.language import Say, in_language
+from attnviz.language import ENGLISH, Say, in_language
 from attnviz.measure.definitions import BASELINES, definitions_json
 from attnviz.render.viewer.attention_parts import JSON
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _TEXTS = frozenset({"title", "definition", "compare", "verdict", "left_out", "baselines"})
 
 
-def evidence_part(found: "Evidence", say: Say = str) -> JSON:
+def evidence_part(found: "Evidence", say: Say = ENGLISH) -> JSON:
     """A measurement for the page's tab and for the viewer's `evidence` view.
 
     Args:

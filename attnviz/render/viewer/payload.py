@@ -37,7 +37,8 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
     note           what was left out, a sentence; empty where nothing was
     channel        {count, stride, gamma, matrix, matrix_dtype, effect, outputs: {channels, grid, values}}
     channel_gates  [{label, title, stage, stride, count, values}]
-    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], values}]: float16, groups first
+    group_gates    [{label, title, stage, stride, count, grid, ranges: [[low, high]], module, values}]: float16, groups
+                   first; values null: they are the gate "M" of that entry of `modules`
     group_note     what of them was left out, a sentence; empty where nothing was
     modules        what happens inside attention modules: see attnviz/render/viewer/inside_parts.py
     segmentation   {categories: [{name, color}], heads: name -> data URL of a PNG, cells, cells_dtype, grid,
@@ -54,7 +55,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attnviz.inputs.receptive_field import ReceptiveField
-from attnviz.language import Say, in_language
+from attnviz.language import ENGLISH, Say, in_language
 from attnviz.render.class_colors import class_colors, pin_color, readable_on
 from attnviz.render.colormaps import COLORMAPS, DEFAULT, DEFAULT_DIVERGING, table
 from attnviz.render.figure_options import MAX_PINS
@@ -95,7 +96,7 @@ _PALETTE = 256  # colours that a PNG's palette can hold
 
 
 def payload(
-    explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None, say: Say = str
+    explanation: Explanation, *, on_demand: bool = False, evidence: "Evidence | None" = None, say: Say = ENGLISH
 ) -> JSON:
     """Everything the viewer needs to show an explanation.
 
@@ -139,13 +140,13 @@ def payload(
         "group_gates": groups,
         "group_note": group_note,
         "modules": module_parts(explanation),
-        "segmentation": None if segmentation is None else _segmentation(segmentation),
+        "segmentation": None if segmentation is None else _segmentation(segmentation, say),
         "evidence": None if evidence is None else evidence_part(evidence, say),
     }
     return told(data, say)
 
 
-def families_payload(explanations: Mapping[str, Explanation], *, say: Say = str) -> JSON:
+def families_payload(explanations: Mapping[str, Explanation], *, say: Say = ENGLISH) -> JSON:
     """Several networks on one photo, for the viewer's view of families.
 
     Args:
@@ -175,7 +176,7 @@ def told(data: JSON, say: Say) -> JSON:
     return put
 
 
-def compare_payload(left: Explanation, right: Explanation, *, say: Say = str) -> JSON:
+def compare_payload(left: Explanation, right: Explanation, *, say: Say = ENGLISH) -> JSON:
     """Two explanations for the viewer's `compare` view.
 
     Args:
@@ -317,19 +318,25 @@ def _channel_gate(gate: ChannelGate) -> JSON:
     }
 
 
-def _segmentation(segmentation: Segmentation) -> JSON:
+def _segmentation(segmentation: Segmentation, say: Say) -> JSON:
     colors = class_colors(len(segmentation.categories))
+    called = {name: say.category(name) for name in segmentation.categories}
+    if len(set(called.values())) < len(called):  # names tell classes apart, and so must what they are called
+        called = {name: name for name in called}
     cells = segmentation.cells
     return {
         "categories": [
-            {"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)}
+            {"name": called[name], "color": "#{:02x}{:02x}{:02x}".format(*color)}
             for name, color in zip(segmentation.categories, colors.tolist(), strict=True)
         ],
         "heads": {head: _label_url(labels, colors) for head, labels in segmentation.labels.items()},
         "cells": base64_of(cells.astype(cells.dtype.newbyteorder("<"))),
         "cells_dtype": cells.dtype.name,
         "grid": list(cells.shape),
-        "shares": {head: [list(pair) for pair in segmentation.shares(head).items()] for head in segmentation.labels},
+        "shares": {
+            head: [[called[name], share] for name, share in segmentation.shares(head).items()]
+            for head in segmentation.labels
+        },
     }
 
 

@@ -82,7 +82,8 @@ def payload_bridge(receiver: str, elem_id: str) -> gr.HTML:
 
     Args:
         receiver: ``"receive"`` for the main explanation, ``"receiveCompare"`` for the comparison, ``"receiveLayer"``
-            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor.
+            for what the viewer asked for, ``"receivePlace"`` for how many come before the visitor, and
+            ``"receiveCarried"`` for what a page in another language is to ask for.
         elem_id: Its id in the page.
     """
     return gr.HTML(
@@ -192,9 +193,12 @@ def select(label: str, elem_id: str, options: Sequence[tuple[str, str]], value: 
 
 
 def pins_part() -> gr.HTML:
-    """An invisible part whose value is ``[[row, column]]`` of the pins in the position view; fires ``input``."""
+    """An invisible part whose value is what was chosen in the position view; fires ``input``.
+
+    ``{"pins": [[row, column], ...], "label", "head"}``, as `attnviz.serve.tabs.export_panels` reads it.
+    """
     return gr.HTML(
-        value=[],
+        value={},
         html_template='<div hidden aria-hidden="true"></div>',
         js_on_load=f"{_WHEN_READY}whenReady((page) => page.pins(element, {_CHOSEN}));",
         elem_id="page-pins",
@@ -215,7 +219,7 @@ def request_part(asker: str, elem_id: str) -> gr.HTML:
 
     Args:
         asker: ``attnvizPage[asker]`` is given the function that sends: ``"asks"`` for a layer, ``{"turn", "id",
-            "label"}``; ``"asksPlace"``, ``{"turn"}``.
+            "label"}``; ``"asksPlace"`` and ``"asksToCarry"``, ``{"turn"}``.
         elem_id: Its id in the page.
     """
     return gr.HTML(

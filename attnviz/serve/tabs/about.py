@@ -65,30 +65,32 @@ def _weights() -> str:
 
 
 def _item(entry: ModelCard) -> str:
-    notes = f'<span lang="en">{html.escape(" ".join(entry.notes))}</span>'  # of the card, which is English
-    sentences = [f"<span>{html.escape(entry.architecture)}.</span>", notes]
+    sentences = [_escaped(sentence) for sentence in (f"{entry.architecture}.", *entry.notes)]
     if entry.licence:
-        sentences.append(f"<span>Licence: {html.escape(entry.licence)}.</span>")
+        sentences.append(f"Licence: {_escaped(entry.licence.rstrip('.'))}.")
     if entry.status == "available":
-        command = html.escape(command_to_get(entry))
-        to_get = f"To get it, run <code>{command}</code> and reload this page."
-        sentences.append(f"<span>{to_get}</span>")
-    said = f"<strong>{html.escape(entry.title)}</strong>: {' '.join(sentences)}"
-    return f"<li>{said}{_evidence(entry)}{_numbers(entry)}</li>"
+        command = _escaped(command_to_get(entry))
+        sentences.append(f"To get it, run <code>{command}</code> and reload this page.")
+    said = "".join(f"<li>{sentence}</li>" for sentence in sentences)
+    title = f"<strong><span>{_escaped(entry.title)}</span></strong>"
+    return f"<li>{title}<ul>{said}</ul>{_evidence(entry)}{_numbers(entry)}</li>"
 
 
 def _evidence(entry: ModelCard) -> str:
-    """Whether its attention focuses and matters: the short of docs/evidence.md, which is English."""
+    """Whether its attention focuses and matters: the short of docs/evidence.md."""
     if not entry.evidence:
         return "<p>Evidence: not measured.</p>"
-    sentences = "".join(f'<li lang="en">{html.escape(sentence)}</li>' for sentence in entry.evidence)
+    sentences = "".join(f"<li>{_escaped(sentence)}</li>" for sentence in entry.evidence)
     return f"<p>Evidence, with 95 % intervals:</p><ul>{sentences}</ul>"
+
+
+def _escaped(text: str) -> str:
+    """Text of a card as it may stand in an element; quotes are left, so that the catalogue finds the sentence."""
+    return html.escape(text, quote=False)
 
 
 def _numbers(entry: ModelCard) -> str:
     if not entry.metrics:
         return ""
-    rows = (
-        f'<tr><td lang="en">{html.escape(name)}</td><td>{value:g}</td></tr>' for name, value in entry.metrics.items()
-    )
+    rows = (f"<tr><td>{_escaped(name)}</td><td>{value:g}</td></tr>" for name, value in entry.metrics.items())
     return f"<details><summary>What was measured</summary><table>{''.join(rows)}</table></details>"

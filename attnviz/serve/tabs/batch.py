@@ -13,7 +13,8 @@ import gradio as gr
 from PIL import Image
 
 from attnviz.errors import ImageError
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
+from attnviz.render.figure_options import FigureOptions
 from attnviz.results import ByteArray, Explanation
 from attnviz.save.batch import MOST_PHOTOS, BatchItem, explain_many
 from attnviz.serve import requests
@@ -95,7 +96,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
 
 
 def _batch(
-    photos: list[Path], choice: requests.Choice, stop: threading.Event, *, session: str, say: Say = str
+    photos: list[Path], choice: requests.Choice, stop: threading.Event, *, session: str, say: Say = ENGLISH
 ) -> Iterator[Any]:
     """Values of the outputs, after each photo and at the end.
 
@@ -113,8 +114,10 @@ def _batch(
         return requests.run(requests.forecast(path, choice))
 
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
-        archive = Path(folder, _ARCHIVE)
-        with closing(explain_many(photos, choice.model, archive=archive, cancel=stop, explain=explain)) as items:
+        archive, looks = Path(folder, _ARCHIVE), FigureOptions(language=say.language)
+        with closing(
+            explain_many(photos, choice.model, archive=archive, options=looks, cancel=stop, explain=explain)
+        ) as items:
             yield (
                 status("working", say(f"{title} is looking at {total} photos"), []),
                 sheet([]),
@@ -148,7 +151,7 @@ def _tile(item: BatchItem, folder: Path, session: str, say: Say) -> dict[str, An
             for what, pixels in pictures.items()
             if pixels is not None
         ],
-        "caption": sentence(item.refusal, say) if item.refusal else say(item.tile.text),
+        "caption": sentence(item.refusal, say) if item.refusal else item.tile.words(say),
         "failed": item.refusal is not None,
     }
 

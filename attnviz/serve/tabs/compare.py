@@ -14,11 +14,12 @@ from attnviz.render.viewer.attention_parts import carries_all
 from attnviz.render.viewer.payload import families_payload
 from attnviz.results import ByteArray, Explanation
 from attnviz.serve import requests
-from attnviz.serve.events import AT_ONCE, IN_ORDER, say_why, session_of
+from attnviz.serve.events import AT_ONCE, FIGURES, IN_ORDER, say_why, session_of
 from attnviz.serve.page.components import model_select, payload_bridge, segments, status, status_part, view_part
 from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
+from attnviz.serve.tabs import family_files
 from attnviz.serve.tabs.explain import Rail, photo_input, sent
 
 _PART = "compare"  # of the page, for its notes
@@ -39,6 +40,7 @@ class CompareTab:
     model: gr.HTML
     photo: gr.Image
     compare: gr.Button
+    files: gr.DownloadButton
     status: gr.HTML
     bridge: gr.HTML
 
@@ -54,10 +56,12 @@ def build() -> CompareTab:
                 photo = photo_input("With photo", "page-compare-photo")
             with gr.Column(elem_classes=["page-for-run"], scale=0, min_width=120):
                 button = gr.Button("Compare", variant="primary", elem_id="page-compare-run")
+            with gr.Column(elem_classes=["page-for-families"], scale=0, min_width=230):
+                files = gr.DownloadButton("Figure and page (zip)", interactive=False, elem_id="page-compare-files")
         state = status_part("page-compare-status")
         view_part("compare")
         bridge = payload_bridge("receiveCompare", "page-compare-payload")
-    return CompareTab(way, model, photo, button, state, bridge)
+    return CompareTab(way, model, photo, button, files, state, bridge)
 
 
 def wire(tab: CompareTab, rail: Rail, sessions: SessionStore) -> None:
@@ -69,6 +73,9 @@ def wire(tab: CompareTab, rail: Rail, sessions: SessionStore) -> None:
     at_once.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
     ran = tab.compare.click(_handler(sessions), inputs, outputs, js=_WAITING, **IN_ORDER)
     ran.failure(say_why(sessions, _PART, ["compare"]), None, tab.status, **AT_ONCE)
+    for event in (at_once, ran):
+        drawn = event.success(family_files.handler(sessions, _PART), None, tab.files, **FIGURES)
+        drawn.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
 
 def _alone(way: str) -> tuple[Any, Any]:
@@ -92,6 +99,11 @@ def _handler(sessions: SessionStore, *, only: str | None = None) -> Callable[...
             if left is None:
                 raise ImageError("expected a photo that was explained, got none yet: choose one first")
             choice = requests.choice_from(model, resize_mode, size)
+            if way == "families":
+                for update, found in _families(left, choice, say_to(request)):
+                    sessions.keep_families(session, found)
+                    yield update
+                return
             for update, sides in _compared(left, way, choice, photo, say_to(request)):
                 sessions.keep_beside(session, sides)
                 yield update
@@ -103,9 +115,6 @@ def _compared(
     left: Explanation, way: str, choice: requests.Choice, photo: str | None, say: Say
 ) -> Iterator[tuple[Any, dict[str, Explanation]]]:
     """Values of the outputs, and by their ids those sides of which something is left to ask for: no other is kept."""
-    if way == "families":
-        yield from _families(left, choice, say)
-        return
     if way == "photo":
         if photo is None:
             raise ImageError("expected a second photo, got none: choose one first")
@@ -131,7 +140,7 @@ def _compared(
 
 
 def _families(left: Explanation, choice: requests.Choice, say: Say) -> Iterator[tuple[Any, dict[str, Explanation]]]:
-    """As `_compared`, of every family of attention that is on this machine; nothing of them is left to ask for."""
+    """Values of the outputs, and in the end the explanations of every family of attention that is on this machine."""
     found: dict[str, Explanation] = {}
     here = requests.families()
     for family, model in here.items():
@@ -144,7 +153,7 @@ def _families(left: Explanation, choice: requests.Choice, say: Say) -> Iterator[
     missing = ", ".join(family for family in FAMILIES if family not in found)
     shown = ", ".join(found)
     words = f"{shown} on the same photo. Not on this machine: {missing}." if missing else f"{shown} on the same photo."
-    yield (status("done", say(words), ["compare"]), families_payload(found, say=say)), {}
+    yield (status("done", say(words), ["compare"]), families_payload(found, say=say)), found
 
 
 def _other_model() -> str:

@@ -18,11 +18,11 @@ from attnviz.serve.page_language import say_to
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.stops import Stops
-from attnviz.serve.tabs.explain import ResultArea
+from attnviz.serve.tabs.explain import Rail, ResultArea
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence, Progress
-    from attnviz.measure.focus_table import Box
+    from attnviz.measure.focus_table import Box, Mask
 
 _PART = "evidence"  # of the page, for its notes
 _WAITING = "(...args) => { window.attnvizPage.waiting('#page-evidence-status', []); return args; }"
@@ -40,6 +40,7 @@ class EvidenceTab:
 
     start: gr.Button
     box: gr.Textbox
+    mask: gr.File
     cancel: gr.Button
     status: gr.HTML
     panel: gr.HTML
@@ -51,20 +52,32 @@ def build() -> EvidenceTab:
     with gr.Row(elem_classes=["page-toolbar"]):
         start = gr.Button("Measure", variant="primary", scale=0, min_width=150, elem_id="page-evidence-start")
         cancel = gr.Button("Cancel", interactive=False, scale=0, min_width=110, elem_id="page-evidence-cancel")
-    box = gr.Textbox(
-        label="An object: left, top, right, bottom",
-        info="Pixels of the photo, with commas; how well the maps find it is measured too. May stay empty.",
-        max_lines=1,
-        elem_id="page-evidence-box",
-    )
-    return EvidenceTab(start, box, cancel, status_part("page-evidence-status"), evidence_panel())
+    with gr.Row(elem_classes=["page-object"]):
+        box = gr.Textbox(
+            label="An object: left, top, right, bottom",
+            info="Pixels of the photo, with commas; how well the maps find it is measured too. May stay empty.",
+            placeholder="100, 60, 300, 280",
+            max_lines=1,
+            min_width=280,
+            elem_id="page-evidence-box",
+        )
+        mask = gr.File(
+            label="Or its mask: a picture of the photo's size, bright on the object",
+            file_count="single",
+            type="filepath",
+            height=110,
+            min_width=280,
+            elem_id="page-evidence-mask",
+        )
+    return EvidenceTab(start, box, mask, cancel, status_part("page-evidence-status"), evidence_panel())
 
 
-def wire(tab: EvidenceTab, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
-    """Connect the tab; it measures what the rail last explained, and a new photo ends it."""
+def wire(tab: EvidenceTab, rail: Rail, area: ResultArea, sessions: SessionStore, stops: Stops) -> None:
+    """Connect the tab; it measures what the rail last explained, and a new photo ends it and has other objects."""
+    rail.photo.change(lambda: ("", None), None, [tab.box, tab.mask], **AT_ONCE)
     area.bridge.change(_offered(sessions), None, [tab.status, tab.panel], **AT_ONCE)
     outputs = [tab.status, tab.panel, tab.cancel]
-    ran = tab.start.click(_handler(sessions, stops), tab.box, outputs, js=_WAITING, **LONG)
+    ran = tab.start.click(_handler(sessions, stops), [tab.box, tab.mask], outputs, js=_WAITING, **LONG)
     ran.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
     ran.failure(lambda: (None, _OFF), None, [tab.panel, tab.cancel], **AT_ONCE)
     tab.cancel.click(_canceller(stops), None, [tab.status, tab.cancel], **AT_ONCE)
@@ -81,7 +94,7 @@ def _offered(sessions: SessionStore) -> Callable[..., Any]:
 
 def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any]]:
     @in_plain_words
-    def measure(box: str | None, request: gr.Request) -> Iterator[Any]:
+    def measure(box: str | None, mask: str | None, request: gr.Request) -> Iterator[Any]:
         session = session_of(request)
         with noting(sessions, session, _PART):
             explanation = sessions.explanation(session)
@@ -93,7 +106,7 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
                 return not stop.is_set() and sessions.explanation(session) in (explanation, None)
 
             try:
-                steps = requests.measure(explanation, _place(box))
+                steps = requests.measure(explanation, _box(box), _mask(mask))
                 say = say_to(request)
                 yield from _measured(explanation, steps, sessions=sessions, session=session, wanted=wanted, say=say)
             finally:
@@ -102,11 +115,18 @@ def _handler(sessions: SessionStore, stops: Stops) -> Callable[..., Iterator[Any
     return measure
 
 
-def _place(box: str | None) -> "Box | None":
-    """The box that was typed; None where none was."""
+def _box(box: str | None) -> "Box | None":
+    """The box that was typed, with commas of any width; None where none was."""
     from attnviz.measure.focus_table import box_of
 
-    return box_of(box) if box and box.strip() else None
+    return box_of(box.replace("\uff0c", ",")) if box and box.strip() else None
+
+
+def _mask(file: str | None) -> "Mask | None":
+    """The mask that was uploaded; None where none was."""
+    from attnviz.inputs.mask import object_mask
+
+    return None if file is None else object_mask(file)
 
 
 def _measured(
@@ -138,7 +158,7 @@ def _measured(
                 sessions.keep_evidence(session, explanation, found)
                 yield status("done", say(f"{title}, measured on this photo."), []), evidence_part(found, say), _OFF
                 return
-            yield status("working", f"{title}: {say(step.what)}", []), asdict(step), _ON
+            yield status("working", f"{title}{say(': ')}{say(step.what)}", []), asdict(step), _ON
     yield status("idle", say("Cancelled. Press Measure to start again."), []), _known(sessions, session, say), _OFF
 
 

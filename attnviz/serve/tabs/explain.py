@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from attnviz.errors import ImageError, quoted
-from attnviz.language import Say
+from attnviz.language import ENGLISH, Say
 from attnviz.render.viewer.payload import payload
 from attnviz.results import Explanation
 from attnviz.serve import requests
@@ -112,8 +112,8 @@ def build_result_area() -> ResultArea:
     return ResultArea(status=status_part("page-status"), bridge=payload_bridge("receive", "page-payload"))
 
 
-def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore) -> None:
-    """Connect controls and views."""
+def wire(rail: Rail, area: ResultArea, sessions: SessionStore, opened: Any) -> None:  # noqa: ANN401 - Gradio's event
+    """Connect controls and views; `opened` is the event that puts the first photo on the page."""
     outputs = [area.status, area.bridge, rail.cost]
     when_quick = _handler(sessions, asks=True)
     now = _handler(sessions, asks=False)
@@ -127,7 +127,7 @@ def wire(demo: gr.Blocks, rail: Rail, area: ResultArea, sessions: SessionStore) 
     options_changed = functools.partial(gr.on, [rail.model.input, rail.resize_mode.input, rail.size.input])
     explains(options_changed, when_quick, js=_waiting())
     explains(rail.samples.select(_pick, None, rail.photo, js=_waiting(), **AT_ONCE).success, when_quick)
-    explains(demo.load(_first_sample, None, rail.photo, **AT_ONCE).success, when_quick, js=_waiting())
+    explains(opened.success, when_quick, js=_waiting())
     rail.photo.clear(_cleared, None, outputs, js=_taken("null"), **AT_ONCE)
 
 
@@ -156,25 +156,26 @@ def _explain(
     ready = requests.forecast(path, choice)
     forecast = requests.forecast_words(ready)
     cost = say(forecast)
-    if asks and ready.cost.seconds > requests.SECONDS_WITHOUT_ASKING:
+    known = sessions.known(session, path, choice) if asks else None  # carried over from the page in another language
+    if asks and known is None and ready.cost.seconds > requests.SECONDS_WITHOUT_ASKING:
         yield status("idle", say(f"{forecast}. Press Explain to start.")), None, cost
         return
     title = requests.short_title(choice.model)
     yield status("working", say(f"{title} is looking. {forecast}.")), _SKIP, cost
-    explanation = requests.run(ready)
+    explanation = known or requests.run(ready)
     yield status("working", say("Sending the maps")), _SKIP, cost
     maps = sent(explanation, say)
     # After the maps were made, so that it counts what they were made from.
-    sessions.keep(session, explanation, path, sent_as=maps["id"])
+    sessions.keep(session, explanation, path, choice=choice, sent_as=maps["id"])
     yield status("done", _summary(explanation, title, say)), maps, cost
 
 
-def sent(explanation: Explanation, say: Say = str) -> dict[str, Any]:
+def sent(explanation: Explanation, say: Say = ENGLISH) -> dict[str, Any]:
     """What the browser gets: the viewer's payload, and an id by which it knows a repetition and asks for more."""
     return {**payload(explanation, on_demand=True, say=say), "id": secrets.token_hex(8)}
 
 
-def _summary(explanation: Explanation, title: str, say: Say = str) -> str:
+def _summary(explanation: Explanation, title: str, say: Say = ENGLISH) -> str:
     height, width = explanation.geometry.network_size
     rows, columns = explanation.detail_size
     seen = f"{width} × {height}"
@@ -217,11 +218,6 @@ def _pick(event: gr.EventData) -> str:
     if found is None:
         raise plain_error(f"expected the name of a sample picture, got {quoted(name)}", "This picture cannot be used")
     return shown(found.path)
-
-
-def _first_sample() -> str | None:
-    found = samples()
-    return shown(found[0].path) if found else None
 
 
 def _waiting() -> str:

@@ -14,9 +14,9 @@ from attnviz.errors import OptionError, quoted
 from attnviz.language import Say, speaker
 from attnviz.observe.cost import in_words
 from attnviz.render.colormaps import names as colormap_names
-from attnviz.render.figure_options import MAX_PINS, FigureOptions
+from attnviz.render.figure_options import FigureOptions
 from attnviz.render.overlay import DEFAULT_OPACITY
-from attnviz.render.panels import Pins, all_panels, default_pins, resolve
+from attnviz.render.panels import Pins
 from attnviz.render.plan import FigurePlan, plan_figure
 from attnviz.results import Explanation
 from attnviz.save.atomic_files import add_to_zip
@@ -29,6 +29,7 @@ from attnviz.serve.page_language import say_to, visitor_language
 from attnviz.serve.refusals import in_plain_words, noting
 from attnviz.serve.sessions import SessionStore
 from attnviz.serve.tabs.explain import ResultArea
+from attnviz.serve.tabs.export_panels import chosen_in, panel_choice
 
 if TYPE_CHECKING:
     from attnviz.measure.evidence import Evidence
@@ -50,7 +51,6 @@ _OPACITIES = [("auto", "Automatic"), ("even", "Even"), ("value", "Follows the va
 _LOOKS = [("nearest", "Cells"), ("bilinear", "Smooth")]
 _CELLS = [("tiles", "As even tiles"), ("centers", "Where they look")]
 _EXTRAS = {"Heading": "title", "Caption": "caption"}
-_MANY = 24  # panels
 _TEXT_LIMIT = 40  # characters of a photo's name in a file's name
 _PART = "export"  # of the page, for its notes
 
@@ -149,8 +149,8 @@ def _build_looks() -> dict[str, Any]:
 def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
     """Connect the tab; it exports what the rail last explained."""
     results = [tab.status, tab.figure, tab.download]
-    area.bridge.change(_offered(sessions), None, [tab.pins, tab.panels, *results], **AT_ONCE)
-    tab.pins.input(_pinned(sessions), tab.pins, tab.panels, **AT_ONCE)
+    area.bridge.change(_offered(sessions), tab.pins, [tab.pins, tab.panels, *results], **AT_ONCE)
+    tab.pins.input(_chosen(sessions), tab.pins, tab.panels, **AT_ONCE)
     built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **FIGURES)
     built.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
@@ -158,53 +158,29 @@ def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
 def _offered(sessions: SessionStore) -> Callable[..., Any]:
     """After a new explanation: its panels to choose from, and nothing left of the last export."""
 
-    def offered(request: gr.Request) -> tuple[Any, ...]:
+    def offered(sent: Any, request: gr.Request) -> tuple[Any, ...]:  # noqa: ANN401 - what the browser sent
         explanation = sessions.explanation(session_of(request))
         off = gr.update(value=None, interactive=False)
+        kept = {**sent, "pins": []} if isinstance(sent, dict) else {}  # pins were of another photo
         if explanation is None:
-            return [], gr.update(choices=[], value=[]), status("idle", "", []), None, off
+            return kept, gr.update(choices=[], value=[]), status("idle", "", []), None, off
         say = say_to(request)
         hint = status("idle", say("Press Build to draw the figure; the download follows."), [])
-        return [], _panel_choice(explanation, default_pins(explanation), say), hint, None, off
+        return kept, panel_choice(explanation, chosen_in(explanation, kept), say), hint, None, off
 
     return offered
 
 
-def _pinned(sessions: SessionStore) -> Callable[..., Any]:
-    """After pins were set or removed: their panels to choose from."""
+def _chosen(sessions: SessionStore) -> Callable[..., Any]:
+    """After pins were set or removed, or another layer or head was chosen: their panels, ticked."""
 
-    def pinned(pins: Any, request: gr.Request) -> Any:  # noqa: ANN401 - what the browser sent, an update of a component
+    def chosen(sent: Any, request: gr.Request) -> Any:  # noqa: ANN401 - what the browser sent, an update of a component
         explanation = sessions.explanation(session_of(request))
         if explanation is None or explanation.position is None:
             return gr.skip()
-        chosen = _photo_pins(explanation, pins) or default_pins(explanation)
-        return _panel_choice(explanation, chosen, say_to(request))
+        return panel_choice(explanation, chosen_in(explanation, sent), say_to(request))
 
-    return in_plain_words(pinned)
-
-
-def _panel_choice(explanation: Explanation, pins: Pins, say: Say) -> Any:  # noqa: ANN401 - an update of a component
-    titles = [(say(panel.title), panel.name) for panel in all_panels(explanation, pins)]
-    first = [panel.name for panel in resolve(explanation, (), pins)]
-    if len(titles) > _MANY:  # those that are ticked must not be far down a list that scrolls
-        titles.sort(key=lambda entry: entry[1] not in first)
-    return gr.update(choices=_distinct(titles), value=first)
-
-
-def _photo_pins(explanation: Explanation, cells: Any) -> Pins:  # noqa: ANN401 - what the browser sent
-    """Middles of cells in photo pixels; empty where there are no pins, or they are of another photo."""
-    position = explanation.position
-    if position is None or not isinstance(cells, list):
-        return ()
-    rows, columns = position.grid
-    found = []
-    for cell in cells[:MAX_PINS]:
-        whole = isinstance(cell, list) and len(cell) == 2 and all(type(number) is int for number in cell)
-        if not whole or not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
-            raise OptionError(f"expected pins as [row, column] within {rows} x {columns}, got {quoted(cell)}")
-        left, top, right, bottom = explanation.geometry.cell_to_photo_box(cell[0], cell[1], position.grid)
-        found.append(((left + right) / 2, (top + bottom) / 2))
-    return tuple(found)
+    return in_plain_words(chosen)
 
 
 def _handler(tab: ExportTab, sessions: SessionStore) -> Callable[..., Iterator[Any]]:
@@ -238,12 +214,12 @@ def _exported(
     language: str,
 ) -> tuple[Any, ...]:
     say = speaker(language)
-    *looks, pins, formats = given
+    *looks, chosen, formats = given
     wanted = checked_formats(formats or [])
     source = PhotoSource() if photo is None else PhotoSource.of(photo.read_bytes(), name=photo.name)
     with tempfile.TemporaryDirectory(prefix="attnviz-") as folder:
         plan = plan_figure(
-            explanation, _options(looks, _photo_pins(explanation, pins), language), photo_name=source.name
+            explanation, _options(looks, chosen_in(explanation, chosen).pins, language), photo_name=source.name
         )
         files = build_files(plan, dict.fromkeys((*wanted, "png")), source=source, evidence=evidence)
         preview = Path(folder, "figure.png")
@@ -306,11 +282,6 @@ def _options(looks: Sequence[Any], pins: Pins, language: str) -> FigureOptions:
         caption="caption" in extras,
         language=language,
     )
-
-
-def _distinct(titles: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Panels under titles that differ: of two with one title the first is kept."""
-    return list({title: (title, name) for title, name in reversed(titles)}.values())[::-1]
 
 
 def _stem(explanation: Explanation, source: PhotoSource) -> str:

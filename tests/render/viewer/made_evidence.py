@@ -38,5 +38,5 @@ def evidence(category: str = "tabby", trained: bool = True) -> Evidence:
     faithfulness = Faithfulness(0, 0.9, SHARES, ROAD_SHARES, maps, 31, {"occlusion": "expected more, got less"})
     position = QueryDependence("position", 0.5, 0.4, 2.1, 0.02, 1.2, 0.9, "Places look at their own class.")
     verdict = ("Stage 3 is focused.", "On this picture no map marks what the answer rests on.")
-    about = ("net", trained, (64, 96), None, category)
+    about = ("net", trained, (64, 96), None, None, category)
     return Evidence(*about, focus, effects, faithfulness, (position,), verdict)

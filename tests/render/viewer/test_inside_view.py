@@ -1,5 +1,7 @@
 """The inside of modules in a real browser: real networks, a location that is followed, keys and a phone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,9 @@ def test_a_location_is_followed_and_another_kept(opened, bam):
     expect(said).to_contain_text(f"here {here:.3g}")
     expect(said).to_contain_text(f"kept {kept:.3g}")
     expect(page.locator(".av-readout")).to_contain_text("row 3, column 4")
+    marks = card(page, "M").locator(".av-cursor")
+    places = marks.evaluate_all("all => all.map(n => [n.hidden, n.style.left, n.style.top])")
+    assert places == [[False, "33.3333%", "25%"], [False, "66.6667%", "75%"]]
 
 
 def test_what_a_cell_sees_is_drawn_on_the_photo(opened, bam):
@@ -181,3 +186,47 @@ def test_axe_finds_nothing(opened, bam, danet, scheme):
         point(page, 1, 2, grid, click=True)
         found = Axe().run(page).response["violations"]
         assert [(v["id"], v["nodes"][0]["html"][:160]) for v in found] == []
+
+
+def test_cells_are_drawn_and_found_where_they_look_inside_too(opened, bam):
+    page = shown(opened, bam)
+    steps, view = bam.inside("stage3"), page.locator(".av-view--inside")
+    view.get_by_label("Where they look").check()
+    step = steps["s"]
+    stride, center = float(step.field.rows.stride), step.field.rows.center
+    first = center - stride / 2  # pixels from the top of the network image: half a stride above it
+    assert first < 0
+    drawn = pixels(page, "section[aria-label='Which places'] .av-step:last-child canvas")
+    wanted = np.pad(step.values[0], ((0, 1), (0, 1)), mode="edge")
+    assert differing(drawn, colored(wanted, wanted.min(), wanted.max())) < 0.01
+    box = view.locator(".av-picture--large").bounding_box()
+    y, x = first + 1.5 * stride, first + 2.5 * stride  # the middle of row 1, column 2, in pixels of 64 x 96
+    for row, column, dy, dx in ((1, 2, 0, 0), (2, 2, stride / 2 + 1, 0), (1, 3, 0, stride / 2 + 1)):
+        at = {"x": (x + dx) * box["width"] / 96, "y": (y + dy) * box["height"] / 64}
+        view.locator(".av-picture--large").hover(position=at)
+        expect(page.locator(".av-readout")).to_contain_text(f"row {row}, column {column}")
+    left, top = (float(text.rstrip("%")) for text in style(page, ".av-cursor:not(.av-cursor--kept)")[:2])
+    assert [left, top] == pytest.approx([100 * (first + 3 * stride) / 96, 100 * (first + stride) / 64], abs=1e-3)
+    view.get_by_label("As tiles").check()
+    assert pixels(page, "section[aria-label='Which places'] .av-step:last-child canvas").shape[:2] == (4, 6)
+
+
+def test_rows_of_position_attention_lie_where_its_keys_look(opened, danet):
+    page = shown(opened, danet)
+    page.locator(".av-view--inside").get_by_label("Where they look").check()
+    row = danet.positions["position"].row(4, 6)
+    wanted = np.pad(row, ((0, 1), (0, 1)), mode="edge")
+    selector = ".av-step:nth-child(6) canvas"  # A, B, C, D, X, S
+    assert differing(pixels(page, selector), colored(wanted, row.min(), row.max())) < 0.02
+    expect(page.locator(".av-view--inside")).not_to_contain_text("drawn as tiles")
+
+
+def test_what_has_no_place_stays_on_tiles_and_says_so(opened, bam):
+    module = bam.inside("stage3")
+    steps = tuple(replace(step, field=None) if step.symbol == "s" else step for step in module)
+    page = shown(opened, replace(bam, modules={"stage3": replace(module, steps=steps)}))
+    page.locator(".av-view--inside").get_by_label("Where they look").check()
+    said = "drawn as tiles: what its cells see is not known"
+    expect(card(page, "s")).to_contain_text(said)
+    expect(card(page, "M")).not_to_contain_text(said)
+    assert pixels(page, "section[aria-label='Which places'] .av-step:last-child canvas").shape[:2] == (4, 6)

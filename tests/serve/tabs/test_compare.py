@@ -1,6 +1,8 @@
 """The comparison's event, without a browser: what it sends and what it keeps."""
 
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -16,9 +18,10 @@ from attnviz.pipeline import explain
 from attnviz.serve import requests
 from attnviz.serve.sessions import Session, SessionStore
 from attnviz.serve.tabs import compare as tab
+from attnviz.serve.tabs import family_files
 from tests.serve.page_steps import DANET
 
-ANNA = SimpleNamespace(session_hash="anna", headers={})
+ANNA, BERTA = (SimpleNamespace(session_hash=name, headers={}) for name in ("anna", "berta"))
 
 
 def test_the_right_side_is_sent_and_pushes_nobody_out(photo):
@@ -58,5 +61,30 @@ def test_families_run_at_once_and_only_where_they_were_chosen(photo):
         missing = [name for name in FAMILIES if name not in shown]
         assert status["text"].endswith(f"Not on this machine: {', '.join(missing)}." if missing else "the same photo.")
         assert sessions.explanation("anna") is left
+    finally:
+        requests.offer(())
+
+
+def test_families_can_be_taken_away_as_page_and_figure_until_something_else_is_compared(photo_path):
+    requests.offer([family("cbam", "my_cbam"), family("se", "my_se")])
+    try:
+        sessions = SessionStore(max_bytes=1 << 30)
+        sessions.keep("anna", explain(photo_path), photo=Path(photo_path))
+        files = family_files.handler(sessions, "compare")
+        assert files(ANNA) == family_files.OFF
+        list(tab._handler(sessions, only="families")("families", DANET, None, "keep", "128", ANNA))
+        update = files(ANNA)
+        assert update["interactive"] is True
+        with zipfile.ZipFile(update["value"]) as archive:
+            starts = {name: archive.read(name)[:5] for name in archive.namelist()}
+            drawn = archive.read("families.svg").decode()
+        wanted = {"families.html": b"<!doc", "families.png": b"\x89PNG\r", "families.pdf": b"%PDF-"}
+        assert starts == wanted | {"families.svg": b"<?xml"}
+        for name in requests.families():
+            assert f">{name}" in drawn
+        assert Path(photo_path).name in drawn
+        assert files(BERTA) == family_files.OFF
+        sessions.keep_beside("anna", {})
+        assert files(ANNA) == family_files.OFF
     finally:
         requests.offer(())

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 from attnviz.models.weights.registry import from_network
 from attnviz.serve import requests
@@ -41,7 +42,7 @@ def visit(explain):
     def start(name="bam"):
         sessions, stops = SessionStore(), Stops()
         sessions.keep("anna", explain(name))
-        return sessions, stops, tab._handler(sessions, stops)("", ANNA)
+        return sessions, stops, tab._handler(sessions, stops)("", None, ANNA)
 
     return start
 
@@ -78,13 +79,38 @@ def test_it_tells_how_far_it_is_and_ends_with_the_numbers(visit, networks):
 def test_an_object_that_is_typed_is_measured_and_one_that_is_none_is_refused(explain):
     sessions, stops = SessionStore(), Stops()
     sessions.keep("anna", explain("bam"))
-    *_, (_, panel, _) = list(tab._handler(sessions, stops)(" 100, 60,300,280 ", ANNA))
+    *_, (_, panel, _) = list(tab._handler(sessions, stops)(" 100, 60,300,280 ", None, ANNA))
     assert panel["found"]["box"] == [100, 60, 300, 280]
     assert all("ring_auc" in one["values"] for one in panel["found"]["focus"]["maps"])
     with pytest.raises(gr.Error, match="expected a box LEFT,TOP,RIGHT,BOTTOM in photo pixels, got '1,2,x'"):
-        list(tab._handler(sessions, stops)("1,2,x", ANNA))
+        list(tab._handler(sessions, stops)("1,2,x", None, ANNA))
     with pytest.raises(gr.Error, match="box"):
-        list(tab._handler(sessions, stops)("5,5,5,9", ANNA))
+        list(tab._handler(sessions, stops)("5,5,5,9", None, ANNA))
+
+
+def test_an_uploaded_mask_is_measured_and_one_that_does_not_fit_is_refused(explain, tmp_path, photo):
+    sessions, stops = SessionStore(), Stops()
+    sessions.keep("anna", explain("bam"))
+    height, width = photo.shape[:2]
+    mask = Image.new("L", (width, height))
+    mask.paste(1, (100, 60, 300, 280))
+    mask.save(tmp_path / "mask.png")
+    *_, (_, panel, _) = list(tab._handler(sessions, stops)("", str(tmp_path / "mask.png"), ANNA))
+    assert panel["found"]["box"] is None
+    assert panel["found"]["mask"]["share"] == pytest.approx(200 * 220 / (width * height))
+    assert any("the object" in sentence for sentence in panel["found"]["verdict"])
+    mask.resize((width, height - 1)).save(tmp_path / "small.png")
+    (tmp_path / "text.png").write_text("no picture")
+    for given, words in (
+        (
+            ("", "small.png"),
+            f"expected a mask of the photo's size, {width} × {height} pixels, got {width} × {height - 1}",
+        ),
+        (("", "text.png"), "expected a mask: expected"),
+        (("1,1,9,9", "mask.png"), "expected a box or a mask, got both"),
+    ):
+        with pytest.raises(gr.Error, match=words):
+            list(tab._handler(sessions, stops)(given[0], str(tmp_path / given[1]), ANNA))
 
 
 def test_a_segmentation_has_no_curves_and_says_whether_the_query_matters(visit):
@@ -107,7 +133,7 @@ def stopped_by_another_photo(sessions, stops, again):
 
 
 def stopped_by_another_measurement(sessions, stops, again):
-    next(tab._handler(sessions, stops)("", ANNA))
+    next(tab._handler(sessions, stops)("", None, ANNA))
 
 
 @pytest.mark.parametrize("stop", [stopped_by_cancel, stopped_by_another_photo, stopped_by_another_measurement])
@@ -150,7 +176,7 @@ def test_others_are_explained_between_its_steps_and_it_waits_for_them(visit, exp
 def test_without_a_photo_it_says_so():
     sessions = SessionStore()
     with pytest.raises(gr.Error, match="expected a photo that was explained, got none yet"):
-        list(tab._handler(sessions, Stops())("", ANNA))
+        list(tab._handler(sessions, Stops())("", None, ANNA))
     assert sessions.take_note("anna", "evidence").startswith("expected a photo")
 
 

@@ -32,8 +32,9 @@ const OPACITY_TITLE = t`Key: O`;
  *
  * @param scalings [{value, label, title}] that this view understands; empty for none.
  * @param family Whose spread and opacity can be chosen, "map" or "attention"; "" for none. Keys L and O go through them.
+ * @param located What the view draws in cells, [{sees}]: where that is known of any, the cells can be drawn where they look.
  */
-export function createAppearance({ host, data, settings, colormaps, signal }, scalings = [], family = "") {
+export function createAppearance({ host, data, settings, colormaps, signal }, scalings = [], family = "", located = family ? [...data.maps.values()] : []) {
   const controls = {
     opacity: slider({
       label: t`Map opacity`,
@@ -62,7 +63,7 @@ export function createAppearance({ host, data, settings, colormaps, signal }, sc
   };
   if (scalings.length) controls.scaling = scalingChoice(settings, scalings, signal);
   if (family) Object.assign(controls, spreadControls(settings, family, signal));
-  if (family && [...data.maps.values()].some((map) => map.sees)) controls.cells = cellsChoice(settings, signal);
+  if (located.some(({ sees }) => sees)) controls.cells = cellsChoice(settings, signal);
   const warning = el("p", { class: "av-warning", role: "status" });
   const warn = () => {
     const colormap = colormaps.get(settings.get("colormap"));

@@ -10,6 +10,7 @@ import { createMatrix } from "./matrix.js";
 import { createBar, createPicture } from "./picture.js";
 import { predictionList } from "./predictions.js";
 import { scaleFor } from "./scale.js";
+import { createThumbs } from "./thumbs.js";
 import { gammaSentence } from "./wording.js";
 
 const SCALINGS = [
@@ -102,32 +103,28 @@ function createRanking(context, onPick) {
   const { data, settings, colormaps, signal } = context;
   const { channel } = data;
   const most = Math.max(...channel.effect, Number.MIN_VALUE);
-  const items = [...channel.outputs.values()].map((map) => {
-    const picture = createPicture(data.view, "");
+  const maps = [...channel.outputs.values()];
+  const items = maps.map((map) => {
     const fill = el("span", { class: "av-ranking__fill" });
     fill.style.width = `${(100 * channel.effect[map.channel]) / most}%`;
-    const button = el(
-      "button",
-      { type: "button", class: "av-thumb", "aria-pressed": "false" },
-      picture.root,
-      el("span", { class: "av-thumb__text" }, el("b", {}, `#${map.channel}`), el("span", {}, number(channel.effect[map.channel]))),
-      el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
-    );
-    button.addEventListener("click", () => onPick(map.channel), { signal });
-    return { map, canvas: picture.layer(), button };
+    return {
+      texts: [el("b", {}, `#${map.channel}`), el("span", {}, number(channel.effect[map.channel]))],
+      after: el("span", { class: "av-ranking__track", "aria-hidden": "true" }, fill),
+    };
   });
   const title = t`The ${items.length} of ${channel.count} channels with most effect`;
+  const thumbs = createThumbs({ photo: data.view, items, label: title, onChoose: (index) => onPick(maps[index].channel), signal });
   return {
     root: el("section", { class: "av-channels", "aria-label": title },
       el("header", { class: "av-stage__header" }, el("h2", { class: "av-heading" }, title),
         el("p", { class: "av-meta" }, t`Effect: mean absolute change the module makes to a channel. Choose one to see its output.`)),
-      el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
+      thumbs.root),
     paint() {
       const table = colormaps.get(settings.get("colormap")).table;
-      for (const { map, canvas } of items) paintMap(canvas, map.values, map.grid, scaleOf(context, map), table);
+      thumbs.draw((index, canvas) => paintMap(canvas, maps[index].values, maps[index].grid, scaleOf(context, maps[index]), table));
     },
     choose(chosen) {
-      for (const { map, button } of items) button.setAttribute("aria-pressed", String(map.channel === chosen));
+      thumbs.choose(maps.findIndex((map) => map.channel === chosen));
     },
   };
 }

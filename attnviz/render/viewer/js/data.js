@@ -2,7 +2,7 @@
 
 import { readColormaps } from "./color.js";
 import { classes, floats, halves, readMap } from "./decode.js";
-import { readModule } from "./inside_data.js";
+import { pictureOf, readModule } from "./inside_data.js";
 import { t } from "./language.js";
 import { readPosition } from "./softmax.js";
 import { extent } from "./scale.js";
@@ -21,6 +21,7 @@ export function readPayload(payload) {
 }
 
 function contents(payload) {
+  const modules = payload.modules.map(readModule);
   const maps = new Map(payload.maps.map((entry) => [entry.label, withExtent(readMap(entry))]));
   return {
     ...payload,
@@ -31,9 +32,9 @@ function contents(payload) {
     positions: payload.positions.map(readPosition),
     cross: payload.cross.map(readPosition),
     channel: payload.channel ? readChannel(payload.channel) : null,
-    modules: payload.modules.map(readModule),
+    modules,
     channelGates: payload.channel_gates.map(readChannelGate),
-    groupGates: (payload.group_gates || []).map((gate) => readGroupGate(gate, maps)),
+    groupGates: (payload.group_gates || []).map((gate) => readGroupGate(gate, maps, modules)),
     segmentation: payload.segmentation ? readSegmentation(payload.segmentation) : null,
   };
 }
@@ -77,14 +78,17 @@ function readChannelGate(gate) {
 }
 
 /** The gate of each group as a map of its own; its cells see what those of the groups' mean do. */
-function readGroupGate(gate, maps) {
+function readGroupGate(gate, maps, modules) {
   const size = gate.grid[0] * gate.grid[1];
-  const all = halves(gate.values, gate.count * size);
+  const inside = gate.values === null ? modules.find(({ label }) => label === gate.module).steps.find(({ symbol }) => symbol === "M") : null;
+  const all = inside ? null : halves(gate.values, gate.count * size);
+  const made = []; // of those that follow from what happened inside, each when it is first asked for
+  const valuesOf = (i) => (inside ? (made[i] ||= pictureOf(inside, i)) : all.subarray(i * size, (i + 1) * size));
   const { sees } = maps.get(gate.label) || {};
   const own = { grid: gate.grid, sees, kind: "group_gate", unit: "gate", bounds: [0, 1] };
   return {
     ...gate,
-    maps: gate.ranges.map(([low, high], i) => ({ ...own, values: all.subarray(i * size, (i + 1) * size), extent: { low, high } })),
+    maps: gate.ranges.map(([low, high], i) => ({ ...own, get values() { return valuesOf(i); }, extent: { low, high } })),
   };
 }
 

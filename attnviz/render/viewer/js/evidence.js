@@ -22,7 +22,7 @@ export function evidenceReport({ found, measures, baselines }) {
     found.effects.length ? section(t`Does it matter?`, effects(found, measures)) : null,
     faithfulness ? section(t`Does the answer rest on the places it marks?`, judgement(found, measures)) : null,
     found.positions.length ? section(t`Does it depend on the query?`, positions(found.positions, measures)) : null,
-    found.focus.maps.length ? section(t`Does it focus?`, focus(found.focus, measures, baselines)) : null,
+    found.focus.maps.length ? section(t`Does it focus?`, focus(found, measures, baselines)) : null,
   );
 }
 

@@ -35,8 +35,8 @@ function defined({ title, definition, compare, source }) {
 
 const definitions = (names, measures) => names.map((name) => el("li", {}, defined(measures[name])));
 
-/** How focused each map is, a table for each measure. */
-export function focus({ maps }, measures, baselines) {
+/** How focused each map is, a table for each measure, and what the object is that they were to find. */
+export function focus({ focus: { maps }, box, mask }, measures, baselines) {
   const names = Object.keys(measures).filter((name) => maps.some((map) => name in map.values));
   const beside = Object.keys(baselines).filter((name) => maps.some((map) => name in map.baselines));
   const told = beside.map((name) => t`${SHORT[name] || name}: ${baselines[name]}.`).join(" ");
@@ -44,7 +44,12 @@ export function focus({ maps }, measures, baselines) {
     const rows = maps.map((map) => [map.title, ...[map.values, ...beside.map((b) => map.baselines[b] || {})].map((v) => fixed(v[name]))]);
     return table(defined(measures[name]), [t`Map`, t`This map`, ...beside.map((b) => SHORT[b] || b)], rows);
   });
-  return [el("p", { class: "av-note" }, told), el("div", { class: "av-tables" }, tables)];
+  return [el("p", { class: "av-note" }, told, objectWords(box, mask)), el("div", { class: "av-tables" }, tables)];
+}
+
+function objectWords(box, mask) {
+  if (box) return t` The object: the box ${box.join(", ")} in photo pixels.`;
+  return mask ? t` The object: a mask, ${percent(mask.share)} of the photo.` : "";
 }
 
 /** What each intervention changed, as paired bars. */
@@ -68,7 +73,7 @@ function key(kind, text) {
 function effectRow({ title, moved, top, mean_iou: iou, log_likelihood_change: change, verdict }) {
   const [before, after] = top.length ? [top[0].before, top[0].after] : [1, 1 - moved];
   const more = top.length
-    ? t`Log-likelihood of ${top[0].category}: ${change >= 0 ? "+" : ""}${shown(change)} nats.`
+    ? t`Log-likelihood of ${top[0].category}: ${change !== null && change >= 0 ? "+" : ""}${shown(change)} nats.`
     : t`Mean IoU between the classes before and after: ${shown(iou)}, 0 to 1 (nothing changed).`;
   const others = top.flatMap((each) => [el("span", {}, each.category), bars(each.before, each.after)]);
   return [

@@ -8,6 +8,7 @@ import { number, rawLine } from "./format.js";
 import { t } from "./language.js";
 import { mapScale, PAINT_SETTINGS } from "./map_scale.js";
 import { createBar, createPicture } from "./picture.js";
+import { createThumbs } from "./thumbs.js";
 import { flatRemark } from "./wording.js";
 
 /** The section; the deepest module comes first. */
@@ -41,27 +42,21 @@ function createModule(context, gate) {
   const { data, settings, colormaps, signal } = context;
   const large = createLarge(context);
   let chosen = 0;
-  const items = gate.maps.map((map, index) => {
-    const picture = createPicture(data.view, "");
-    const [low, high] = [number(map.extent.low), number(map.extent.high)];
-    const texts = [el("b", {}, `#${index}`), el("span", {}, t`${low} to ${high}`)];
-    const button = el("button", { type: "button", class: "av-thumb", "aria-pressed": "false" }, picture.root, el("span", { class: "av-thumb__text" }, texts));
-    button.addEventListener("click", () => choose(index), { signal });
-    return { map, canvas: picture.layer(), button };
-  });
+  const items = gate.maps.map(({ extent }, index) => ({ texts: [el("b", {}, `#${index}`), el("span", {}, t`${number(extent.low)} to ${number(extent.high)}`)] }));
+  const thumbs = createThumbs({ photo: data.view, items, label: t`Groups: small pictures of the gate of each`, onChoose: choose, signal });
   function choose(index) {
     chosen = index;
-    items.forEach(({ button }, i) => button.setAttribute("aria-pressed", String(i === index)));
+    thumbs.choose(index);
     large.show(gate, index);
   }
   return {
-    root: el("div", { class: "av-halves" }, large.root, el("div", { class: "av-thumbs" }, items.map((item) => item.button))),
+    root: el("div", { class: "av-halves" }, large.root, thumbs.root),
     paint() {
       const table = colormaps.get(settings.get("colormap")).table;
-      for (const { map, canvas } of items) {
-        const { place } = placed(map, settings, data.geometry);
-        paintMap(canvas, map.values, map.grid, mapScale(map, gate.maps, settings), table, place);
-      }
+      thumbs.draw((index, canvas) => {
+        const map = gate.maps[index];
+        paintMap(canvas, map.values, map.grid, mapScale(map, gate.maps, settings), table, placed(map, settings, data.geometry).place);
+      });
       choose(chosen);
     },
   };

@@ -5,7 +5,8 @@ import { arrow, neighbour } from "./cells.js";
 import { chooser } from "./controls.js";
 import { el, oncePerFrame } from "./dom.js";
 import { createStepCard } from "./inside_card.js";
-import { fieldBox } from "./inside_data.js";
+import { fieldBox, placeInside, seenBy } from "./inside_data.js";
+import { createGroups } from "./inside_groups.js";
 import { createVectors } from "./inside_vectors.js";
 import { fieldSentence, INSIDE_HELP, moduleSentence, weightSentence } from "./inside_wording.js";
 import { t } from "./language.js";
@@ -38,7 +39,8 @@ export function insideView(context) {
   }, signal);
   show(first);
   const choice = data.modules.length > 1 ? el("div", { class: "av-toolbar" }, list.root) : null;
-  return el("div", { class: "av-view av-view--inside" }, createAppearance(context), choice, box);
+  const located = data.modules.flatMap((module) => module.steps.map((step) => ({ sees: seenBy(step, module, data) })));
+  return el("div", { class: "av-view av-view--inside" }, createAppearance(context, [], "", located), choice, box);
 }
 
 /** Fills the box with one module; `end` stops it from answering, `from` is the place that was followed before. */
@@ -48,6 +50,7 @@ function drawModule(context, module, from, box, again) {
   const position = positionOf(context, module, () => !life.signal.aborted && again());
   const place = createPlace(module.grid || [1, 1], from, life.signal);
   const inner = { ...context, signal: life.signal, module, position, place, channel: "all" };
+  inner.groups = module.module === "SGE" ? createGroups(inner, () => draw()) : null;
   const photo = createPhoto(inner);
   const cards = module.steps.map((step) => createStepCard(inner, step, () => photo.show(step)));
   const vectors = position && position.vectors ? createVectors(inner, position) : null;
@@ -55,9 +58,10 @@ function drawModule(context, module, from, box, again) {
     photo.draw();
     cards.forEach((card) => card.draw(inner.channel));
     if (vectors) vectors.draw();
+    if (inner.groups) inner.groups.draw();
   };
   place.onChange(draw);
-  context.settings.subscribe((name) => name === "colormap" && draw(), life.signal);
+  context.settings.subscribe((name) => ["colormap", "cells"].includes(name) && draw(), life.signal);
   photo.show(module.steps.findLast((step) => step.sees && !step.summary) || module.steps.find((step) => step.sees) || module.steps[0]);
   const channels = channelChoice(inner, (value) => {
     inner.channel = value;
@@ -65,7 +69,7 @@ function drawModule(context, module, from, box, again) {
   });
   const weight = module.gamma === null ? null : el("p", { class: "av-gamma" }, weightSentence(module.gamma));
   const side = el("div", { class: "av-split__side" }, el("p", { class: "av-gamma" }, moduleSentence(module.module)), weight, photo.side, channels, vectors && vectors.root);
-  box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards));
+  box.replaceChildren(el("div", { class: "av-split" }, photo.root, side), ...flow(module, cards), ...(inner.groups ? [inner.groups.root] : []));
   draw();
   return { place, end: () => life.abort() };
 }
@@ -136,12 +140,13 @@ function createPlace(grid, from, signal) {
       place.kept = cell;
       changed();
     },
-    /** Pointer and keys on a picture. */
-    listen(node) {
-      const look = (event) => place.moveTo(cellAt(event, node, grid));
+    /** Pointer and keys on a picture; `cells()` is where its cells lie, as in cells.js. */
+    listen(node, cells) {
+      const under = (event) => cellAt(event, node, grid, cells());
+      const look = (event) => place.moveTo(under(event));
       node.addEventListener("pointermove", look, { signal });
       node.addEventListener("pointerdown", look, { signal });
-      node.addEventListener("click", (event) => place.keep(cellAt(event, node, grid)), { signal });
+      node.addEventListener("click", (event) => place.keep(under(event)), { signal });
       node.addEventListener("keydown", (event) => onKey(event, place) && event.preventDefault(), { signal });
     },
   };
@@ -160,7 +165,8 @@ function onKey({ key, shiftKey, ctrlKey, metaKey, altKey }, place) {
 }
 
 /** The photo with the followed cell, the kept one, and what the cell of the chosen step sees. */
-function createPhoto({ data, id, module, place, signal }) {
+function createPhoto(context) {
+  const { data, id, module, place, signal } = context;
   const picture = createPicture(data.view, "");
   const [cursor, kept, field] = ["av-cursor", "av-cursor av-cursor--kept", "av-field"].map((name) => el("span", { class: name, "aria-hidden": "true" }));
   const help = el("p", { class: "av-help", id: `${id}-inside-help` }, INSIDE_HELP);
@@ -171,12 +177,13 @@ function createPhoto({ data, id, module, place, signal }) {
   node.classList.add("av-picture--large", "av-picture--followed");
   const roles = { role: "application", tabindex: "0", "aria-label": t`Photo: choose a location to follow through the module`, "aria-describedby": help.id };
   for (const [name, value] of Object.entries(roles)) node.setAttribute(name, value);
-  if (module.grid) place.listen(node);
   let step = module.steps[0];
+  const cells = () => placeInside(step, context);
+  if (module.grid) place.listen(node, cells);
   const draw = () => {
-    placeBox(cursor, place.grid, place.cell);
+    placeBox(cursor, place.grid, place.cell, cells());
     kept.hidden = place.kept < 0;
-    if (!kept.hidden) placeBox(kept, place.grid, place.kept);
+    if (!kept.hidden) placeBox(kept, place.grid, place.kept, cells());
     field.hidden = !step.sees;
     const box = step.sees ? fieldBox(step.sees, data.geometry.network, place.at) : null;
     if (box) Object.assign(field.style, { left: `${100 * box.left}%`, top: `${100 * box.top}%`, width: `${100 * (box.right - box.left)}%`, height: `${100 * (box.bottom - box.top)}%` });

@@ -5,8 +5,8 @@ import { chooser } from "./controls.js";
 import { el } from "./dom.js";
 import { paintMap } from "./draw.js";
 import { number } from "./format.js";
-import { pictureFor, pictureOf } from "./inside_data.js";
-import { blockSentence, hereLine, pictureName, shapeLine } from "./inside_wording.js";
+import { pictureFor, pictureOf, placeInside } from "./inside_data.js";
+import { AS_TILES, blockSentence, hereLine, pictureName, shapeLine } from "./inside_wording.js";
 import { t } from "./language.js";
 import { createBar, createPicture, placeBox } from "./picture.js";
 import { extent } from "./scale.js";
@@ -30,27 +30,33 @@ export function createStepCard(context, step, onChoose) {
   return {
     root,
     draw(channel) {
-      shape.textContent = shapeLine(body.draw(channel) || step);
+      const tiled = step.grid && context.settings.get("cells") === "centers" && !placeInside(step, context);
+      shape.textContent = [shapeLine(body.draw(channel) || step), tiled ? AS_TILES : ""].filter(Boolean).join(" · ");
     },
   };
 }
 
 /** A picture over the photo, with the followed and the kept cell. */
 function mapBody(context, step) {
-  const { data, settings, colormaps, module, place, position, signal } = context;
+  const { data, settings, colormaps, place, position, signal } = context;
   const picture = createPicture(data.view, step.title);
   const canvas = picture.layer();
-  const cursor = el("span", { class: "av-cursor", "aria-hidden": "true" });
+  const [cursor, kept] = ["av-cursor", "av-cursor av-cursor--kept"].map((name) => el("span", { class: name, "aria-hidden": "true" }));
   const bar = createBar();
   const here = el("p", { class: "av-step__here" });
-  const own = step.kind === "maps" && step.channels.length > 1 ? ownChoice(step, module, signal, () => paint()) : null;
+  const own = !context.groups && step.kind === "maps" && step.channels.length > 1 ? ownChoice(step, signal, () => paint()) : null;
   const row = step.kind === "row" ? new Float32Array(step.grid[0] * step.grid[1]) : null;
-  picture.root.append(cursor);
-  place.listen(picture.root);
+  picture.root.append(kept, cursor);
+  const cells = () => placeInside(step, context);
+  place.listen(picture.root, cells);
   picture.root.classList.add("av-picture--followed");
   let channel = "all";
+  function index() {
+    if (own) return own.index();
+    return context.groups && step.kind === "maps" ? context.groups.index() : pictureFor(step, channel);
+  }
   function values() {
-    if (!row) return pictureOf(step, own ? own.index() : pictureFor(step, channel));
+    if (!row) return pictureOf(step, index());
     if (!position) return row;
     if (step.symbol === "S") position.row(place.cell, row);
     else position.energies(place.cell, row);
@@ -60,11 +66,13 @@ function mapBody(context, step) {
     const shown = values();
     const scale = extent(shown);
     const table = colormaps.get(settings.get("colormap")).table;
-    paintMap(canvas, shown, step.grid, scale, table);
+    paintMap(canvas, shown, step.grid, scale, table, cells());
     bar.paint(scale, table, "");
-    placeBox(cursor, step.grid, place.cell);
+    placeBox(cursor, step.grid, place.cell, cells());
+    kept.hidden = place.kept < 0;
+    if (!kept.hidden) placeBox(kept, step.grid, place.kept, cells());
     bar.mark(shown[place.cell], scale);
-    const name = own ? "" : pictureName(step, row ? 0 : pictureFor(step, channel), module.module === "SGE");
+    const name = own ? "" : pictureName(step, row ? 0 : index(), Boolean(context.groups));
     here.textContent = hereLine(name, shown[place.cell], place.kept < 0 ? null : shown[place.kept]);
     return row ? { ...step, range: [scale.low, scale.high] } : step;
   }
@@ -78,9 +86,9 @@ function mapBody(context, step) {
 }
 
 /** Which of several maps a card shows. */
-function ownChoice(step, module, signal, onChange) {
+function ownChoice(step, signal, onChange) {
   let chosen = 0;
-  const options = step.channels.map((_, i) => ({ value: String(i), label: pictureName(step, i, module.module === "SGE") }));
+  const options = step.channels.map((_, i) => ({ value: String(i), label: pictureName(step, i, false) }));
   const list = chooser({ label: t`Shown`, options, value: "0", onChange: (value) => { chosen = Number(value); onChange(); }, signal });
   return { root: list.root, index: () => chosen };
 }

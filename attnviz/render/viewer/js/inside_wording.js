@@ -30,7 +30,18 @@ export function pictureName(step, index, group) {
   if (step.summary && index === 0) return step.summary === "norm" ? t`Length over all channels` : t`Mean over all channels`;
   const channel = step.channels[index - (step.summary ? 1 : 0)];
   if (channel === undefined || step.shape[0] === 1) return "";
+  if (step.symbol === "P") return channel === 0 ? t`Maximum over channels` : t`Mean over channels`;
   return group ? t`Group ${channel}` : t`Channel ${channel}`;
+}
+
+/** A group of a tensor, in the heading over it. */
+export function groupName(step, index) {
+  return t`${step.title} (${step.symbol}): group ${step.channels[index]} of ${step.shape[0]}`;
+}
+
+/** Of how many groups the pictures are here. */
+export function fewGroups(few, all) {
+  return t`The photo is large: of ${all} groups the ${few} whose gates differ most between places were sent. In Python, explanation.inside(...) has all.`;
 }
 
 /** What a cell of a step sees of the photo. */
@@ -52,6 +63,9 @@ export function hereLine(name, here, kept) {
 export function energySentence(energy, share) {
   return t`Query of the followed location · key of the kept one = ${number(energy)}, of which the softmax makes ${percent(share)}.`;
 }
+
+/** Of a tensor whose cells cannot be drawn where they look. */
+export const AS_TILES = t`drawn as tiles: what its cells see is not known`;
 
 export const KEEP_ONE = t`Click a picture, or press Enter, to keep a location: its key is then drawn beside the query of the one you follow.`;
 

@@ -13,6 +13,11 @@ export function t(parts, ...values) {
   return words.replace(/\{(\d+)\}/g, (_, index) => values[Number(index)]);
 }
 
+/** Has every element of a page that names its English sentence, as in <h1 data-t="Gallery">, say it in the page's language. */
+export function tellAll(page) {
+  for (const element of page.querySelectorAll("[data-t]")) element.textContent = word(element.dataset.t);
+}
+
 /** A word that the program sent, such as a unit, where the catalogue has it as it stands. */
 export function word(text) {
   return (globalThis.attnvizWords || {})[text] ?? text;

@@ -52,6 +52,8 @@ export function positionView(context) {
     modes.offer(position);
     show(headOf(position, chosen), attentionSentence(position, chosen));
     modes.set(shown.query.mode);
+    const atFirst = position.label === (data.first_position || first.label) && chosen === "mean";
+    context.tell("attnviz-attention", { label: position.label, head: chosen, atFirst, ...told(shown.query, first.grid) });
   });
   const choice = createAttentionChoice({ positions: data.positions, first: data.first_position, kept: "attention" }, settings, signal, loader);
   settings.subscribe((name, value) => {
@@ -239,13 +241,13 @@ function createSide(context, query) {
       lines.forEach((line, i) => {
         line.textContent = texts[i];
       });
-      announcer.say([name, ...texts].filter(Boolean).join(t`. `));
+      announcer.say([name, ...texts].filter(Boolean).map((text) => text.replace(/[.。]$/, "")).join(t`. `));
       panels.draw();
     },
   };
 }
 
-/** Whether a weight of its own stands before an attention; that of a transformer's layer is 1 and says nothing. */
-function weighted({ kind, heads, others, gamma }) {
-  return kind !== "rollout" && !(gamma === 1 && (heads > 1 || others > 0));
+/** Whether a weight of its own is known to stand before an attention; 1 to the last digit stands for none. */
+function weighted({ kind, gamma }) {
+  return kind !== "rollout" && gamma !== 1;
 }

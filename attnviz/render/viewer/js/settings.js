@@ -20,13 +20,14 @@ export function settingsFor(name, initial = {}) {
   return linked.get(name);
 }
 
-/** A small store: `get`, `set`, `fill` what nobody has chosen yet, and `subscribe` to a change of any setting. */
+/** A small store: `get`, `set`, `fill` what nobody has chosen yet, `all`, and `subscribe` to a change of any setting. */
 export function createSettings(initial = {}) {
   const known = (given) => Object.fromEntries(Object.entries(given).filter(([name, value]) => KNOWN.includes(name) && value !== undefined));
   let values = { ...FIRST, ...known(initial) };
   const listeners = new Set();
   return {
     get: (name) => values[name],
+    all: () => ({ ...values }),
     set(name, value) {
       if (values[name] === value) return;
       values[name] = value;

@@ -4,6 +4,7 @@ import { el } from "../../../render/viewer/js/dom.js";
 import { t } from "../../../render/viewer/js/language.js";
 import { mount } from "../../../render/viewer/js/mount.js";
 import { lacking } from "../../../render/viewer/js/views.js";
+import { carried, takePins, unpacked } from "./carry.js";
 import { switchTo } from "./choose.js";
 import { load } from "./layers.js";
 import { open } from "./tabs.js";
@@ -18,7 +19,7 @@ const WHY_NOT = {
     (name) => t`Channel attention shows DANet's attention between channels and the channel gates of SE and CBAM, and ${name} has neither; choose one of those to see it.`,
   inside:
     (name) => t`Inside the module follows the photo through BAM, CBAM, SE, SGE and DANet's attentions, and ${name} has none of them; choose one of those to see it.`,
-  sites: (name) => t`Sites lists every attention of a network, and ${name} has none.`,
+  sites: (name) => t`Sites lists every attention of a network, and ${name} has none. The command attnviz sites says which of its modules can be shown instead.`,
   compare: (name) => t`Compare lays attention maps beside each other, and ${name} has none.`,
 };
 const views = new Map(); // name -> what is on the page
@@ -53,7 +54,7 @@ function draw(entry) {
     if (entry.handle) entry.handle.destroy();
     const host = el("div");
     element.replaceChildren(host);
-    entry.handle = mount(host, payload, { view, link: "page", load });
+    entry.handle = mount(host, payload, { view, link: "page", load, pins: view === "position" ? takePins() : undefined });
     entry.model = modelName(payload);
   }
   element.dataset.drawn = String(Number(element.dataset.drawn || 0) + 1);
@@ -90,6 +91,7 @@ function openFirstThatApplies(payload) {
 }
 
 let lastId = null;
+let arrived = false; // whether what was carried over has its place again
 
 /**
  * Takes the main explanation; null where there is none any more. Gradio sends the last one again when its event ends,
@@ -101,9 +103,12 @@ export function receive(value) {
   if (payload) lastId = payload.id;
   latest.main = payload;
   for (const view of singles()) show(view, payload);
-  latest.compare = null; // it was beside another photo
-  show("compare", compared());
-  if (payload) openFirstThatApplies(payload);
+  receiveCompare(null); // it was beside another photo
+  if (!payload) return;
+  if (!arrived && carried) open(carried.tab);
+  arrived = true;
+  unpacked();
+  openFirstThatApplies(payload);
 }
 
 // Before a second side was asked for: the maps of the one photo.
@@ -114,6 +119,8 @@ function compared() {
 /** Takes two explanations to compare, or those of several families. */
 export function receiveCompare(value) {
   latest.compare = value && (value.left || value.families) ? value : null;
+  const part = document.getElementById("page-compare");
+  if (part) part.dataset.shown = latest.compare && latest.compare.families ? "families" : "";
   show("compare", compared());
 }
 

@@ -3,6 +3,7 @@
 import { el } from "../../../render/viewer/js/dom.js";
 import { t } from "../../../render/viewer/js/language.js";
 import { busy } from "./bridge.js";
+import { carried } from "./carry.js";
 
 const marked = { now: null, before: null }; // a refused photo leaves the one before on the page
 
@@ -40,7 +41,7 @@ export function samples(element, value, choose) {
     return button;
   });
   element.querySelector(".page-samples").replaceChildren(...buttons);
-  if (value && value.length) mark(value[0].name); // the page opens with it
+  if (value && value.length) mark(carried ? carried.sample : value[0].name); // the page opens with it
 }
 
 /** Marks the sample that is on the page; null when the photo is the visitor's own. */

@@ -2,6 +2,7 @@
 
 import { nameIcons } from "./access.js";
 import { attach, receive, receiveCompare } from "./bridge.js";
+import { asksToCarry, receiveCarried } from "./carry.js";
 import { models, segments } from "./choose.js";
 import { figure } from "./downloads.js";
 import { evidence } from "./evidence.js";
@@ -19,6 +20,7 @@ takePhotos();
 window.attnvizPage = Object.freeze({
   asks,
   asksPlace,
+  asksToCarry,
   attach,
   evidence,
   figure,
@@ -27,6 +29,7 @@ window.attnvizPage = Object.freeze({
   models,
   pins,
   receive,
+  receiveCarried,
   receiveCompare,
   receiveLayer,
   receivePlace,

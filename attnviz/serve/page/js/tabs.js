@@ -7,6 +7,7 @@ import { VIEW_LABELS } from "../../../render/viewer/js/views.js";
 const LABELS = { ...VIEW_LABELS, evidence: t`Evidence`, batch: t`Batch`, export: t`Export`, about: t`About these maps` };
 
 let list = null;
+let current = null; // name of the tab that is open
 
 const panelOf = (name) => document.getElementById(`page-panel-${name}`);
 
@@ -17,6 +18,7 @@ export function tabs(element, names) {
     items,
     className: "page-tabs",
     onOpen(chosen, tab) {
+      current = chosen;
       for (const { name, id } of items) show(panelOf(name), id, name === chosen);
       tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     },
@@ -30,6 +32,11 @@ function show(panel, tab, chosen) {
   panel.dataset.open = String(chosen);
   panel.setAttribute("role", "tabpanel");
   panel.setAttribute("aria-labelledby", tab);
+}
+
+/** The name of the tab that is open. */
+export function opened() {
+  return current;
 }
 
 /** Opens a tab. */

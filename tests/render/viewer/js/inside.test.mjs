@@ -32,6 +32,8 @@ test("the picture of all channels comes first, then those that were kept", () =>
   assert.deepEqual([...pictureOf(step, 2)], [5, 6]);
   assert.deepEqual([0, 1, 2].map((i) => pictureName(step, i, false)), ["Length over all channels", "Channel 3", "Channel 17"]);
   assert.equal(pictureName({ ...step, summary: "", channels: [8] }, 0, true), "Group 8");
+  const pooled = { ...step, symbol: "P", summary: "", channels: [0, 1], shape: [2, 1, 2] }; // of CBAM
+  assert.deepEqual([0, 1].map((i) => pictureName(pooled, i, false)), ["Maximum over channels", "Mean over channels"]);
   assert.equal(pictureName({ ...step, summary: "", channels: [0], shape: [1, 1, 2] }, 0, false), "");
 });
 
@@ -57,4 +59,16 @@ test("energies and vectors of one location: q = (1, 2 | 3, 4), k = (5, 6 | 7, 8)
   assert.deepEqual([...out], [2 * 5 + 4 * 7, 2 * 6 + 4 * 8]);
   assert.deepEqual([...position.vectors(1).query], [2, 4]);
   assert.deepEqual([...position.vectors(0).key], [5, 7]);
+});
+
+test("pictures that follow from another: lines per group, and their sigmoid", () => {
+  const halves = btoa(String.fromCharCode(0, 0x3c, 0, 0x40, 0, 0xbc, 0, 0)); // 1, 2 | -1, 0 in half precision
+  const shared = { kind: "maps", grid: [1, 2], count: 2, dtype: "float16", summary: "", channels: [0, 1] };
+  const n = { ...shared, symbol: "n", values: halves, derived: null };
+  const t = { ...shared, symbol: "t", values: null, derived: { from: "n", slope: [3, 0], offset: [-1, 5] } };
+  const gate = { ...shared, symbol: "M", values: null, derived: { from: "t", sigmoid: true } };
+  const [, logits, gates] = readModule({ steps: [n, t, gate] }).steps;
+  assert.deepEqual([...pictureOf(logits, 0)], [2, 5]);
+  assert.deepEqual([...pictureOf(logits, 1)], [5, 5]);
+  assert.ok(Math.abs(pictureOf(gates, 0)[1] - 1 / (1 + Math.exp(-5))) < 1e-6);
 });
