@@ -171,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default: %(default)s)")
     parser.add_argument("--model", action="append", help="only this one; may be repeated")
     parser.add_argument("--size", type=int, default=None, help="shorter side of the input (default: as trained)")
-    parser.add_argument("--photo-size", type=_width_and_height, default=None, help="WIDTHxHEIGHT of the photo (default: its own)")
+    parser.add_argument(
+        "--photo-size", type=_width_and_height, default=None, help="WIDTHxHEIGHT of the photo (default: its own)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.repeats < 2:
