@@ -150,7 +150,7 @@ def wire(tab: ExportTab, area: ResultArea, sessions: SessionStore) -> None:
     """Connect the tab; it exports what the rail last explained."""
     results = [tab.status, tab.figure, tab.download]
     area.bridge.change(_offered(sessions), tab.pins, [tab.pins, tab.panels, *results], **AT_ONCE)
-    tab.pins.input(_chosen(sessions), tab.pins, tab.panels, **AT_ONCE)
+    tab.pins.input(_chosen(sessions), tab.pins, tab.panels, **{**AT_ONCE, "trigger_mode": "always_last"})
     built = tab.build.click(_handler(tab, sessions), set(tab.inputs), results, **FIGURES)
     built.failure(say_why(sessions, _PART), None, tab.status, **AT_ONCE)
 
