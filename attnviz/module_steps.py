@@ -216,10 +216,11 @@ def of_found(
 
 def of_attention(label: str, position: PositionAttention) -> ModuleSteps:
     """What is known of somebody else's position attention: query and key, from which its rows are made."""
-    shapes = (position.query, position.key)
+    channels = position.query.shape[-3] - position.extra
+    own = (position.query[..., :channels, :, :], position.key[..., :channels, :, :])
     steps = tuple(
         Step(symbol, name, "", "", "maps", tuple(t.shape), (float(t.min()), float(t.max())), _norm(t), "norm")
-        for symbol, name, t in zip("BC", ("Query of every location", "Key of every location"), shapes, strict=True)
+        for symbol, name, t in zip("BC", ("Query of every location", "Key of every location"), own, strict=True)
     )
     weight = None if position.gamma == 1.0 else position.gamma  # 1 to the last digit stands for none
     return ModuleSteps(label, "attention", steps, position.stride, weight)

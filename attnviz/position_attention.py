@@ -37,6 +37,8 @@ class PositionAttention:
         other_query: float32 (c, P) or (heads, c, P), of P tokens that are no locations; None: there are none.
         other_key: float32, of the same shape.
         class_token: Whether the first of them is the network's class token.
+        extra: How many of the c, the last ones, are not the network's own query and key: they stand for biases, masks
+            and windows.
     """
 
     query: FloatArray
@@ -46,6 +48,7 @@ class PositionAttention:
     other_query: FloatArray | None = None
     other_key: FloatArray | None = None
     class_token: bool = False
+    extra: int = 0
 
     @property
     def grid(self) -> tuple[int, int]:

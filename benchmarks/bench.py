@@ -1,7 +1,7 @@
 """What explaining a photo costs, beside the bare forward pass of the same network in the same run.
 
     make bench                               # or: python -m benchmarks.bench --repeats 15 --json
-    make bench BENCH_ARGS="--threads 1"
+    make bench BENCH_ARGS="--threads 1 --photo-size 640x480"
 
 Absolute times belong to one machine on one day; the ratios are what this program answers for. Every round runs each
 case once, one after the other, so that whatever else slows the machine falls on all of them; shown are medians over
@@ -9,6 +9,7 @@ the rounds, and the middle half of the ratios as their spread.
 """
 
 import argparse
+import io
 import json
 import statistics
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from attnviz.inputs.decode import decode
 from attnviz.inputs.preprocess import preprocess
@@ -60,9 +62,19 @@ class Line:
     high: float
 
 
-def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
+def photo_of(size: tuple[int, int] | None) -> Path | bytes:
+    """The sample photo: its file, or a JPEG of it in a size, (width, height) in pixels."""
+    if size is None:
+        return PHOTO
+    file = io.BytesIO()
+    with Image.open(PHOTO) as photo:
+        photo.convert("RGB").resize(size).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def cases(loaded: LoadedModel, size: int | None = None, file: Path | bytes = PHOTO) -> list[Case]:
     """What is compared for one network; the bare forward pass comes first."""
-    photo = decode(PHOTO)
+    photo = decode(file)
     ready = forecast(photo, loaded, size=size)
     x, _, _ = preprocess(photo, ready.preprocessing, min_size=loaded.card.min_size)
     x = x.to(loaded.device)
@@ -81,7 +93,8 @@ def cases(loaded: LoadedModel, size: int | None = None) -> list[Case]:
         (BARE, bare),
         ("forward pass with every site recorded", hooked),
         ("explain(), photo decoded already", lambda: explain(photo, loaded, size=size)),
-        ("explain(), from the file", lambda: explain(PHOTO, loaded, size=size)),
+        ("explain(), from the file", lambda: explain(file, loaded, size=size)),
+        ("explain(inside=True), photo decoded", lambda: explain(photo, loaded, size=size, inside=True)),
         ("payload for the viewer", lambda: payload(shown)),
         ("self-contained HTML file", lambda: standalone_html(shown)),
         *_drawing_cases(shown),
@@ -145,6 +158,11 @@ def table(measured: Sequence[Line]) -> str:
     return "\n".join(text[1:])
 
 
+def _width_and_height(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every shipped model."""
     parser = argparse.ArgumentParser(prog="benchmarks.bench", description="explain() beside the bare forward pass")
@@ -153,6 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, mps (default: %(default)s)")
     parser.add_argument("--model", action="append", help="only this one; may be repeated")
     parser.add_argument("--size", type=int, default=None, help="shorter side of the input (default: as trained)")
+    parser.add_argument(
+        "--photo-size", type=_width_and_height, default=None, help="WIDTHxHEIGHT of the photo (default: its own)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.repeats < 2:
@@ -161,8 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     shipped = [name for name, entry in list_models().items() if entry.status == "shipped"]
     measured: list[Line] = []
+    file = photo_of(options.photo_size)
     for name in options.model or shipped:
-        measured += lines(name, measure(cases(load_model(name, options.device), options.size), options.repeats))
+        measured += lines(name, measure(cases(load_model(name, options.device), options.size, file), options.repeats))
     machine: dict[str, Any] = {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

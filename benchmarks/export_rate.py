@@ -23,7 +23,7 @@ from PIL import Image
 from attnviz.bulk.export import export_photos
 from attnviz.bulk.forward import batches
 from attnviz.bulk.prepare import Prepared, prepare
-from attnviz.bulk.settings import BULK_FORMATS, BulkFormat, BulkSettings
+from attnviz.bulk.settings import BULK_FORMATS, PRECISION_CHOICES, BulkFormat, BulkSettings
 from attnviz.bulk.sources import find_photos
 from attnviz.inputs.preprocess import normalise
 from attnviz.models.weights.registry import DEFAULT_MODEL, LoadedModel, load_model
@@ -95,15 +95,20 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="where to compute (default: %(default)s)")
     parser.add_argument("--format", nargs="+", default=list(BULK_FORMATS), choices=BULK_FORMATS, help="formats")
+    parser.add_argument("--precision", default="float32", choices=PRECISION_CHOICES, help="of the export alone")
     options = parser.parse_args()
     loaded = load_model(options.model, options.device)
     formats: list[BulkFormat] = options.format
-    runs = {name: BulkSettings(model=options.model, device=options.device, formats=(name,)) for name in formats}
+    runs = {
+        name: BulkSettings(model=options.model, device=options.device, formats=(name,), precision=options.precision)
+        for name in formats
+    }
     with tempfile.TemporaryDirectory() as made:
         make_photos(Path(made), options.photos)
         inputs = bare_inputs(Path(made), loaded, runs[formats[0]])
         print(
-            f"{options.model}, {torch.get_num_threads()} threads, batches of {len(inputs[0])} x {inputs[0].shape[2:]}"
+            f"{options.model}, {options.precision}, {torch.get_num_threads()} threads, "
+            f"batches of {len(inputs[0])} x {tuple(inputs[0].shape[2:])}"
         )
         whole_export(Path(made), runs[formats[0]])  # warms up
         measured: dict[str, list[tuple[Rate, Rate]]] = {name: [] for name in formats}

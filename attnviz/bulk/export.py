@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from attnviz.bulk.export_folder import check_recipe, opened, write_report
@@ -70,6 +70,7 @@ def export_photos(
     if "parquet" in settings.formats:
         arrow()  # before the first photo
     loaded = load_model(settings.model, settings.device)
+    settings = replace(settings, precision=settings.precision_for(loaded))  # one for all machines
     state = ExportState(total=sum(1 for _ in find_photos(sources, without=Path(out))))
     if not state.total:
         raise OptionError("expected at least one photo in the sources, got none")
@@ -89,5 +90,7 @@ def export_photos(
                 state.done += result.done
                 state.refused += result.refused
                 told(state, result.refused)
-        write_report(folder, loaded=loaded, done=state.done, earlier=state.earlier, refused=state.refused)
+        write_report(
+            folder, loaded=loaded, settings=settings, done=state.done, earlier=state.earlier, refused=state.refused
+        )
     return state

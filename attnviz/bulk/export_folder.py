@@ -53,7 +53,7 @@ def check_recipe(out: Path, loaded: LoadedModel, settings: BulkSettings) -> None
     recipe = _recipe(loaded, settings)
     try:
         earlier = json.loads((out / RECIPE).read_text(encoding="utf-8"))
-        asked = earlier["asked"]
+        asked = {"precision": "float32", **earlier["asked"]}  # as it was before there was a choice
     except FileNotFoundError:
         write_files(out, {RECIPE: _json(recipe)})
         return
@@ -73,12 +73,15 @@ def _recipe(loaded: LoadedModel, settings: BulkSettings) -> dict[str, Any]:
     return {"schema": SCHEMA, "attnviz": attnviz.__version__, "asked": asked}
 
 
-def write_report(out: Path, *, loaded: LoadedModel, done: int, earlier: int, refused: Sequence[Refusal]) -> None:
+def write_report(
+    out: Path, *, loaded: LoadedModel, settings: BulkSettings, done: int, earlier: int, refused: Sequence[Refusal]
+) -> None:
     """Write what became of the photos.
 
     Args:
         out: The folder.
         loaded: The network.
+        settings: What was made of the photos.
         done: Photos done by this run.
         earlier: Photos done by earlier runs.
         refused: All that could not be used.
@@ -92,6 +95,7 @@ def write_report(out: Path, *, loaded: LoadedModel, done: int, earlier: int, ref
         "attnviz": attnviz.__version__,
         "model": {"name": card.name, "task": card.task, "sha256": card.sha256, "trained": loaded.trained},
         "device": str(loaded.device),
+        "precision": settings.precision,
         "done": done + earlier,
         "done_by_earlier_runs": earlier,
         "refused": [{"path": entry.path, "reason": entry.reason} for entry in refused],

@@ -10,13 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from attnviz.bulk.prepare import NO_ROOM, Prepared, Refusal
 from attnviz.bulk.settings import BulkSettings
 from attnviz.errors import AttnvizError, ModelError, first_line, one_line
 from attnviz.inputs.preprocess import normalise
 from attnviz.models.own.running import said_plainly
-from attnviz.models.sites import names_sites
+from attnviz.models.sites import Site, names_sites, sites_of
 from attnviz.models.weights.registry import LoadedModel
 from attnviz.observe.collect import check_finite, logits_of
 from attnviz.observe.cost import check_fits, estimate, free_memory
@@ -85,7 +86,9 @@ def batch_size(size: tuple[int, int], loaded: LoadedModel, asked: int | None) ->
     return max(1, min(32, most // (size[0] * size[1])))
 
 
-def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> list[Outcome]:
+def explain_batch(
+    batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings, net: nn.Module | None = None
+) -> list[Outcome]:
     """One forward pass for photos of one shape; where it fails, one for each of them, so that one cannot spoil others.
 
     So is a network given one at a time that takes single pictures only.
@@ -94,22 +97,23 @@ def explain_batch(batch: Sequence[Prepared], loaded: LoadedModel, settings: Bulk
         batch: From `batches`.
         loaded: The network.
         settings: Preprocessing and number of predictions.
+        net: What computes; None: the network itself, else a copy of it.
 
     Returns:
         One for each photo, in order.
     """
     try:
-        recording = _recorded(batch, loaded, settings)
+        recording = _recorded(batch, loaded, settings, loaded.net if net is None else net)
     except (AttnvizError, MemoryError, RuntimeError) as error:
         if len(batch) > 1:
-            return [outcome for photo in batch for outcome in explain_batch([photo], loaded, settings)]
+            return [outcome for photo in batch for outcome in explain_batch([photo], loaded, settings, net)]
         return [Refusal(batch[0].path, _sentence(error))]
     return [
         _explained(photo, _of_one(recording, index, len(batch)), loaded, settings) for index, photo in enumerate(batch)
     ]
 
 
-def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings) -> Recording:
+def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSettings, net: nn.Module) -> Recording:
     size, device = batch[0].geometry.network_size, str(loaded.device)
     preprocessing = settings.preprocessing(loaded.card)
     x = torch.cat([normalise(photo.network_image, preprocessing) for photo in batch])
@@ -118,11 +122,18 @@ def _recorded(batch: Sequence[Prepared], loaded: LoadedModel, settings: BulkSett
             stack.enter_context(said_plainly(loaded.card.name, size))
         cost = estimate(loaded.net, size, (0, 0), device=device)
         check_fits(type(cost)(cost.nbytes * len(batch), cost.macs, cost.seconds), free_memory(device))
-        recording = record(loaded.net, x) if names_sites(loaded.net) else record_found(loaded.net, x)
+        recording = record(net, x, _read_sites(net)) if names_sites(net) else record_found(net, x)
     check_finite(recording, loaded.card.name)
     if len(batch) > 1:
         _check_apart(recording, len(batch))
     return recording
+
+
+def _read_sites(net: nn.Module) -> list[Site]:
+    """All that something is made of: not the gate of every channel and location of a BAM, whose gain says the same."""
+    sites = sites_of(net)
+    gains = {site.group for site in sites if site.kind == "effective_gain"}
+    return [site for site in sites if site.kind != "gate" or site.group not in gains]
 
 
 def _check_apart(recording: Recording, count: int) -> None:

@@ -5,7 +5,7 @@ machine, is one file. Which photos are done is read from the parts; there is no 
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -84,15 +84,14 @@ def _map(entry: AttentionMap) -> dict[str, Any]:
     return {"rows": rows, "columns": columns, "low": low, "high": high, "values": entry.values.astype(np.float16)}
 
 
-def part_bytes(rows: Sequence[Row]) -> bytes:
-    """A Parquet file of rows, the same bytes for the same rows."""
+def part_bytes(rows: Sequence[Row], about: Mapping[str, str]) -> bytes:
+    """A Parquet file of rows, with what is said about all of them as its metadata; the same bytes for the same rows."""
     pa = arrow()
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(pa, name, [row.get(name) for row in rows]) for name in names}
     buffer = io.BytesIO()
-    pa.parquet.write_table(
-        pa.table(columns), buffer, compression="zstd", compression_level=1, use_dictionary=["prediction"]
-    )
+    table = pa.table(columns, metadata=dict(about))
+    pa.parquet.write_table(table, buffer, compression="zstd", compression_level=1, use_dictionary=["prediction"])
     return buffer.getvalue()
 
 
@@ -126,12 +125,13 @@ def _map_column(pa: ModuleType, maps: list[dict[str, Any] | None]) -> Any:  # no
     return pa.StructArray.from_arrays(list(fields.values()), names=list(fields), mask=missing)
 
 
-def write_part(out: Path, rows: Sequence[Row]) -> Path | None:
+def write_part(out: Path, rows: Sequence[Row], about: Mapping[str, str]) -> Path | None:
     """Write one part under the name that follows from its photos.
 
     Args:
         out: The folder of the whole export.
         rows: Of its photos.
+        about: What is said about all of them, by names.
 
     Returns:
         Its path; None where there are no rows.
@@ -142,7 +142,7 @@ def write_part(out: Path, rows: Sequence[Row]) -> Path | None:
     if not rows:
         return None
     name = sha256("\0".join(row["path"] for row in rows).encode("utf-8")).hexdigest()[:24]
-    return write_files(make_folder(out / FOLDER), {f"part-{name}.parquet": part_bytes(rows)})[0]
+    return write_files(make_folder(out / FOLDER), {f"part-{name}.parquet": part_bytes(rows, about)})[0]
 
 
 def parts(out: Path) -> list[Path]:

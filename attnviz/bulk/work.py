@@ -56,19 +56,23 @@ def keep(outcomes: Sequence["Outcome"], out: Path, settings: BulkSettings) -> Pa
     return result
 
 
-def finish_part(results: Sequence[PartResult], refs: Sequence[PhotoRef], out: Path) -> PartResult:
+def finish_part(
+    results: Sequence[PartResult], refs: Sequence[PhotoRef], out: Path, settings: BulkSettings
+) -> PartResult:
     """Write the rows of a part into the table, in the order of its photos, and forget them.
 
     Args:
         results: Of all its photos.
         refs: Its photos.
         out: The folder of the whole export.
+        settings: What was made of them.
 
     Raises:
         ExportError: The part cannot be written.
     """
     rows = {path: row for result in results for path, row in result.rows.items()}
-    write_part(out, [rows[ref.path] for ref in refs if ref.path in rows])
+    about = {"attnviz.precision": settings.precision}
+    write_part(out, [rows[ref.path] for ref in refs if ref.path in rows], about)
     order = {ref.path: number for number, ref in enumerate(refs)}
     refused = [refusal for result in results for refusal in result.refused]
     return PartResult(sum(result.done for result in results), sorted(refused, key=lambda entry: order[entry.path]))

@@ -120,23 +120,28 @@ def focus_of(
     maps = measured_maps(explanation)
     given = box is not None or mask is not None
     entries: list[MapFocus] = []
-    previous: dict[str, Mapping[str, float]] = {}
+    previous: dict[str, dict[str, dict[str, float]]] = {}
     for label, shown in maps.items():
         grid = shown.values.shape
         cover = cover_of(explanation.geometry, (grid[0], grid[1]), box=box, mask=mask) if given else None
-        values = numbers_of(mass_of(shown), cover)
-        before = previous.get(shown.kind)
-        if before is not None:
-            steps = (values["centroid_x"] - before["centroid_x"], values["centroid_y"] - before["centroid_y"])
-            values["drift"] = math.hypot(*steps)
-        previous[shown.kind] = values
         flat, centre = np.ones(grid, np.float32), ranking.centre_prior(*grid)
-        baselines = {"uniform": numbers_of(flat, cover), "centre": numbers_of(centre, cover)}
+        found = {"": mass_of(shown), "uniform": flat, "centre": centre}
         twin = None if shuffled is None else shuffled.maps.get(label)
         if twin is not None and twin.values.shape == grid:
-            baselines["shuffled"] = numbers_of(mass_of(twin), cover)
-        entries.append(MapFocus(label, shown.title, shown.stage, values, baselines))
+            found["shuffled"] = mass_of(twin)
+        measured = {name: numbers_of(mass, cover) for name, mass in found.items()}
+        for name, before in previous.get(shown.kind, {}).items():
+            if name in measured:
+                measured[name]["drift"] = _drift(before, measured[name])
+        previous[shown.kind] = measured
+        baselines = {name: values for name, values in measured.items() if name}
+        entries.append(MapFocus(label, shown.title, shown.stage, measured[""], baselines))
     return FocusTable(tuple(entries), given)
+
+
+def _drift(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """How far the centroid went, in shares of the sides."""
+    return math.hypot(after["centroid_x"] - before["centroid_x"], after["centroid_y"] - before["centroid_y"])
 
 
 def check_object(geometry: Geometry, *, box: Box | None, mask: Mask | None) -> None:

@@ -16,15 +16,16 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from attnviz.observe.criss_cross import crossing_difference, crossing_of
 from attnviz.observe.energies import Kept, KeptName, Step, kept
-from attnviz.observe.layouts import APART, Layout, layout_of
+from attnviz.observe.layouts import APART, Form, Layout, form_of, layout_of
 from attnviz.observe.places import PRODUCTS, Numbers, Places
-from attnviz.observe.products import Product, changed, of_einsum, of_matrices, side_by_side, spread
+from attnviz.observe.products import Pair, Product, changed, of_einsum, of_matrices, side_by_side, spread
 from attnviz.observe.shape_calls import tensors_in
 
 _SEPARATED = APART / 2  # energies below it are of places that are kept apart
 _ROWS_CHECKED = 32  # of each head's softmax, against what is kept
 _MOVED = "permute"
 _ABOUT = 0.1  # sums of a softmax are 1, within what half precision and dropout make of it
+Layouts = dict[tuple[int, bool, Form], Layout]  # by number of the product's call, and whether it is turned
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,16 @@ class AttentionWatch:
     Args:
         batch: How many pictures.
         places: Of the picture, of all tensors so far; None where layouts are known from an earlier pass.
-        layouts: (number of a product's call, whether it is turned) -> its layout; filled where places are given.
+        layouts: Of the products so far; filled where places are given.
+
+    Attributes:
+        strayed: Whether a product was another one than in the earlier pass, so that its layout is not known.
     """
 
-    def __init__(self, batch: int, places: Places | None, layouts: dict[tuple[int, bool], Layout]) -> None:
+    def __init__(self, batch: int, places: Places | None, layouts: Layouts) -> None:
         self._batch, self._places, self._layouts = batch, places, layouts
+        self.strayed = False
+        self._last: tuple[Pair, int, Layout] | None = None  # of the attention before: places, queries, layout
         self._products = WeakTensorKeyDictionary()
         self._softmaxes = WeakTensorKeyDictionary()
         self._used: set[int] = set()  # joined attentions that were told already
@@ -172,9 +178,11 @@ class AttentionWatch:
 
     def _crossed(self, product: Product, out: Tensor, dim: int) -> Attention:
         """Of energies with the own row and the own column side by side (criss-cross attention)."""
-        first, at = product.joined[0], (product.number, False)
+        first = product.joined[0]
+        at = product.number, False, form_of(first.query, first.key)
         refusal = f"{product.changed} stands between product and softmax"
         if at not in self._layouts:
+            self.strayed |= self._places is None
             crossed = dim == out.ndim - 1 and product.changed == "cat" and not product.moves
             self._layouts[at] = crossing_of(product, out, self._batch) if crossed else Layout(1, reason=refusal)
         layout = self._layouts[at]
@@ -206,11 +214,21 @@ class AttentionWatch:
             steps.append(Step("add", mask, shape))
         return self._attention(Product(query, key, number, places, tuple(steps), calls=frozenset({number})))
 
+    def _layout_of(self, places: Pair, count: int) -> Layout:
+        """The layout of these places of query and key; most often it is that of the attention before."""
+        if self._last is not None and count == self._last[1]:
+            if all(one is not None and one.equals(other) for one, other in zip(places, self._last[0], strict=True)):
+                return self._last[2]
+        layout = layout_of(*places, self._batch, count)
+        self._last = places, count, layout
+        return layout
+
     def _attention(self, product: Product) -> Attention:
         """What is kept of a product: its heads apart, its places in order, scale, bias and windows folded in."""
-        at = product.number, product.turned
+        at = product.number, product.turned, form_of(product.query, product.key)
         if at not in self._layouts:
-            self._layouts[at] = layout_of(*product.places, self._batch, int(product.query.shape[-2]))
+            self.strayed |= self._places is None
+            self._layouts[at] = self._layout_of(product.places, int(product.query.shape[-2]))
         layout = self._layouts[at]
         if layout.reason:
             return Attention(layout, reason=layout.reason, calls=product.calls, numel=_numel(product))

@@ -113,6 +113,7 @@ def _attentions(recording: Recording, kind: SiteKind, batch: int) -> dict[str, P
             other_query=tensor(site.group, "other_query"),
             other_key=tensor(site.group, "other_key"),
             class_token=recording.class_token and f"{site.group}.other_query" in recording.sites,
+            extra=recording.extra.get(site.group, 0),
         )
         for site in _of_kind(recording, kind)
     }

@@ -16,7 +16,7 @@ from attnviz.models.sites import Site, SiteKind
 from attnviz.observe.attention_products import Attention
 from attnviz.observe.energies import KeptName
 from attnviz.observe.gates import FoundGate
-from attnviz.observe.held import HeldAttention
+from attnviz.observe.held import HeldAttention, HeldGate
 from attnviz.observe.recorder import Recording, evaluating, lock_of
 from attnviz.observe.watched_pass import FoundAttention, Value, WatchedPass, closed
 
@@ -130,7 +130,7 @@ def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN40
     """
     sites: dict[Site, Callable[[], Tensor]] = {}
     for entry, value in watched.finds:
-        if isinstance(value, FoundGate):
+        if isinstance(value, FoundGate | HeldGate):
             site = Site(entry.label, entry.path, _SITE_KINDS[entry.kind], None, entry.stride or 1)
             sites[site] = partial(getattr, value, "value")
         else:
@@ -138,7 +138,8 @@ def recording_of(output: Any, watched: WatchedPass) -> Recording:  # noqa: ANN40
     detached = output.detach() if isinstance(output, Tensor) else output
     tensors = _WhenAsked({site.label: make for site, make in sites.items()})
     around = {entry.label: watched.around(number) for number, (entry, _) in enumerate(watched.finds)}
-    return Recording(detached, tensors, tuple(sites), watched.class_token, around)
+    extra = {e.label: v.kept.extra for e, v in watched.finds if isinstance(v, Attention) and v.kept is not None}
+    return Recording(detached, tensors, tuple(sites), watched.class_token, around, extra)
 
 
 class _WhenAsked(Mapping[str, Tensor]):
@@ -203,7 +204,7 @@ def _laid_out(found: Attention | HeldAttention, name: KeptName) -> Tensor:
 
 def _range_used(value: Value) -> float | None:
     """Largest minus smallest value, as a share of the range: a gate's is (0, 1) or (-1, 1), that of weights (0, 1)."""
-    if isinstance(value, FoundGate):
+    if isinstance(value, FoundGate | HeldGate):
         low, high = float(value.value.min()), float(value.value.max())
         return (high - low) / (2 if low < 0 else 1)
     if value.kept is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -57,12 +57,14 @@ class Kept:
         key: float32 (B, heads, h * w, c).
         other_query: float32 (B, heads, P, c), of tokens that are no places; None without any.
         other_key: float32 (B, heads, P, c).
+        extra: How many of the c, the last ones, are not the network's own: they stand for a bias, a mask, windows.
     """
 
     query: Tensor
     key: Tensor
     other_query: Tensor | None = None
     other_key: Tensor | None = None
+    extra: int = field(default=0, kw_only=True)
 
     @property
     def names(self) -> tuple[KeptName, ...]:
@@ -106,7 +108,7 @@ def kept(query: Tensor, key: Tensor, steps: tuple[Step, ...], layout: Layout) ->
     windows = separated(layout)
     if windows is not None:
         parts = [torch.cat([t, w.expand(*t.shape[:2], *w.shape)], -1) for t, w in zip(parts, windows, strict=False)]
-    return Kept(*parts)
+    return Kept(*parts, extra=int(parts[0].shape[-1] - query.shape[-1]))
 
 
 def kept_in_order(query: Tensor, key: Tensor, scale: float, layout: Layout) -> Kept | None:

@@ -7,14 +7,15 @@ the next one once nobody holds it any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from attnviz.observe.energies import Kept, KeptName, kept_in_order
-from attnviz.observe.gates import FoundGate, classified, without_expanded
-from attnviz.observe.layouts import Layout
+from attnviz.observe.gates import classified, without_expanded
+from attnviz.observe.layouts import Form, Layout, form_of
 
 MOST_SPARE = 2**24  # numbers that are kept for the next pass, of one network and shape of input: 64 MB
 
@@ -68,24 +69,80 @@ class HeldAttention:
         self._give_back()
 
 
-def hold_gate(args: Sequence[Any], at: int, batch: int) -> FoundGate:
-    """The gate that is known to be an argument of a multiplication."""
-    shape = args[1 - at].shape
-    value = without_expanded(args[at]).detach().clone()
-    return classified(value, (int(shape[-2]), int(shape[-1])), batch, frozenset())
+class HeldGate:
+    """A gate that was copied; stands for a `FoundGate`.
+
+    Args:
+        copied: As it met the features, without the dimensions along which it only repeats itself.
+        grid: (h, w) of the features.
+        batch: How many pictures.
+    """
+
+    def __init__(self, copied: Tensor, grid: tuple[int, int], batch: int) -> None:
+        self._copied, self._grid, self._batch = copied, grid, batch
+
+    @property
+    def value(self) -> Tensor:
+        """Its numbers, as those of a `FoundGate`."""
+        return classified(self._copied, self._grid, self._batch, frozenset()).value
 
 
-def hold_attention(
-    number: int, args: Sequence[Any], kwargs: dict[str, Any], layout: Layout, spare: Spare | None
-) -> HeldAttention | None:
-    """The attention of a call that makes all of it at once, its layout being known; None where it is not plain."""
-    if layout.prefix is None or layout.query_rows is None or len(args) < 3 or len(args) > 4:
-        return None
-    if kwargs.get("is_causal") or (args[3] if len(args) > 3 else kwargs.get("attn_mask")) is not None:
-        return None
-    query, key, shape = args[0], args[1], layout.query_rows.shape
-    rows = shape[0] * shape[1] * (layout.prefix + shape[2])
-    if query.shape != key.shape or query.numel() != rows * query.shape[-1]:
-        return None
-    scale = kwargs.get("scale")
-    return HeldAttention(query, key, query.shape[-1] ** -0.5 if scale is None else scale, layout, number, spare)
+@dataclass(frozen=True)
+class DirectGate:
+    """A gate that is known to be an argument of a multiplication.
+
+    Attributes:
+        at: Which one.
+        shapes: Of both arguments.
+        repeats: Whether it only repeats itself along a dimension.
+    """
+
+    at: int
+    shapes: tuple[torch.Size, torch.Size]
+    repeats: bool
+
+    @classmethod
+    def of(cls, args: Sequence[Any], at: int) -> DirectGate:
+        """The one among these arguments."""
+        return cls(at, (args[0].shape, args[1].shape), 0 in args[at].stride())
+
+    def held(self, args: Sequence[Any], batch: int) -> HeldGate | None:
+        """It, copied; None where the arguments are others than were known."""
+        if len(args) < 2 or self.of(args, self.at) != self:
+            return None
+        gate = without_expanded(args[self.at]) if self.repeats else args[self.at]
+        shape = self.shapes[1 - self.at]
+        return HeldGate(gate.detach().clone(), (shape[-2], shape[-1]), batch)
+
+
+@dataclass(frozen=True)
+class DirectAttention:
+    """The attention of a call that makes all of it at once, its layout being known.
+
+    Attributes:
+        layout: Where the places are.
+        form: Of query and key.
+    """
+
+    layout: Layout
+    form: Form
+
+    def is_made_by(self, args: Sequence[Any]) -> bool:
+        """Whether query and key lie as they did, so that the layout holds."""
+        return len(args) > 1 and form_of(args[0], args[1]) == self.form
+
+    def held(
+        self, number: int, args: Sequence[Any], kwargs: dict[str, Any], spare: Spare | None
+    ) -> HeldAttention | None:
+        """It, copied; None where it is not plain."""
+        layout = self.layout
+        if layout.prefix is None or layout.query_rows is None or len(args) < 3 or len(args) > 4:
+            return None
+        if kwargs.get("is_causal") or (args[3] if len(args) > 3 else kwargs.get("attn_mask")) is not None:
+            return None
+        query, key, shape = args[0], args[1], layout.query_rows.shape
+        rows = shape[0] * shape[1] * (layout.prefix + shape[2])
+        if query.shape != key.shape or query.numel() != rows * query.shape[-1]:
+            return None
+        scale = kwargs.get("scale")
+        return HeldAttention(query, key, query.shape[-1] ** -0.5 if scale is None else scale, layout, number, spare)

@@ -8,10 +8,11 @@ or left, to the first such time after the last. Up to that last call they are co
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -55,20 +56,19 @@ class KnownPass:
         steps: All calls, in order: the call; those of its arguments that decide where numbers go, None where none do;
             whether it is told.
         windows: In which calls are followed, in order; none meets another.
-        turns: (number of a module, whether it is entered or left) -> what each time of it begins or ends; modules are
-            numbered as by ``net.modules()``.
+        turns: (number of a module, whether it is entered or left) -> what each time of it begins or ends.
     """
 
     steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]]
     windows: Sequence[Window]
-    turns: dict[tuple[int, bool], tuple[_Turn, ...]]
+    turns: Mapping[tuple[int, bool], Sequence[_Turn]]
 
 
 def known_pass(
     steps: Sequence[tuple[Call, tuple[object, ...] | None, bool]],
     finds: Sequence[Collection[int]],
     boundaries: Sequence[Boundary],
-    paths: Sequence[str],
+    numbers: Mapping[str, int],
 ) -> KnownPass:
     """What has to be followed the next time.
 
@@ -76,27 +76,28 @@ def known_pass(
         steps: All calls of the pass, as in `KnownPass`.
         finds: Numbers of the calls that made each find.
         boundaries: Of the runs of modules, in order.
-        paths: Of all modules, in the order of ``net.modules()``.
+        numbers: Of the modules, by their paths; the network's is 0.
     """
     every = [Boundary("", True, 0), *boundaries, Boundary("", False, len(steps))]
     free = [at for at, boundary in enumerate(every) if boundary.free]
+    numbered = [every[at].number for at in free]
     spans: list[tuple[int, int, int]] = []  # from boundary to boundary, and the last call that matters between them
     for calls in sorted(finds, key=min):
-        first = max(at for at in free if every[at].number <= min(calls))
-        last, end = max(calls), min(at for at in free if every[at].number > max(calls))
+        first, last = free[bisect_right(numbered, min(calls)) - 1], max(calls)
+        end = free[bisect_right(numbered, last)]
         if spans and first <= spans[-1][1]:
             first, end, last = spans[-1][0], max(spans[-1][1], end), max(spans.pop()[2], last)
         spans.append((first, end, last))
     ends: dict[int, _Turn] = {}
     for number, (first, end, _) in enumerate(spans):
         ends[first], ends[end] = (number, True), (number, False)
-    used = {(every[at].path, every[at].entered) for at in ends}
-    turns: dict[tuple[int, bool], tuple[_Turn, ...]] = {}
-    for key in used:
-        times = (at for at, boundary in enumerate(every) if (boundary.path, boundary.entered) == key)
-        turns[paths.index(key[0]), key[1]] = tuple(ends.get(at) for at in times)
+    turns: dict[tuple[str, bool], list[_Turn]] = {(every[at].path, every[at].entered): [] for at in ends}
+    for at, boundary in enumerate(every):
+        times = turns.get((boundary.path, boundary.entered))
+        if times is not None:
+            times.append(ends.get(at))
     windows = [Window(every[first].number, last, every[end].number) for first, end, last in spans]
-    return KnownPass(steps, windows, turns)
+    return KnownPass(steps, windows, {(numbers[path], entered): found for (path, entered), found in turns.items()})
 
 
 class KnownCalls(TorchFunctionMode):
@@ -127,7 +128,7 @@ class KnownCalls(TorchFunctionMode):
         """Within it this mode is on where it matters; no hook is left after it.
 
         Args:
-            modules: Of the network, itself the first, in the order of ``net.modules()``.
+            modules: Of the network, by their numbers.
         """
         self._modes = modes_on()
         with ExitStack() as stack:
@@ -150,13 +151,11 @@ class KnownCalls(TorchFunctionMode):
 
         def turning(*_: object) -> None:
             if threading.get_ident() == self._thread:
-                try:
-                    turn = next(left)
-                except StopIteration:  # one time more than it was known to run
-                    self._strayed = True
-                    return
+                turn: _Turn | Literal[False] = next(left, False)
                 if turn:
                     self._take(turn)
+                elif turn is False:  # one time more than it was known to run
+                    self._strayed = True
 
         return turning
 

@@ -65,6 +65,14 @@ class Layout:
     reason: str = ""
 
 
+Form = tuple[torch.Size, torch.Size, tuple[int, ...], tuple[int, ...]]  # shapes and strides of query and key
+
+
+def form_of(query: Tensor, key: Tensor) -> Form:
+    """How query and key lie in memory: where it is another one, a layout that was known may not hold."""
+    return query.shape, key.shape, query.stride(), key.stride()
+
+
 @dataclass(frozen=True)
 class _Groups:
     """Of each of G: its picture, head and window."""

@@ -65,6 +65,10 @@ class Numbers:
     grid: tuple[int, int]
     of: Tensor
 
+    def equals(self, other: Numbers | None) -> bool:
+        """Whether those of another tensor are the same."""
+        return other is not None and self.grid == other.grid and torch.equal(self.of, other.of)
+
     def along(self, dim: int) -> Tensor | None:
         """The numbers where they are the same all along a dimension, which is of length 1 then; else None."""
         first = self.of.narrow(dim, 0, 1)
@@ -172,7 +176,11 @@ class Places:
             if firsts[0].shape[0] == out.shape[0] and all(torch.equal(n, firsts[0]) for n in firsts[1:]):
                 return Numbers(grids.pop(), firsts[0].expand(out.shape))
         joined = func(own, *args[1:], **{key: value for key, value in kwargs.items() if key != "tensors"})
-        return Numbers(grids.pop(), joined) if joined.shape == out.shape else None
+        if joined.shape != out.shape:
+            return None
+        numbers = Numbers(grids.pop(), joined)
+        first = numbers.along(-1)  # as tokens behind a class token: one number in memory again
+        return numbers if first is None else Numbers(numbers.grid, first.expand(out.shape))
 
     def _moved(
         self,
@@ -189,9 +197,9 @@ class Places:
         given = {key: value for key, value in kwargs.items() if key not in {"input", "self", "value"}}
         rest = args[1:3] if name == "pad" else args[1:]  # padding is no place, whatever its value
         moved: Any = ()
-        for numbers in (known.of, known.of.contiguous()):  # not every view can be had of what is one number in memory
+        for whole in (False, True):  # not every view can be had of what is one number in memory
             with suppress(RuntimeError, TypeError, ValueError, IndexError):
-                moved = func(numbers, *rest, **given)
+                moved = func(known.of.contiguous() if whole else known.of, *rest, **given)
                 break
         for out, numbers in zip(outs, [moved] if isinstance(moved, Tensor) else moved, strict=False):
             self._keep(out, Numbers(known.grid, numbers) if numbers.shape == out.shape else None)

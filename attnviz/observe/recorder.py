@@ -30,6 +30,8 @@ class Recording:
         sites: Label -> tensor, detached, as the hooked module returned it; see `attnviz.models.sites.SiteKind`.
         watched: The sites that were watched, in order.
         class_token: Whether the first token before the picture's places is the network's class token.
+        extra: Label that the sites of a position attention share -> how many of the last channels of its query and key
+            are not the network's own; none where all are.
         around: Label of a gate that was found -> the features that it multiplies, and what comes out; where asked for.
 
     Example:
@@ -45,6 +47,7 @@ class Recording:
     watched: tuple[Site, ...]
     class_token: bool = False
     around: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    extra: Mapping[str, int] = field(default_factory=dict)
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:

@@ -63,7 +63,7 @@ def record_selected(net: nn.Module, x: Tensor, sites: Sites | None, *, inside: b
     tensors = record(net, x, norms).sites if norms else {}
     norms = [replace(site, stride=max(1, round(x.shape[2] / tensors[site.label].shape[2]))) for site in norms]
     tensors = {**tensors, **{site.label: whole.sites[site.label] for site in kept}}
-    found = Recording(whole.output, tensors, (*kept, *norms), whole.class_token, whole.around)
+    found = replace(whole, sites=tensors, watched=(*kept, *norms))
     return Selected(found, tuple(layers))
 
 

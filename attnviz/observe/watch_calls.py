@@ -12,10 +12,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +58,7 @@ class CallWatcher(ABC):
         """A call was made, and gave these tensors."""
 
 
-@dataclass(frozen=True)
-class Boundary:
+class Boundary(NamedTuple):
     """A module was entered or left.
 
     Attributes:
@@ -116,7 +114,7 @@ class ModulePaths:
         def enter(module: nn.Module, inputs: object) -> None:
             if threading.get_ident() == self._thread:
                 self.running.append(path)
-                self._note_boundary(path, entered=True)
+                self.boundaries.append(Boundary(path, True, self._number(), modes_on() == self._modes))
 
         return enter
 
@@ -124,7 +122,7 @@ class ModulePaths:
         def leave(module: nn.Module, inputs: object, output: object) -> None:
             if threading.get_ident() != self._thread:
                 return
-            self._note_boundary(path, entered=False)
+            self.boundaries.append(Boundary(path, False, self._number(), modes_on() == self._modes))
             if path not in self.running:
                 return
             while self.running.pop() != path:  # what was left without its hooks, by no Exception
@@ -134,9 +132,6 @@ class ModulePaths:
                     self._note_size(path, tuple(output.shape))
 
         return leave
-
-    def _note_boundary(self, path: str, *, entered: bool) -> None:
-        self.boundaries.append(Boundary(path, entered, self._number(), modes_on() == self._modes))
 
     def _note_size(self, path: str, shape: tuple[int, ...]) -> None:
         if len(shape) == 4 and min(shape[2:]) > 1:

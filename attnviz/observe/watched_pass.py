@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from attnviz.module_steps import Step
-from attnviz.observe.attention_products import Attention, AttentionWatch
+from attnviz.observe.attention_products import Attention, AttentionWatch, Layouts
 from attnviz.observe.gate_places import GateOrder
 from attnviz.observe.gates import FoundGate, GatedFeatures, GateWatch
-from attnviz.observe.held import MOST_SPARE, HeldAttention, Spare, hold_attention, hold_gate
+from attnviz.observe.held import MOST_SPARE, DirectAttention, DirectGate, HeldAttention, HeldGate, Spare
 from attnviz.observe.known_calls import KnownCalls, KnownPass, known_pass
-from attnviz.observe.layouts import Layout
+from attnviz.observe.layouts import form_of
 from attnviz.observe.places import Places
 from attnviz.observe.step_watch import GateFeatures
 from attnviz.observe.watch_calls import (
@@ -67,7 +67,7 @@ class FoundAttention:
     range_used: float | None = None
 
 
-Value = FoundGate | Attention | HeldAttention
+Value = FoundGate | HeldGate | Attention | HeldAttention
 Find = tuple[FoundAttention, Value]
 
 
@@ -79,11 +79,11 @@ class _Plan:
     closed: tuple[str, ...]
     class_token: bool
     has_fast_path: bool
-    direct: dict[int, int | Layout]  # calls that show a find alone: the gate's argument, or the attention's layout
+    direct: dict[int, DirectGate | DirectAttention]  # calls that show a find alone
     spare: Spare | None  # memory for what is copied of those attentions; None where that is too much to be kept
     known: KnownPass
     entries: tuple[FoundAttention, ...]
-    layouts: dict[tuple[int, bool], Layout]
+    layouts: Layouts
     orders: dict[int, GateOrder | None]
 
 
@@ -116,7 +116,7 @@ class WatchedPass:
         self._net, self._x = net, x
         self._features = GateFeatures(int(x.shape[0])) if inside else None
         self._key = x.shape, x.dtype, x.device, net.training, torch.is_grad_enabled()
-        self._every = tuple(net.modules())
+        self._every = modules_of(net)
         self._modules = tuple(map(id, self._every))
         self._stack = ExitStack()
         with _plans_guard:
@@ -135,9 +135,10 @@ class WatchedPass:
         with ExitStack() as stack:
             if self._plan is None:
                 self._watch = _Whole(self._x, self._features)
-                self._paths = tuple(path for path, _ in self._net.named_modules())
+                watchable, numbers = self._watchable(), {id(module): n for n, module in enumerate(self._every)}
+                self._numbers = {"": 0, **{path: numbers[id(module)] for path, module in watchable.items()}}
                 whole = Calls(self._watch)
-                stack.enter_context(self._watch.paths.followed(self._watchable(), lambda: len(whole.made)))
+                stack.enter_context(self._watch.paths.followed(watchable, lambda: len(whole.made)))
                 self._mode: Calls | KnownCalls = whole
                 if "" not in self._closed:
                     stack.enter_context(whole)
@@ -164,7 +165,7 @@ class WatchedPass:
             self.finds, self.last_of_size = watch.finds, watch.paths.last_of_size
             self._learn(watch, mode)
         elif isinstance(watch, _Known) and isinstance(mode, KnownCalls):
-            self.strayed = mode.strayed or len(watch.values) != len(watch.entries)
+            self.strayed = mode.strayed or watch.strayed or len(watch.values) != len(watch.entries)
             self.finds = (
                 [] if self.strayed else [_again(*find) for find in zip(watch.entries, watch.values, strict=True)]
             )
@@ -195,7 +196,7 @@ class WatchedPass:
             has_fast_path=self.has_fast_path,
             direct=watch.direct,
             spare={} if watch.numel <= MOST_SPARE else None,
-            known=known_pass(steps, watch.calls, watch.paths.boundaries, self._paths),
+            known=known_pass(steps, watch.calls, watch.paths.boundaries, self._numbers),
             entries=tuple(entry for entry, _ in watch.finds),
             layouts=watch.layouts,
             orders=watch.orders,
@@ -218,16 +219,23 @@ class _Known(CallWatcher):
         self._gates = GateWatch(batch, None, plan.orders)
         self._products = AttentionWatch(batch, None, plan.layouts)
 
+    @property
+    def strayed(self) -> bool:
+        """Whether something was found that was not known."""
+        return self._products.strayed
+
     def take(self, number: int, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         direct = self._direct.get(number)
         if direct is None:
             return False
-        if isinstance(direct, int):
+        if isinstance(direct, DirectGate):
             if self._features is not None:  # what comes out is to be seen as well
                 return False
-            self.values.append(hold_gate(args, direct, self._batch))
-            return True
-        held = hold_attention(number, args, kwargs, direct, self._spare)
+            held: HeldGate | HeldAttention | None = direct.held(args, self._batch)
+        elif not direct.is_made_by(args):
+            return True  # and a find is missing
+        else:
+            held = direct.held(number, args, kwargs, self._spare)
         if held is not None:
             self.values.append(held)
         return held is not None
@@ -235,9 +243,11 @@ class _Known(CallWatcher):
     @torch.no_grad()
     def before(self, number: int, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         direct = self._direct.get(number)
-        if isinstance(direct, int):
-            self.values.append(hold_gate(args, direct, self._batch))
-            self._keep_features(GatedFeatures(args[1 - direct], None, plain=True))
+        if isinstance(direct, DirectGate):
+            held = direct.held(args, self._batch)
+            if held is not None:
+                self.values.append(held)
+                self._keep_features(GatedFeatures(args[1 - direct.at], None, plain=True))
             return
         attention = self._products.finished(number, name, args, kwargs)
         gate = self._gates.multiplied(number, name, args) if attention is None else None
@@ -268,9 +278,9 @@ class _Whole(CallWatcher):
         self._features = features
         self.finds: list[Find] = []
         self.calls: list[frozenset[int]] = []  # that made each find
-        self.direct: dict[int, int | Layout] = {}
+        self.direct: dict[int, DirectGate | DirectAttention] = {}
         self.numel = 0  # of query and key of those of them that are attentions
-        self.layouts: dict[tuple[int, bool], Layout] = {}
+        self.layouts: Layouts = {}
         self.orders: dict[int, GateOrder | None] = {}
         self._height, batch = int(x.shape[2]), int(x.shape[0])
         self._places = Places(x)
@@ -284,13 +294,13 @@ class _Whole(CallWatcher):
         gate = self._gates.multiplied(number, name, args) if attention is None else None
         if gate is not None:
             entry = self._entry(gate.kind, gate.grid, 1, "")
-            self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate)
+            self._found(number, replace(entry, grid=None) if gate.kind == "channel_gate" else entry, gate, args)
             if self._features is not None:
                 self._features.before(len(self.finds) - 1, self._gates.features)
         if attention is not None and not attention.again:
             layout = attention.layout
             kind = "cross" if layout.cross else "position"
-            self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention)
+            self._found(number, self._entry(kind, layout.key_grid, layout.heads, attention.reason), attention, args)
 
     @torch.no_grad()
     def after(
@@ -302,12 +312,12 @@ class _Whole(CallWatcher):
         self._gates.note(number, name, args, kwargs, outs)
         self._products.note(number, name, args, kwargs, outs)
 
-    def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention) -> None:
+    def _found(self, number: int, entry: FoundAttention, value: FoundGate | Attention, args: Sequence[Any]) -> None:
         self.finds.append((entry, value))
         if isinstance(value, FoundGate) and value.at is not None:
-            self.direct[number] = value.at
-        elif isinstance(value, Attention) and value.calls == {number} and value.kept is not None:
-            self.direct[number] = value.layout
+            self.direct[number] = DirectGate.of(args, value.at)
+        elif isinstance(value, Attention) and value.calls == {number} and value.kept is not None and len(args) > 1:
+            self.direct[number] = DirectAttention(value.layout, form_of(args[0], args[1]))
             self.numel += value.kept.query.numel() + value.kept.key.numel()
         self.calls.append(frozenset({number}) if number in self.direct else value.calls | {number})
 
@@ -324,6 +334,17 @@ class _Whole(CallWatcher):
 def has_class_token(net: nn.Module) -> bool:
     """Whether a network has a class token, by the names of its parameters."""
     return any(_CLASS_TOKEN.search(name) for name, _ in net.named_parameters())
+
+
+def modules_of(net: nn.Module) -> tuple[nn.Module, ...]:
+    """A network and all its modules, as `nn.Module.modules` gives them, in less time and another order."""
+    every, seen = [net], {id(net)}
+    for module in every:  # which grows meanwhile
+        for _, part in module._modules.items():
+            if part is not None and id(part) not in seen:
+                seen.add(id(part))
+                every.append(part)
+    return tuple(every)
 
 
 def closed(net: nn.Module) -> tuple[str, ...]:
@@ -363,5 +384,5 @@ def _without(mode: Calls | KnownCalls, module: nn.Module) -> Iterator[None]:
 
 def _again(entry: FoundAttention, value: Value) -> Find:
     """What was known of a find, with today's reason."""
-    reason = "" if isinstance(value, FoundGate) else value.reason
-    return replace(entry, reason=reason), value
+    reason = "" if isinstance(value, FoundGate | HeldGate) else value.reason
+    return entry if entry.reason == reason else replace(entry, reason=reason), value

@@ -42,3 +42,11 @@ def test_a_single_round_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench.main(["--repeats", "1"])
     assert "at least 2" in capsys.readouterr().err
+
+
+def test_the_sample_photo_is_had_in_any_size(capsys):
+    assert bench.photo_of(None) == bench.PHOTO
+    assert bench.decode(bench.photo_of((64, 48))).shape == (48, 64, 3)
+    with pytest.raises(SystemExit):
+        bench.main(["--photo-size", "wide"])
+    assert "invalid _width_and_height value: 'wide'" in capsys.readouterr().err

@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from attnviz.bulk.export import export_photos
 from attnviz.bulk.export_folder import opened
 from attnviz.bulk.photo_files import file_of
-from attnviz.bulk.table import parts
+from attnviz.bulk.table import arrow, parts
 from attnviz.errors import ExportError, OptionError
+from attnviz.models import precision
+from attnviz.models.weights.registry import LoadedModel, load_model
 from attnviz.pipeline import explain
 from attnviz.reduce.focus import gini
 from tests.bulk.made import SMALL, make_photos, rows, settings
@@ -149,6 +153,64 @@ def test_an_export_of_another_kind_is_not_mixed_into_the_folder(tmp_path):
         export_photos([tmp_path / "photos"], tmp_path / "out", settings())
 
 
+def test_a_trunk_in_bfloat16_is_told_and_not_mixed_with_another(tmp_path):
+    make_photos(tmp_path / "photos", 6)
+    kept = {}
+    for name in ("float32", "bfloat16"):
+        out = tmp_path / name
+        export_photos([tmp_path / "photos"], out, settings(precision=name))
+        assert json.loads((out / "report.json").read_text())["precision"] == name
+        assert [arrow().parquet.read_schema(part).metadata[b"attnviz.precision"] for part in parts(out)] == [
+            name.encode()
+        ]
+        kept[name] = {row["path"]: np.array(row["map.stage2.gain"]["values"], np.float32) for row in rows(out)}
+    for path, gain in kept["float32"].items():
+        apart = np.abs(gain - kept["bfloat16"][path])
+        assert 0 < apart.max() < 0.05, path  # of a quantity in (1, 2)
+    with pytest.raises(OptionError, match="expected to go on with precision 'float32'"):
+        export_photos([tmp_path / "photos"], tmp_path / "float32", settings(precision="bfloat16"))
+
+
+@pytest.mark.parametrize("found", ["float32", "bfloat16"])
+def test_auto_is_settled_before_the_first_photo(tmp_path, monkeypatch, found):
+    monkeypatch.setattr(precision, "best_precision", lambda device: found)
+    make_photos(tmp_path / "photos", 1)
+    export_photos([tmp_path / "photos"], tmp_path / "out", settings(precision="auto"))
+    for name in ("report.json", "export.json"):
+        document = json.loads((tmp_path / "out" / name).read_text())
+        assert document.get("asked", document)["precision"] == found
+
+
+def test_attention_that_is_not_known_stays_in_float32():
+    own = LoadedModel(replace(load_model(SMALL, "cpu").card, status="own"), torch.nn.Identity(), torch.device("cpu"))
+    assert settings(precision="auto").precision_for(own) == settings().precision_for(own) == "float32"
+    with pytest.raises(OptionError, match="which parts of a network of one's own attend is not known"):
+        settings(precision="bfloat16").precision_for(own)
+
+
+def test_an_export_from_before_there_was_a_precision_is_gone_on_with(tmp_path):
+    make_photos(tmp_path / "photos", 3)
+    export_photos([tmp_path / "photos"], tmp_path / "out", settings())
+    recipe = json.loads((tmp_path / "out" / "export.json").read_text())
+    del recipe["asked"]["precision"]
+    (tmp_path / "out" / "export.json").write_text(json.dumps(recipe))
+    assert export_photos([tmp_path / "photos"], tmp_path / "out", settings()).earlier == 3
+
+
+def test_rows_do_not_depend_on_how_many_threads_there_are(tmp_path):
+    make_photos(tmp_path / "photos", 12)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            export_photos([tmp_path / "photos"], tmp_path / f"{threads}", settings())
+            found.append(contents(tmp_path / f"{threads}"))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
 def test_two_runs_do_not_write_to_one_folder(tmp_path):
     make_photos(tmp_path / "photos", 2)
     with opened(tmp_path / "out"), pytest.raises(ExportError, match="no other run"):
@@ -166,7 +228,11 @@ def test_a_damaged_table_is_told_and_not_overwritten(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"batch": 0}, {"batch": 2000}, {"top": 0}, {"part": 0}, {"formats": ()}, {"formats": ("gif",)}]
+    "changes",
+    [
+        *({"batch": 0}, {"batch": 2000}, {"top": 0}, {"part": 0}),
+        *({"formats": ()}, {"formats": ("gif",)}, {"precision": "float16"}),
+    ],
 )
 def test_impossible_settings_are_refused(changes):
     with pytest.raises(OptionError, match="expected"):

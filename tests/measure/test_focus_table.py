@@ -8,7 +8,7 @@ import pytest
 from attnviz.errors import InputError, OptionError
 from attnviz.inputs.geometry import Geometry
 from attnviz.measure.definitions import BASELINES, FOCUS
-from attnviz.measure.focus_table import check_object, cover_of, focus_of, mass_of, numbers_of
+from attnviz.measure.focus_table import _drift, check_object, cover_of, focus_of, mass_of, numbers_of
 from tests.explanations import attention, bam
 
 CORNER = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -90,6 +90,17 @@ def test_shuffled_weights_are_a_baseline_where_they_are_given():
     table = focus_of(explanation, shuffled=explanation)
     assert set(table[0].baselines) == set(BASELINES)
     assert table[0].baselines["shuffled"]["gini"] == table[0].values["gini"]
+
+
+def test_drift_by_hand_and_of_every_baseline():
+    assert _drift({"centroid_x": 0.1, "centroid_y": 0.2}, {"centroid_x": 0.4, "centroid_y": 0.6}) == pytest.approx(0.5)
+    explanation = bam()
+    table = focus_of(explanation, shuffled=explanation)
+    assert not any("drift" in values for values in (table[0].values, *table[0].baselines.values()))
+    for entry in table[1:]:
+        assert entry.baselines["uniform"]["drift"] == pytest.approx(0.0, abs=1e-6)  # the middle stays the middle
+        assert entry.baselines["centre"]["drift"] == pytest.approx(0.0, abs=1e-6)
+        assert entry.baselines["shuffled"]["drift"] == entry.values["drift"]
 
 
 def test_hostile_boxes_and_masks():

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import attnviz
+from attnviz.inputs.preprocess import normalise
 from attnviz.measure.found_edits import exchanged
 from attnviz.measure.interventions import answer, interventions_on
 from attnviz.observe.collect import position_attentions
@@ -168,6 +169,12 @@ def test_a_photo_is_explained_and_both_arms_are_taken_away_together(photo_path):
     net, x = seeded(lambda: Trunk(Published())), picture()
     explanation = attnviz.explain(photo_path, net, size=64, device="cpu")
     assert list(explanation.positions) == ["attend.attention"]
+    inside = attnviz.explain(photo_path, net, size=64, device="cpu", inside=True).inside("attend.attention")
+    with torch.no_grad():
+        height, width = explanation.positions["attend.attention"].grid
+        query = net.attend.query(net.stem(normalise(explanation.network_image, explanation.preprocessing)))[0]
+    assert inside["B"].shape == (4, height, width)  # nothing of what hides the other places
+    assert inside["B"].range == pytest.approx((float(query.min()), float(query.max())), abs=1e-5)
     (shuffled,) = interventions_on(net, x)
     untouched, changed = answer(net, x), answer(net, x, shuffled)
     assert float((untouched - changed).abs().max()) > 0

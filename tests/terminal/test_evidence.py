@@ -66,8 +66,8 @@ def test_figures_for_papers(tmp_path, photo_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path):
-    mask = Image.new("L", Image.open(photo_path).size)
+def test_evidence_beside_the_figure_of_an_explanation(tmp_path, photo_path, photo):
+    mask = Image.new("L", (photo.shape[1], photo.shape[0]))
     mask.paste(255, (100, 60, 300, 280))
     mask.save(tmp_path / "mask.png")
     asked = ["--out", tmp_path / "out", "--evidence", "--mask", tmp_path / "mask.png", "--format", "png,html"]

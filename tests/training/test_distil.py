@@ -13,7 +13,7 @@ from training import distil, flattening, gauges, gaze, label, near_copies, sheet
 from training.guided_gates import GuidedGates, disagreement, roughness, set_contrast, shortfall
 from training.photos import Source, View, cut, load_photos, pack, views
 from training.run_state import save_result
-from training.shards import LabelledViews, seldom
+from training.shards import LabelledViews
 from training.trunk import calibrate_norms, load_folded, pairs, take_block_gain_out, take_gain_out
 
 SMALL = {"depth": 18, "width": 4}
@@ -251,27 +251,10 @@ def test_the_end_can_come_from_a_trunk_that_was_trained_on(shards, tmp_path, mon
     assert torch.equal(mine.fc.weight, trunk.fc.weight)
 
 
-def test_seldom_categories_are_drawn_as_often_as_the_others():
-    logits = torch.full((100, 3), -20.0)
-    logits[:90, 0] = logits[90:98, 1] = logits[98:, 2] = 20.0  # 90, 8 and 2 views, the teacher is sure
-    weights = seldom(logits, 1.0)
-    assert torch.allclose(
-        torch.stack([weights[:90].sum(), weights[90:98].sum(), weights[98:].sum()]), torch.tensor(100 / 3)
-    )
-    assert torch.allclose(seldom(logits, 0.0), torch.ones(100))
-    half = seldom(logits, 0.5)
-    assert float(half[98] / half[0]) == pytest.approx(45**0.5, rel=1e-3)
-
-
 def test_balanced_views_are_drawn_by_their_weights(shards):
     views = LabelledViews(shards, batch=8, seed=0, at_once=1, balance=1.0)
     drawn, answers = views(0)
     assert drawn.shape[0] == answers.shape[0] == 8
-
-
-def test_one_category_that_is_never_found_costs_half_of_two():
-    right, categories = torch.tensor([True] * 9 + [False]), torch.tensor([4] * 9 + [7])
-    assert gauges.alike(right, categories) == 50.0
 
 
 def test_one_bam_can_start_afresh():

@@ -124,6 +124,7 @@ def position_part(explanation: Explanation, label: str, *, whole: bool = True, d
         "kind": "attention",
         "grid": list(position.grid),
         "channels": int(position.query.shape[-3]),
+        "extra": position.extra,
         "heads": position.heads,
         "others": position.others,
         "class_token": position.class_token,

@@ -25,11 +25,11 @@ The dict, version 2 (`SCHEMA`); absent parts are None or empty:
                    sees}]; sees: what cell (0, 0) sees, in network pixels, or null where that is not known:
                    {start: [y, x], size: [height, width], stride: [down, across], everywhere, exact}
     stages         [{stage, stride, fusion, spatial: label, gain: label, channels, channel_logit}]
-    positions      [{label, title, kind: "attention", grid, channels, heads, others, class_token, stride, gamma, dtype,
-                   received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of heads
-                   before the others; query null: not carried. The attention rollout of a vision transformer is
-                   the last: {label, title, kind: "rollout", grid, heads: 1, others, class_token, stride,
-                   layers, dtype, matrix}
+    positions      [{label, title, kind: "attention", grid, channels, extra, heads, others, class_token, stride, gamma,
+                   dtype, received: label, query, key, lse, received_by_head, other_query, other_key}], with an axis of
+                   heads before the others; query null: not carried. The last `extra` channels stand for biases, masks
+                   and windows. The attention rollout of a vision transformer is the last of the list: {label, title,
+                   kind: "rollout", grid, heads: 1, others, class_token, stride, layers, dtype, matrix}
     cross          [{label, title, kind: "cross", grid: of the keys, queries: [rows, columns] of the queries, objects:
                    whether those are objects and no places, channels, heads, others, class_token, stride, dtype,
                    query, key, lse, received_by_head, other_query, other_key}], as for positions

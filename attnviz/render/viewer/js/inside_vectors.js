@@ -13,15 +13,16 @@ export function createVectors({ place }, position) {
   const product = createBars(t`Their products, channel by channel`);
   const sentence = el("p", { class: "av-readout__line" });
   const weights = new Float32Array(position.count);
+  const own = (values) => values.slice(0, values.length - (position.extra || 0)); // the others stand for a bias, a mask, windows
   return {
     root: el("section", { class: "av-vectors", "aria-label": t`Query and key of two locations` }, query.root, key.root, product.root, sentence),
     draw() {
       const here = position.vectors(place.cell);
       const other = place.kept < 0 ? null : position.vectors(place.kept);
-      query.draw(here.query);
-      key.draw(other ? other.key : null);
+      query.draw(own(here.query));
+      key.draw(other ? own(other.key) : null);
       const products = other ? here.query.map((value, c) => value * other.key[c]) : null;
-      product.draw(products);
+      product.draw(products && own(products));
       if (!other) {
         sentence.textContent = KEEP_ONE;
         return;

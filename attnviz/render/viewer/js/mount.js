@@ -200,7 +200,8 @@ function followLooks(element, settings, signal) {
 }
 
 async function announceReady(element, signal) {
-  const images = [...element.querySelectorAll("img")];
+  // One image of each address: many pictures show the same photo, and a browser decodes it for each that is asked.
+  const images = [...new Map([...element.querySelectorAll("img")].map((image) => [image.src, image])).values()];
   await Promise.all(images.map((image) => image.decode().catch(() => null)));
   if (!signal.aborted) element.dataset.ready = "1";
 }
