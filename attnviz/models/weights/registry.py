@@ -54,8 +54,9 @@ def list_models() -> dict[str, ModelCard]:
 
     Example:
         >>> import attnviz
-        >>> [name for name, card in attnviz.list_models().items() if card.status == "shipped"]
-        ['bam_resnet18', 'bam_resnet18_w32', 'danet_resnet18', 'danet_resnet18_w32_camvid', 'sge_resnet18']
+        >>> shipped = {name: card for name, card in attnviz.list_models().items() if card.status == "shipped"}
+        >>> [name for name, card in shipped.items() if card.task == "segmentation"]
+        ['danet_resnet18', 'danet_resnet18_w32_camvid']
     """
     found: dict[str, ModelCard] = {}
     for path in _shipped_cards():
