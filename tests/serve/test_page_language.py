@@ -164,6 +164,14 @@ def test_html_is_translated_block_by_block():
 # --- a visitor ------------------------------------------------------------------------------------------------------
 
 
+def settled(page):
+    """Wait until no answer is under way: a page that is left before has Gradio's client complain."""
+    seen, now = -1, 0
+    while now != seen:
+        page.wait_for_timeout(1000)
+        seen, now = now, page.evaluate("performance.getEntriesByType('resource').length")
+
+
 def test_a_visitor_whose_browser_is_chinese_reads_chinese_and_can_switch(new_context, demo_url):
     page = new_context(locale="zh-CN", viewport={"width": 1440, "height": 900}).new_page()
     page.goto(demo_url)
@@ -180,11 +188,13 @@ def test_a_visitor_whose_browser_is_chinese_reads_chinese_and_can_switch(new_con
     page.locator("#page-tab-batch").click()
     assert "点击上传" in page.locator("#page-batch-photos").inner_text()  # Gradio's own words
 
+    settled(page)
     page.locator(".page-languages a[hreflang=en]").click()
     done(page)
     expect(page.locator("#page-explain")).to_have_text("Explain")
     expect(page.locator(".page-languages a[hreflang=en]")).to_have_attribute("aria-current", "true")
     expect(page.locator("html")).to_have_attribute("lang", "en")
+    settled(page)
     page.goto(demo_url)  # without the choice in the address
     done(page)
     expect(page.locator("#page-tab-stages")).to_have_text("Coarse to fine")

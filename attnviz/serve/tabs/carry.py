@@ -17,7 +17,7 @@ from attnviz.serve.page.components import Exchange, payload_bridge, request_part
 from attnviz.serve.page.samples import samples
 from attnviz.serve.refusals import in_plain_words
 from attnviz.serve.sessions import SessionStore
-from attnviz.serve.tabs.explain import Rail
+from attnviz.serve.tabs.explain import Rail, fit_part, size_part
 
 _NAME = "carried-"  # so that none is the name of a page that is open
 # What the page's script left in the storage of the tab; storage may be forbidden, to a page in a frame for one.
@@ -64,10 +64,16 @@ def _arriving(sessions: SessionStore, files: VisitorFiles) -> Callable[..., Any]
             files.uploaded(session_of(request), [] if photo is None else [str(photo)])
             files.forget(name)
         if photo is None or not photo.is_file():
-            return (_first_sample(), *[gr.skip()] * len(choice))
-        return (str(photo), *choice)
+            return (_first_sample(), gr.skip(), *_folded("keep", "0"))
+        model, resize_mode, shorter_side = map(str, choice)
+        return (str(photo), model, *_folded(resize_mode, shorter_side))
 
     return arrive
+
+
+def _folded(resize_mode: str, size: str) -> tuple[gr.HTML, gr.HTML]:
+    """What lies in the closed fold, whole: of a part not drawn yet, Gradio forgets what an answer leaves out."""
+    return fit_part(resize_mode), size_part(size)
 
 
 def _first_sample() -> str | None:

@@ -98,13 +98,21 @@ def build_rail() -> Rail:
     strip = samples_part(samples())
     model = model_select("Model", "page-model", requests.model_groups(), requests.first_model())
     with gr.Accordion("How the photo is given to the network", open=False, elem_id="page-options"):
-        resize_mode = segments("Fit", "page-fit", list(requests.RESIZE_MODES.items()), "keep")
-        size = select(
-            "Shorter side", "page-size", [("0", "As trained"), *((str(s), f"{s} px") for s in requests.SIZES)], "0"
-        )
+        resize_mode, size = fit_part("keep"), size_part("0")
     button = gr.Button("Explain", variant="primary", elem_id="page-explain")
     cost = line_part("page-cost")
     return Rail(photo, strip, model, resize_mode, size, cost, button)
+
+
+def fit_part(value: str) -> gr.HTML:
+    """How the photo is fitted: name of a resize mode."""
+    return segments("Fit", "page-fit", list(requests.RESIZE_MODES.items()), value)
+
+
+def size_part(value: str) -> gr.HTML:
+    """Shorter side that the network sees: pixels as text, "0" as trained."""
+    sizes = [("0", "As trained"), *((str(s), f"{s} px") for s in requests.SIZES)]
+    return select("Shorter side", "page-size", sizes, value)
 
 
 def build_result_area() -> ResultArea:

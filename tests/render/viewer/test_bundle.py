@@ -24,6 +24,8 @@ from tests.render.viewer import made
 
 VIEWER_MODULES, PAGE_MODULES = (sorted(folder.glob("*.js")) for folder in (VIEWER, PAGE))
 MODULES = [*VIEWER_MODULES, *PAGE_MODULES]
+SMALL_PAGES = [PAGE.parents[2] / "bulk/clip_page.js", PAGE.parents[1] / "gallery_page.js"]
+REMEMBERS = "carry.js"  # what is on the page, in the storage of its tab, until it is open in the other language
 SOURCES = {module: module.read_text(encoding="utf-8") for module in MODULES}
 NODE_TESTS = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 
@@ -162,7 +164,8 @@ FORBIDDEN = (
 @pytest.mark.parametrize("pattern", FORBIDDEN)
 def test_no_module_makes_markup_from_data_or_reaches_out(pattern):
     lines = [(m.name, line.strip()) for m, source in SOURCES.items() for line in source.splitlines()]
-    hits = [f"{name}: {line}" for name, line in lines if re.search(pattern, line)]
+    hits = [(name, line) for name, line in lines if re.search(pattern, line)]
+    hits = [(name, line) for name, line in hits if not (name == REMEMBERS and re.search(r"\bsessionStorage\.", line))]
     assert hits == []
 
 
@@ -176,7 +179,7 @@ def code(source):
 def test_every_export_is_used_by_the_program_itself():
     imported = {
         (target, name)
-        for module, source in SOURCES.items()
+        for module, source in [*SOURCES.items(), *((page, page.read_text(encoding="utf-8")) for page in SMALL_PAGES)]
         for names, path in re.findall(r'^import \{([^}]*)\} from "([^"]+)"', source, re.MULTILINE)
         for target in [(module.parent / path).resolve()]
         for name in re.split(r"[,\s]+", names)

@@ -27,7 +27,9 @@ def test_what_was_left_is_there_for_whoever_has_its_name_and_once(server, photo_
     answer = leave({"turn": 7}, *CHOICE, OLD)
     assert answer["turn"] == 7
     sessions.forget("old")
-    assert arrive(answer["carried"], NEW) == (str(photo_path), *CHOICE)
+    photo, model, *folded = arrive(answer["carried"], NEW)
+    assert (photo, model, *(part.value for part in folded)) == (str(photo_path), *CHOICE)
+    assert all(part.elem_id and part.props["options" if part is folded[0] else "groups"] for part in folded)
     assert sessions.explanation("new") is not None
     assert arrive(answer["carried"], EVE)[0] != str(photo_path)
     assert sessions.explanation("eve") is None
