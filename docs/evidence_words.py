@@ -121,10 +121,14 @@ def answers(tables: str) -> Words:
     told = [f"{costs[key][0]:.1f} ({costs[key][1]:.1f} to {costs[key][2]:.1f}) points of {unit}"]
     if key in nats:
         told.append(f"{nats[key][0]:.3f} ({nats[key][1]:.3f} to {nats[key][2]:.3f}) nats")
-    seen = [costs[key], *([nats[key]] if key in nats else [])]
-    if any(low > 0 for _, low, _ in seen):
+    seen = {f"{costs[key][0]:.1f} points of {unit}": costs[key]}
+    if key in nats:
+        seen[f"{nats[key][0]:.3f} nats of log-likelihood"] = nats[key]
+    dearer = [words for words, (_, low, _) in seen.items() if low > 0]
+    cheaper = [words for words, (_, _, high) in seen.items() if high < 0]
+    if dearer:
         verdict, short = "the answer depends on its attention", "yes"
-    elif any(high < 0 for _, _, high in seen):
+    elif cheaper:
         verdict, short = "the answer is better without its attention", "better without"
     else:
         verdict, short = "the answer is not shown to depend on its attention", "not shown"
@@ -132,7 +136,7 @@ def answers(tables: str) -> Words:
     idle = sum(low <= 0 <= high for _, low, high in costs.values())
     text = f"{verdict}: {how} it loses {' and '.join(told)}. Not shown to cost any {unit}: {idle} of {len(costs)} "
     text += f"interventions{_on_positions(tables)}."
-    return Words(f"{short}: {costs[key][0]:.1f} points of {unit}", text)
+    return Words(f"{short}: {next(iter([*dearer, *cheaper, *seen]))}", text)  # what the verdict rests on
 
 
 def _on_positions(tables: str) -> str:

@@ -46,15 +46,16 @@ def test_objects(scores, short, words):
 @pytest.mark.parametrize(
     ("points", "nats", "verdict"),
     [
-        ((2, 1, 3), (0.1, 0.05, 0.2), "yes: 2.0"),
-        ((0.5, -1, 2), (0.1, 0.05, 0.2), "yes: 0.5"),
-        ((0.5, -1, 2), (0.1, -0.05, 0.2), "not shown: 0.5"),
-        ((-2, -3, -1), (0.1, -0.05, 0.2), "better without: -2.0"),
+        ((2, 1, 3), (0.1, 0.05, 0.2), "yes: 2.0 points of top-1"),
+        ((0.5, -1, 2), (0.1, 0.05, 0.2), "yes: 0.100 nats of log-likelihood"),
+        ((0.5, -1, 2), (0.1, -0.05, 0.2), "not shown: 0.5 points of top-1"),
+        ((-2, -3, -1), (0.1, -0.05, 0.2), "better without: -2.0 points of top-1"),
+        ((0, 0, 0), (-0.1, -0.2, -0.05), "better without: -0.100 nats of log-likelihood"),
     ],
 )
 def test_answers_by_the_fair_question_and_not_the_dearest(points, nats, verdict):
     found = words_on("imagenette", answers(points, nats))
-    assert found.short == f"{verdict} points of top-1"
+    assert found.short == verdict
     assert "all gates flattened" in found.long
     assert f"Not shown to cost any top-1: {int(points[1] <= 0 <= points[2])} of 2 interventions." in found.long
     assert "all channel gates evened" in words_on("imagenette", answers(points, nats, "all.even")).long
