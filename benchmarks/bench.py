@@ -32,7 +32,7 @@ from attnviz.reduce.upsample import upsample
 from attnviz.render.overlay import overlay
 from attnviz.render.viewer.page import standalone_html
 from attnviz.render.viewer.payload import payload
-from attnviz.results import Explanation
+from attnviz.results import Explanation, FloatArray
 
 PHOTO = Path(__file__).resolve().parent.parent / "assets" / "cat.jpg"
 WARM_UP_ROUNDS = 2
@@ -102,13 +102,14 @@ def cases(loaded: LoadedModel, size: int | None = None, file: Path | bytes = PHO
 
 
 def _drawing_cases(shown: Explanation) -> list[Case]:
-    attention = next(reversed(shown.maps.values()))
-
-    def draw() -> None:
-        (spread,) = normalise([attention.values])
+    def draw(values: FloatArray) -> None:
+        (spread,) = normalise([values])
         overlay(shown.photo, upsample(spread.values, shown.geometry, how="bilinear"))
 
-    found: list[Case] = [("one overlay on the whole photo", draw)]
+    found: list[Case] = []
+    if shown.maps:  # a network whose gates are of channels alone has none
+        deepest = next(reversed(shown.maps.values())).values
+        found.append(("one overlay on the whole photo", lambda: draw(deepest)))
     position = shown.position
     if position is not None:
         row, column = (side // 2 for side in position.grid)
