@@ -77,9 +77,8 @@ def people(tables: str) -> Words:
     if value > centre[0]:
         words = "tells where people look better than the middle of the picture does"
         words += "" if low > centre[2] else ", but their intervals overlap"
-    text = f"`{best}` {words}: AUC {value:.3f} ({low:.3f} to {high:.3f}) on {photos(tables)} photos; {_beside(found)}"
-    twin = found.get(f"{SHUFFLED}{best}")
-    text += "" if twin is None else f", with shuffled weights {twin[0]:.3f}"
+    text = f"`{best}` {words}: AUC {value:.3f} ({low:.3f} to {high:.3f}) on {photos(tables)} photos; "
+    text += _beside(found, best)
     order = ", ".join(f"{found[name][0]:.3f}" for name in maps)
     text += f". From the first stage to the last: {order}."
     if found[worst][2] < centre[1]:
@@ -98,9 +97,7 @@ def objects(tables: str) -> Words:
     (value, low, high), centre = found[best], found["centre prior"]
     better = "better than" if low > centre[2] else "no better than" if high >= centre[1] else "worse than"
     text = f"`{best}` finds the objects {better} the middle of the picture does: ROC-AUC {value:.3f} ({low:.3f} to "
-    text += f"{high:.3f}); {_beside(found)}"
-    twin = found.get(f"{SHUFFLED}{best}")
-    text += "" if twin is None else f", with shuffled weights {twin[0]:.3f}"
+    text += f"{high:.3f}); {_beside(found, best)}"
     if best in rings and "centre prior" in rings:
         text += f". Within rings {rings[best][0]:.3f}, the centre prior {rings['centre prior'][0]:.3f}"
     if worst != best:
@@ -118,12 +115,11 @@ def answers(tables: str) -> Words:
     key = next(iter(fair), max(costs, key=lambda name: costs[name][0], default=None))
     if key is None:
         return NOTHING
-    told = [f"{costs[key][0]:.1f} ({costs[key][1]:.1f} to {costs[key][2]:.1f}) points of {unit}"]
-    if key in nats:
-        told.append(f"{nats[key][0]:.3f} ({nats[key][1]:.3f} to {nats[key][2]:.3f}) nats")
     seen = {f"{costs[key][0]:.1f} points of {unit}": costs[key]}
+    told = "{:.1f} ({:.1f} to {:.1f}) points of {}".format(*costs[key], unit)
     if key in nats:
         seen[f"{nats[key][0]:.3f} nats of log-likelihood"] = nats[key]
+        told += " and {:.3f} ({:.3f} to {:.3f}) nats".format(*nats[key])
     dearer = [words for words, (_, low, _) in seen.items() if low > 0]
     cheaper = [words for words, (_, _, high) in seen.items() if high < 0]
     if dearer:
@@ -134,7 +130,7 @@ def answers(tables: str) -> Words:
         verdict, short = "the answer is not shown to depend on its attention", "not shown"
     how = _FAIR.get(key, f"with `{key}`")
     idle = sum(low <= 0 <= high for _, low, high in costs.values())
-    text = f"{verdict}: {how} it loses {' and '.join(told)}. Not shown to cost any {unit}: {idle} of {len(costs)} "
+    text = f"{verdict}: {how} it loses {told}. Not shown to cost any {unit}: {idle} of {len(costs)} "
     text += f"interventions{_on_positions(tables)}."
     return Words(f"{short}: {next(iter([*dearer, *cheaper, *seen]))}", text)  # what the verdict rests on
 
@@ -215,8 +211,10 @@ def _best(found: Mapping[str, Number], maps: list[str]) -> str:
     return max(maps, key=lambda name: found[name][0])
 
 
-def _beside(found: Mapping[str, Number]) -> str:
-    return ", ".join(f"{name} {found[name][0]:.3f}" for name in COMPARED if name in found)
+def _beside(found: Mapping[str, Number], best: str) -> str:
+    """What a map is compared with, its twin with shuffled weights last."""
+    called = {name: name for name in COMPARED} | {f"{SHUFFLED}{best}": "with shuffled weights"}
+    return ", ".join(f"{words} {found[name][0]:.3f}" for name, words in called.items() if name in found)
 
 
 def _against(best: Number, centre: Number, unit: str) -> str:

@@ -1,16 +1,16 @@
 """What holds the network on a Ray cluster: parts of photos that were read go in, files come out."""
 
 import pickle
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from attnviz.bulk.forward import Outcome, batches, explain_batch
+from attnviz.bulk.forward import batches
+from attnviz.bulk.one_machine import finish_batch
 from attnviz.bulk.prepare import Prepared, Refusal
 from attnviz.bulk.settings import BulkSettings
-from attnviz.bulk.work import PartResult, finish_part, keep
+from attnviz.bulk.work import PartResult, finish_part
 from attnviz.models.precision import in_precision
 from attnviz.models.weights.registry import shared_model
 
@@ -32,11 +32,7 @@ class NetworkActor:
 
     def results(self, photos: list[Prepared | Refusal]) -> list[PartResult]:
         """What the network makes of the photos of one part."""
-        results = []
-        for batch in batches(photos, self._loaded, self._settings):
-            outcomes: Sequence[Outcome] = [batch] if isinstance(batch, Refusal) else self._explained(batch)
-            results.append(keep(outcomes, self._out, self._settings))
-        return results
-
-    def _explained(self, batch: list[Prepared]) -> list[Outcome]:
-        return explain_batch(batch, self._loaded, self._settings, self._net)
+        return [
+            finish_batch(batch, self._out, self._loaded, self._settings, self._net)
+            for batch in batches(photos, self._loaded, self._settings)
+        ]

@@ -66,7 +66,7 @@ def run_here(
         for (_, refs), group in groupby(ready, key=itemgetter(0)):
             waiting: deque[Future[PartResult]] = deque()
             for batch in batches((photo for _, photos in group for photo in photos), loaded, settings):
-                running.append(networks.submit(partial(_done, batch, out, loaded, settings)))
+                running.append(networks.submit(partial(finish_batch, batch, out, loaded, settings)))
                 waiting.append(running[-1])
                 if len(running) > _BATCHES_WAITING + networks.count:
                     running.popleft().result()
@@ -86,10 +86,10 @@ def _ending(pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _done(
+def finish_batch(
     batch: list[Prepared] | Refusal, out: Path, loaded: LoadedModel, settings: BulkSettings, net: nn.Module
 ) -> PartResult:
-    """From a batch to its rows, with its files written."""
+    """From a batch to its rows, with its files written; `net` computes, the network itself or a copy of it."""
     outcomes = [batch] if isinstance(batch, Refusal) else explain_batch(batch, loaded, settings, net)
     return keep(outcomes, out, settings)
 

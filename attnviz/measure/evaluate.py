@@ -176,9 +176,10 @@ def _resumed(out: Path, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _check_same(run: Path, asked: Mapping[str, Any], out: Path) -> None:
     """Refuse to go on with a run of which anything that it tells is another; one of an earlier version tells less."""
+    plain = json.loads(json.dumps(asked))  # as it would be read back: lists for tuples
     try:
         told = json.loads(run.read_text(encoding="utf-8"))
-        changed = [name for name in {"schema": None, **told} if told.get(name) != _as_json(asked).get(name)]
+        changed = [name for name in {"schema": None, **told} if told.get(name) != plain.get(name)]
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"expected what a run was asked for in {quoted(run.name)}, got: {reason(error)}") from error
     if changed:
@@ -186,11 +187,6 @@ def _check_same(run: Path, asked: Mapping[str, Any], out: Path) -> None:
             f"expected an empty folder or the same run in {quoted(out.name)}, got another run's: "
             f"other {', '.join(map(one_line, changed))}"
         )
-
-
-def _as_json(asked: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(asked))
-    return plain
 
 
 def _whole_lines(photos: Path) -> dict[str, dict[str, Any]]:

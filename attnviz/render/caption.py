@@ -53,13 +53,9 @@ def caption(
         photo_name: Name of the photo's file, printed as it is.
         say: Puts a sentence into the figure's language, which the panels' titles are in already.
     """
-    sentences = [_subject(explanation, photo_name), _panels(panels, say)]
-    kinds = dict.fromkeys(panel.kind for panel in panels)
-    sentences += [_meaning(kind, panels, explanation, say) for kind in kinds if kind in _MEANINGS]
-    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
-    sentences += [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
+    sentences = [_subject(explanation, photo_name), *_of_panels(explanation, panels, options, say)]
     sentences += [_result(explanation, say), _weights(explanation)]
-    return say(" ").join(say(sentence) for sentence in sentences if sentence)
+    return _joined(sentences, say)
 
 
 def families_caption(
@@ -80,20 +76,24 @@ def families_caption(
         say: Puts a sentence into the figure's language, which the panels' titles are in already.
     """
     first = next(iter(explanations.values()))
-    kinds = dict.fromkeys(panel.kind for panel in panels)
-    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
-    sentences = [
-        *(_subject(explanation, photo_name) for explanation in explanations.values()),
-        "Of every stage the last module is shown.",
-        _panels(panels, say),
-        *(_meaning(kind, panels, first, say) for kind in kinds if kind in _MEANINGS),
-        _drawing(panels, scales, options, say),
-        *key(scales, options),
-        _places(panels, options),
-    ]
+    sentences = [_subject(explanation, photo_name) for explanation in explanations.values()]
+    sentences += ["Of every stage the last module is shown.", *_of_panels(first, panels, options, say)]
     for family, explanation in explanations.items():
         about = " ".join(filter(None, [_result(explanation, say), _weights(explanation)]))
         sentences.append(f"{family}: {about}" if about else "")
+    return _joined(sentences, say)
+
+
+def _of_panels(explanation: Explanation, panels: Sequence[Panel], options: FigureOptions, say: Say) -> list[str]:
+    """What the panels are, what they mean, and how they are drawn."""
+    kinds = dict.fromkeys(panel.kind for panel in panels)
+    meanings = [_meaning(kind, panels, explanation, say) for kind in kinds if kind in _MEANINGS]
+    scales = find_scales(panels, options.scaling, spread=options.spread, opacity_by=options.opacity_by)
+    drawn = [_drawing(panels, scales, options, say), *key(scales, options), _places(panels, options)]
+    return [_panels(panels, say), *meanings, *drawn]
+
+
+def _joined(sentences: Sequence[str], say: Say) -> str:
     return say(" ").join(say(sentence) for sentence in sentences if sentence)
 
 

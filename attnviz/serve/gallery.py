@@ -21,7 +21,7 @@ from attnviz.bulk.index import TableIndex
 from attnviz.bulk.prepare import read_photo, reduced
 from attnviz.errors import AttnvizError, OptionError
 from attnviz.inputs.decode import decode
-from attnviz.language import Say, speaker, translated
+from attnviz.language import speaker, translated
 from attnviz.models.weights.registry import load_model
 from attnviz.pipeline import explain
 from attnviz.render.viewer.bundle import bundle
@@ -65,12 +65,17 @@ def build_gallery(index: TableIndex) -> Starlette:
             found = explain(photo, loaded, size=asked["size"], resize_mode=asked["resize_mode"])
             return standalone_html(found, language=language)
 
+    @cache
+    def called(language: str) -> dict[str, str]:
+        say = speaker(language)
+        return {name: said for name in index.categories if (said := say.category(name)) != name}
+
     async def page(request: Request) -> Response:
         return HTMLResponse(_page(), headers={**_HEADERS, "Content-Security-Policy": _POLICY})
 
     async def rows(request: Request) -> Response:
-        asked, say = dict(request.query_params), speaker(language_of(request.headers))
-        return await _answer(request, lambda: JSONResponse(_rows(index, asked, say), headers=_HEADERS))
+        asked, names = dict(request.query_params), called(language_of(request.headers))
+        return await _answer(request, lambda: JSONResponse(_rows(index, asked, names), headers=_HEADERS))
 
     async def photo(request: Request) -> Response:
         row = _row(request, index)
@@ -122,7 +127,7 @@ def _row(request: Request, index: TableIndex) -> int:
     return min(int(request.path_params["row"]), len(index.paths) - 1)
 
 
-def _rows(index: TableIndex, asked: dict[str, str], say: Say) -> dict[str, Any]:
+def _rows(index: TableIndex, asked: dict[str, str], called: dict[str, str]) -> dict[str, Any]:
     """A window of the rows that pass, what there is to choose from, and what that is called where it is not English."""
     low, high = (_number(asked, name) for name in ("low", "high"))
     sort = asked.get("sort", "name")
@@ -136,7 +141,7 @@ def _rows(index: TableIndex, asked: dict[str, str], say: Say) -> dict[str, Any]:
         "found": len(found),
         "numbers": list(index.numbers),
         "categories": index.categories,
-        "called": {name: said for name in index.categories if (said := say.category(name)) != name},
+        "called": called,
         "rows": [_entry(index, int(row), sort) for row in window],
     }
 

@@ -3,7 +3,11 @@
 import dataclasses
 
 import pytest
+import torch
 
+from attnviz.models.attention.block_attention import BlockAttention
+from attnviz.models.attention_resnet import AttentionResNet
+from attnviz.models.resnet import TrunkOptions
 from attnviz.render.viewer.bundle import viewer_script
 from attnviz.render.viewer.page import standalone_html
 from tests.render.viewer import made
@@ -48,3 +52,14 @@ def host(page):
     page.set_content('<!doctype html><html lang="en"><title>host</title><div id="host"></div></html>')
     page.add_script_tag(content=viewer_script())
     return page
+
+
+@pytest.fixture(scope="session")
+def sge_net():
+    """A ResNet with SGE of 64 groups and random weights, its gates of different groups being different."""
+    torch.manual_seed(0)
+    net = AttentionResNet(TrunkOptions(depth=18, width=64, attention=BlockAttention("sge", groups=64)), 5).eval()
+    for name, parameter in net.named_parameters():
+        if name.endswith("sge.weight"):  # 0 at the start of a training: every gate would be the same
+            parameter.data.normal_()
+    return net

@@ -4,12 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from playwright.sync_api import expect
 
-from attnviz.models.attention.block_attention import BlockAttention
-from attnviz.models.attention_resnet import AttentionResNet
-from attnviz.models.resnet import TrunkOptions
 from attnviz.pipeline import explain
 from attnviz.render.figure_options import MAX_PANELS, FigureOptions
 from attnviz.render.panels import resolve
@@ -25,14 +21,9 @@ LAST = "stage4.block2.group_gate"
 
 
 @pytest.fixture(scope="module")
-def explained():
+def explained(sge_net):
     """What a ResNet with SGE of 64 groups and random weights does with a photo."""
-    torch.manual_seed(0)
-    net = AttentionResNet(TrunkOptions(depth=18, width=64, attention=BlockAttention("sge", groups=64)), 5).eval()
-    for name, parameter in net.named_parameters():
-        if name.endswith("sge.weight"):  # 0 at the start of a training: every gate would be the same
-            parameter.data.normal_()
-    return explain(made.photo(96, 128), net, size=96)
+    return explain(made.photo(96, 128), sge_net, size=96)
 
 
 def test_all_64_groups_are_kept_and_their_mean_is_the_map_of_that_name(explained):

@@ -5,13 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from attnviz.models.attention.block_attention import BlockAttention
-from attnviz.models.attention_resnet import AttentionResNet
-from attnviz.models.resnet import TrunkOptions
 from attnviz.pipeline import explain
 from attnviz.render.viewer import group_parts
 from attnviz.render.viewer.group_steps import derived
@@ -24,14 +20,9 @@ LAST, EARLY = "stage4.block2", "stage1.block1"
 
 
 @pytest.fixture(scope="module")
-def explained():
+def explained(sge_net):
     """A ResNet with SGE of 64 groups and random weights on a photo, its inside kept."""
-    torch.manual_seed(0)
-    net = AttentionResNet(TrunkOptions(depth=18, width=64, attention=BlockAttention("sge", groups=64)), 5).eval()
-    for name, parameter in net.named_parameters():
-        if name.endswith("sge.weight"):  # 0 at the start of a training: every gate would be the same
-            parameter.data.normal_()
-    return explain(made.photo(96, 128), net, size=96, inside=True)
+    return explain(made.photo(96, 128), sge_net, size=96, inside=True)
 
 
 @pytest.fixture
